@@ -1,0 +1,99 @@
+"""Who consumes what: every subscription of the product, so that any service can declare all queues before it publishes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from switchboard.contracts import auth, conversations, files, scheduler
+from switchboard.contracts.message import Command, Event, Message, registered
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One consumer of some message types.
+
+    `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>`, each with a single active consumer.
+    `partitions` = 0: one queue `<service>.<name>` with competing consumers and delayed retries.
+    """
+
+    service: str
+    name: str
+    types: tuple[type[Message], ...]
+    partitions: int = 8
+
+    @property
+    def queue(self) -> str:
+        return f"{self.service}.{self.name}"
+
+    @property
+    def ordered(self) -> bool:
+        return self.partitions > 0
+
+    def queues(self) -> list[str]:
+        """The names of the queues that carry it."""
+        return [f"{self.queue}.{n}" for n in range(self.partitions)] if self.ordered else [self.queue]
+
+
+def _commands(service: str, *types: type[Command]) -> Subscription:
+    return Subscription(service, "commands", types, partitions=0)
+
+
+def _every_event() -> tuple[type[Message], ...]:
+    return tuple(cls for cls in registered().values() if issubclass(cls, Event))
+
+
+_USERS_AND_TENANTS = (
+    auth.TenantCreated,
+    auth.TenantUpdated,
+    auth.TenantTrialExtended,
+    auth.TenantTrialExpired,
+    auth.UserCreated,
+    auth.UserUpdated,
+)
+
+SUBSCRIPTIONS: tuple[Subscription, ...] = (
+    _commands("auth", auth.TrialExpire, auth.TrialSweep),
+    _commands("files", files.FilesCleanup),
+    Subscription("files", "deletions", (files.FileDeleted,), partitions=0),
+    Subscription("conversations", "events", _USERS_AND_TENANTS),
+    Subscription(
+        "conversations",
+        "campaigns",
+        (
+            conversations.CampaignRun,
+            conversations.CampaignPause,
+            conversations.CampaignResume,
+            conversations.CampaignCancel,
+        ),
+        partitions=1,
+    ),
+    _commands("conversations", conversations.ReminderFire, conversations.CallPlace, conversations.CallsCleanup),
+    Subscription(
+        "scheduler",
+        "events",
+        (
+            *_USERS_AND_TENANTS,
+            conversations.CampaignStarted,
+            conversations.CampaignProgress,
+            conversations.CampaignCompleted,
+            conversations.CallRinging,
+            conversations.CallCompleted,
+            conversations.CallMissed,
+            conversations.CallFailed,
+        ),
+    ),
+    Subscription("realtime", "feed", _every_event()),
+)
+
+
+def of_service(service: str) -> list[Subscription]:
+    """The subscriptions that `service` consumes."""
+    return [subscription for subscription in SUBSCRIPTIONS if subscription.service == service]
+
+
+def source_of(message: type[Message]) -> str:
+    """The service that owns this class: events are published by it, commands obeyed by it."""
+    return message.__module__.rpartition(".")[2]
+
+
+__all__ = ["SUBSCRIPTIONS", "Subscription", "of_service", "scheduler", "source_of"]

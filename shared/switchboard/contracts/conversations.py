@@ -1,0 +1,287 @@
+"""What `conversations` publishes and obeys: messages, notifications, campaign runs, calls placed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from switchboard.contracts.message import Command, Data, Event, Moment, conversation_subject
+
+Direction = Literal["in", "out"]
+MessageStatus = Literal["received", "queued", "sent", "delivered", "read", "failed", "uncertain"]
+NotificationKind = Literal["reminder", "call", "campaign", "system"]
+CampaignStatus = Literal["scheduled", "running", "paused", "completed", "cancelled"]
+CallStatus = Literal["scheduled", "ringing", "completed", "missed", "failed", "cancelled"]
+
+
+class ConversationMessage(Data):
+    """A message as its reader sees it. `seq` counts from 1 in its conversation, without gaps."""
+
+    id: UUID
+    seq: int
+    direction: Direction
+    channel: str
+    body: str
+    attachments: tuple[UUID, ...] = ()
+    status: MessageStatus
+    created_at: Moment
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class _ConversationEvent(Event):
+    visible_to = "user"
+
+    user_id: UUID
+    contact_phone: str  # E.164
+
+    @property
+    def subject(self) -> str:
+        return conversation_subject(self.user_id, self.contact_phone)
+
+
+class ConversationMessageAppended(_ConversationEvent):
+    """A message, of either direction, stands at the end of the conversation."""
+
+    type = "conversation.message_appended"
+
+    message: ConversationMessage
+
+
+class ConversationCleared(_ConversationEvent):
+    """The messages up to and with `up_to_seq` are gone; numbering goes on after it."""
+
+    type = "conversation.cleared"
+
+    up_to_seq: int
+
+
+class ConversationRead(_ConversationEvent):
+    """The user has read up to and with `seq`."""
+
+    type = "conversation.read"
+
+    seq: int
+
+
+class MessageStatusChanged(_ConversationEvent):
+    """A message went on in its delivery; `error` says why it failed."""
+
+    type = "message.status_changed"
+
+    message_id: UUID
+    seq: int
+    status: MessageStatus
+    error: str | None = None
+
+
+class NotificationCreated(Event):
+    """A user has something to look at; `subject_id` is the reminder, call or campaign it is about."""
+
+    type = "notification.created"
+    visible_to = "user"
+
+    notification_id: UUID
+    user_id: UUID
+    kind: NotificationKind
+    title: str
+    body: str
+    subject_id: UUID | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"user/{self.user_id}"
+
+
+class CampaignCounts(Data):
+    """How many of a campaign's recipients stand where."""
+
+    total: int = 0
+    sent: int = 0
+    delivered: int = 0
+    failed: int = 0
+    skipped: int = 0
+    uncertain: int = 0
+
+
+class CampaignEvent(Event):
+    """A campaign as it stands after the change."""
+
+    visible_to = "tenant"
+
+    campaign_id: UUID
+    status: CampaignStatus
+    counts: CampaignCounts = CampaignCounts()
+
+    @property
+    def subject(self) -> str:
+        return f"campaign/{self.campaign_id}"
+
+
+class CampaignStarted(CampaignEvent):
+    """The run is recorded; its audience is being expanded and sent to."""
+
+    type = "campaign.started"
+
+
+class CampaignProgress(CampaignEvent):
+    """Counts while it runs, at most once a second a campaign."""
+
+    type = "campaign.progress"
+
+
+class CampaignCompleted(CampaignEvent):
+    """No recipient is pending or sending any more."""
+
+    type = "campaign.completed"
+
+
+class CallEvent(Event):
+    """A call as it stands after the change."""
+
+    visible_to = "user"
+
+    call_id: UUID
+    user_id: UUID
+    contact_phone: str  # E.164
+    scheduled_at: Moment
+    status: CallStatus
+
+    @property
+    def subject(self) -> str:
+        return f"call/{self.call_id}"
+
+
+class CallRinging(CallEvent):
+    """The user's own phone rings; the contact is connected when it is answered."""
+
+    type = "call.ringing"
+
+
+class CallCompleted(CallEvent):
+    """Both sides spoke and hung up."""
+
+    type = "call.completed"
+
+
+class CallMissed(CallEvent):
+    """Nobody answered, or the call never came to an end that we heard of."""
+
+    type = "call.missed"
+
+
+class CallFailed(CallEvent):
+    """The provider could not place it."""
+
+    type = "call.failed"
+
+
+class CampaignAudience(Data):
+    """Exactly one of the three. Phones are E.164."""
+
+    phones: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    all: bool | None = None
+
+
+class QuietHours(Data):
+    """Local times `HH:MM` of the recipient, between which nothing is sent; may span midnight."""
+
+    model_config = {"populate_by_name": True}
+
+    from_: str = Field(alias="from")
+    to: str
+
+
+class _CampaignCommand(Command):
+    campaign_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"campaign/{self.campaign_id}"
+
+
+class CampaignRun(_CampaignCommand):
+    """Begin this run. `late`: it was due while nobody could begin it. `rate_per_second` bounds this campaign alone."""
+
+    type = "campaign.run"
+
+    user_id: UUID
+    name: str
+    channel: str | None = None
+    template: str
+    audience: CampaignAudience
+    time_zone: str | None = None
+    not_after: Moment | None = None
+    quiet_hours: QuietHours | None = None
+    rate_per_second: float | None = None
+    late: bool = False
+
+
+class CampaignPause(_CampaignCommand):
+    """Claim no further recipient until resumed."""
+
+    type = "campaign.pause"
+
+    revision: int
+
+
+class CampaignResume(_CampaignCommand):
+    """Go on where it was paused."""
+
+    type = "campaign.resume"
+
+    revision: int
+
+
+class CampaignCancel(_CampaignCommand):
+    """Send to nobody who was not yet sent to."""
+
+    type = "campaign.cancel"
+
+    revision: int
+
+
+class ReminderFire(Command):
+    """Tell the user of a reminder that is due. `late`: it was due while nobody could fire it."""
+
+    type = "reminder.fire"
+
+    reminder_id: UUID
+    user_id: UUID
+    lead_id: str
+    note: str
+    remind_at: Moment
+    late: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"reminder/{self.reminder_id}"
+
+
+class CallPlace(Command):
+    """Ring the user's `notify_phone` and connect the contact."""
+
+    type = "call.place"
+
+    call_id: UUID
+    user_id: UUID
+    contact_phone: str  # E.164
+    scheduled_at: Moment
+    note: str = ""
+    late: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"call/{self.call_id}"
+
+
+class CallsCleanup(Command):
+    """Turn calls that never came to an end into missed ones."""
+
+    type = "calls.cleanup"
+
+    @property
+    def subject(self) -> str:
+        return "calls"

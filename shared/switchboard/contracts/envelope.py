@@ -1,0 +1,86 @@
+"""The envelope of every message: a CloudEvents 1.0 JSON object (cloudevents.io, spec v1.0.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+class Unreadable(Exception):
+    """These bytes are not an envelope. The text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message on its way. `data` is JSON-ready; `time` is aware and in UTC; `tenant_id` is None for the system's own."""
+
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    data: dict[str, Any]
+    tenant_id: UUID | None = None
+    traceparent: str | None = None
+
+    def encode(self) -> bytes:
+        """As CloudEvents JSON, in UTF-8."""
+        body: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+        if self.tenant_id is not None:
+            body["tenantid"] = self.tenant_id
+        if self.traceparent is not None:
+            body["traceparent"] = self.traceparent
+        return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Envelope:
+        """The envelope in `body`. Raises `Unreadable`."""
+        try:
+            fields = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Unreadable(f"not JSON: {error}") from error
+        if not isinstance(fields, dict):
+            raise Unreadable("not a JSON object")
+        try:
+            tenant = fields.get("tenantid")
+            return cls(
+                id=UUID(fields["id"]),
+                source=_text(fields, "source"),
+                type=_text(fields, "type"),
+                subject=_text(fields, "subject"),
+                time=datetime.fromisoformat(_text(fields, "time")),
+                data=_object(fields, "data"),
+                tenant_id=None if tenant is None else UUID(tenant),
+                traceparent=fields.get("traceparent"),
+            )
+        except KeyError as error:
+            raise Unreadable(f"no field {error}") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Unreadable(f"not a CloudEvents envelope: {error}") from error
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    if not isinstance(fields[name], str):
+        raise Unreadable(f"{name} is not a text")
+    return str(fields[name])
+
+
+def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(fields[name], dict):
+        raise Unreadable(f"{name} is not an object")
+    return dict(fields[name])

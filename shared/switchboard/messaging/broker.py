@@ -1,0 +1,93 @@
+"""Connections to RabbitMQ, opened when needed and again after a loss.
+
+Nothing here is "robust" by itself: whoever uses a channel notices its end, and begins anew with a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from yarl import URL
+
+from switchboard.runtime.outage import Outage
+
+CONNECT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 10
+
+BROKER_TROUBLE: tuple[type[BaseException], ...] = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+
+
+class BrokerAway(Outage):
+    """RabbitMQ can't be reached, or broke off in the middle."""
+
+
+class Broker:
+    """One connection for one purpose: a memory alarm blocks a connection that publishes, acknowledgements and all."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = str(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS))
+        self._name = name
+        self._connection: AbstractConnection | None = None
+        self._connecting = asyncio.Lock()
+
+    @asynccontextmanager
+    async def channel(self, *, confirms: bool) -> AsyncIterator[AbstractChannel]:
+        """A channel of the connection, closed at the end of the block. Raises `BrokerAway`, also for trouble inside.
+
+        With `confirms` each publish waits for the broker's word, and what can't be routed raises.
+        """
+        with translated():
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connection = await self._connected()
+                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+            try:
+                yield channel
+            finally:
+                await _close_within_reason(channel)
+
+    async def check(self) -> None:
+        """Raises `BrokerAway` unless it is reached."""
+        async with self.channel(confirms=False):
+            pass
+
+    async def close(self) -> None:
+        if self._connection is not None and not self._connection.is_closed:
+            try:
+                async with asyncio.timeout(2):
+                    await self._connection.close()
+            except BROKER_TROUBLE:
+                pass  # it is over either way
+
+    async def _connected(self) -> AbstractConnection:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed:
+                self._connection = await aio_pika.connect(
+                    self._url, timeout=CONNECT_SECONDS, client_properties={"connection_name": self._name}
+                )
+            return self._connection
+
+
+class translated:
+    """Broker trouble inside the block becomes `BrokerAway`."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, trouble: BaseException | None, _: object) -> None:
+        if isinstance(trouble, BROKER_TROUBLE):
+            raise BrokerAway(f"RabbitMQ is away: {type(trouble).__name__}: {trouble}") from trouble
+
+
+async def _close_within_reason(channel: AbstractChannel) -> None:
+    if channel.is_closed:
+        return
+    try:
+        async with asyncio.timeout(2):
+            await channel.close()
+    except BROKER_TROUBLE:
+        pass  # the connection is gone, and the channel with it

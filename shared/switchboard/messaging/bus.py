@@ -1,0 +1,89 @@
+"""A service's place on the bus: its two connections, and the loops that a service composes from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.consumer import Consumer
+from switchboard.messaging.delivery import Effect, TransactionalEffect
+from switchboard.messaging.pruning import prune_forever
+from switchboard.messaging.relay import Relay
+from switchboard.messaging.subscriptions import Subscriptions
+from switchboard.messaging.watch import Watch
+from switchboard.runtime.database import Database
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import Loop, Stop
+
+Check = Callable[[], Awaitable[None]]
+
+
+class Bus:
+    """Gives loops to run and checks to report; holds the connections that both use."""
+
+    def __init__(
+        self, consuming: Broker, publishing: Broker, instance: str, registry: tuple[Subscription, ...]
+    ) -> None:
+        self._consuming = consuming
+        self._publishing = publishing
+        self._instance = instance
+        self._registry = registry
+        self.checks: dict[str, Check] = {"rabbitmq": publishing.check}
+
+    def consume(self, subscriptions: Subscriptions, database: Database) -> Loop:
+        """All subscriptions of a service, in effect exactly once: handlers run in a transaction with the inbox."""
+        consumers = [
+            (subscription, TransactionalEffect(database, subscription, handlers))
+            for subscription, handlers in subscriptions.each()
+        ]
+        return self._consume(consumers)
+
+    def consume_batches(self, service: str, subscription: str, effect: Effect) -> Loop:
+        """One subscription, whose effect is the caller's own: it makes a redelivery harmless itself."""
+        found = next(s for s in self._registry if s.service == service and s.name == subscription)
+        return self._consume([(found, effect)])
+
+    def relay(self, database: Database) -> Loop:
+        """The service's outbox: whichever instance holds the lease sends."""
+        lease = Lease(database, "relay", self._instance)
+        relay = Relay(database, self._publishing, lease, self._registry)
+        self.checks["outbox"] = relay.check
+        return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
+
+    def _consume(self, subscriptions: list[tuple[Subscription, Effect]]) -> Loop:
+        loops: list[Loop] = []
+        for subscription, effect in subscriptions:
+            consumers = [
+                Consumer(self._consuming, self._publishing, subscription, queue, effect)
+                for queue in subscription.queues()
+            ]
+            watch = Watch(self._consuming, self._instance, consumers)
+            self.checks[subscription.queue] = watch.check
+            loops += [consumer.run for consumer in consumers] + [watch.run]
+        return _together(*loops)
+
+
+@asynccontextmanager
+async def open_bus(
+    url: str, *, service: str, instance: str | None = None, registry: tuple[Subscription, ...] = SUBSCRIPTIONS
+) -> AsyncIterator[Bus]:
+    """Connections are made when first needed: a broker that is away delays nothing here."""
+    name = instance or service
+    consuming, publishing = Broker(url, f"{name} consuming"), Broker(url, f"{name} publishing")
+    try:
+        yield Bus(consuming, publishing, name, registry)
+    finally:
+        await consuming.close()
+        await publishing.close()
+
+
+def _together(*loops: Loop) -> Loop:
+    async def run(stop: Stop) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for loop in loops:
+                tasks.create_task(loop(stop))  # type: ignore[arg-type]
+
+    return run

@@ -1,0 +1,174 @@
+"""From a queue to an effect: taking messages in batches, acknowledging after the effect, retrying, parking.
+
+The policy stands in `delivery.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from switchboard.contracts.consumers import Subscription
+from switchboard.contracts.envelope import Envelope
+from switchboard.messaging.broker import Broker, translated
+from switchboard.messaging.delivery import Effect, is_hopeless
+from switchboard.messaging.parking import Parking, attempts_of
+from switchboard.messaging.topology import DELAYS, declare_topology
+from switchboard.runtime.loops import Stop
+from switchboard.runtime.outage import Outage
+
+BATCH = 100  # messages that may share one effect
+IN_PLACE_SECONDS = 30.0
+IN_PLACE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+log = structlog.get_logger(__name__)
+
+
+class _Stopping(Exception):
+    """The process is asked to stop: what is in hand returns to its queue."""
+
+
+class Consumer:
+    """Consumes one queue of a subscription, through every loss of a server, a batch at a time.
+
+    Of an ordered subscription's queue it is the single active consumer, or waits to become it. The channel is closed
+    rather than the consumer cancelled: so what is in hand returns before another one becomes active.
+    """
+
+    def __init__(
+        self, consuming: Broker, publishing: Broker, subscription: Subscription, queue: str, effect: Effect
+    ) -> None:
+        self.queue = queue
+        self.attached = False  # the broker has taken this consumer, and nothing was heard to the contrary
+        self._consuming = consuming
+        self._publishing = publishing
+        self._subscription = subscription
+        self._effect = effect
+        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+
+    def begin_anew(self) -> None:
+        """Give the place back and take one again, behind the other instances, once the batch in hand is through."""
+        self._arrived.put_nowait(None)
+
+    async def run(self, stop: Stop) -> None:
+        pauses = iter(OUTAGE_PAUSES)
+        interrupting = asyncio.create_task(self._interrupt_at(stop))
+        while not stop.is_set():
+            try:
+                async with self._consuming.channel(confirms=False) as channel:
+                    await self._attach(channel)
+                    pauses = iter(OUTAGE_PAUSES)
+                    await self._work_off(stop)
+            except _Stopping:
+                break
+            except Outage as outage:
+                log.warning("consumer_waits", queue=self.queue, reason=str(outage))
+                await stop.sleep(next(pauses, OUTAGE_PAUSES[-1]))
+            finally:
+                self.attached = False
+        interrupting.cancel()
+
+    async def _attach(self, channel: AbstractChannel) -> None:
+        arrived = self._arrived = asyncio.Queue()
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            arrived.put_nowait(message)
+
+        def end(*_: object) -> None:
+            arrived.put_nowait(None)
+
+        await declare_topology(channel, [self._subscription])
+        await channel.set_qos(prefetch_count=2 * BATCH)
+        channel.close_callbacks.add(end)
+        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(end)
+        queue = await channel.get_queue(self.queue, ensure=False)
+        await queue.consume(take)
+        self.attached = True
+
+    async def _work_off(self, stop: Stop) -> None:
+        """Until interrupted: the channel lost, the place given back, the end."""
+        while not stop.is_set():
+            batch = await self._next_batch()
+            if batch is None:
+                return
+            await self._take(batch, stop)
+
+    async def _next_batch(self) -> list[AbstractIncomingMessage] | None:
+        """What waits, at most `BATCH`; waits itself for the first. None: interrupted, the rest returns to the queue."""
+        batch: list[AbstractIncomingMessage] = []
+        while len(batch) < BATCH and not (batch and self._arrived.empty()):
+            message = await self._arrived.get()
+            if message is None:
+                return None
+            batch.append(message)
+        return batch
+
+    async def _take(self, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
+        try:
+            await self._effect([Envelope.decode(message.body) for message in batch])
+        except Outage:
+            raise
+        except Exception as error:
+            log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))
+            for message in batch:
+                await self._take_one(message, stop)
+        else:
+            with translated():
+                await batch[-1].ack(multiple=True)
+
+    async def _take_one(self, message: AbstractIncomingMessage, stop: Stop) -> None:
+        if self._subscription.ordered:
+            await self._try_in_place(message, stop)
+        else:
+            await self._try_once(message)
+        with translated():
+            await message.ack()
+
+    async def _try_in_place(self, message: AbstractIncomingMessage, stop: Stop) -> None:
+        """Its partition waits for it, the others don't."""
+        until = monotonic() + IN_PLACE_SECONDS
+        pauses = iter(IN_PLACE_PAUSES)
+        attempts = 0
+        while True:
+            attempts += 1
+            error = await self._attempt(message)
+            if error is None:
+                return
+            if is_hopeless(error) or monotonic() >= until:
+                return await self._park(message, error, attempts)
+            if await stop.sleep(next(pauses, IN_PLACE_PAUSES[-1])):
+                raise _Stopping
+
+    async def _try_once(self, message: AbstractIncomingMessage) -> None:
+        """Put off or parked when it fails; others go on."""
+        error = await self._attempt(message)
+        if error is None:
+            return
+        attempts = attempts_of(message) + 1
+        if is_hopeless(error) or attempts > len(DELAYS):
+            return await self._park(message, error, attempts)
+        async with self._publishing.channel(confirms=True) as channel:
+            await Parking(channel, self._subscription).delay(message, attempts)
+
+    async def _attempt(self, message: AbstractIncomingMessage) -> Exception | None:
+        try:
+            await self._effect([Envelope.decode(message.body)])
+        except Outage:
+            raise
+        except Exception as error:
+            log.warning("delivery_failed", queue=self.queue, exc_info=not is_hopeless(error), reason=repr(error))
+            return error
+        return None
+
+    async def _park(self, message: AbstractIncomingMessage, error: Exception, attempts: int) -> None:
+        async with self._publishing.channel(confirms=True) as channel:
+            await Parking(channel, self._subscription).park(message, error, attempts)
+        log.error("message_parked", queue=self.queue, attempts=attempts, reason=repr(error))
+
+    async def _interrupt_at(self, stop: Stop) -> None:
+        await stop.wait()
+        self._arrived.put_nowait(None)

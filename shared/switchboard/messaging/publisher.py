@@ -1,0 +1,82 @@
+"""Publishing with the broker's confirmation, one channel for all of a process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+from aio_pika import DeliveryMode
+from aio_pika.abc import AbstractChannel, AbstractExchange
+from aiormq.exceptions import DeliveryError, PublishError
+
+from switchboard.contracts.consumers import Subscription
+from switchboard.contracts.envelope import CONTENT_TYPE
+from switchboard.messaging.broker import Broker, translated
+from switchboard.messaging.topology import declare_topology
+
+CONFIRM_SECONDS = 10.0
+
+
+class Unroutable(Exception):
+    """No queue takes this message: the topology is not what it should be."""
+
+
+class Refused(Exception):
+    """The broker said no to this message."""
+
+
+class Channel:
+    """An open channel to publish on. Awaiting many publishes together keeps many confirms in flight."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        type: str,
+        event_id: UUID | str | None,
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        """Returns when the broker has it safe. Raises `BrokerAway`, `Unroutable`, `Refused`."""
+        message = aio_pika.Message(
+            body,
+            content_type=CONTENT_TYPE,
+            delivery_mode=DeliveryMode.PERSISTENT,
+            type=type,
+            # Fresh for each attempt: returns are matched by it (aio-pika #689).
+            message_id=uuid4().hex,
+            timestamp=datetime.now(UTC),
+            headers={"event_id": str(event_id), **(headers or {})} if event_id else headers or {},
+        )
+        with translated():
+            try:
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    await (await self._exchange(exchange)).publish(message, routing_key, mandatory=True)
+            except PublishError as error:
+                raise Unroutable(f"no queue for {routing_key!r} on {exchange!r}") from error
+            except DeliveryError as error:
+                raise Refused(f"{routing_key!r} on {exchange!r} was refused") from error
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        if name not in self._exchanges:
+            self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
+        return self._exchanges[name]
+
+
+@asynccontextmanager
+async def open_publishing(broker: Broker, subscriptions: Iterable[Subscription]) -> AsyncIterator[Channel]:
+    """A channel to publish on, after every queue of the product is declared."""
+    async with broker.channel(confirms=True) as channel:
+        with translated():
+            await declare_topology(channel, subscriptions)
+        yield Channel(channel)

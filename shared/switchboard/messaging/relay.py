@@ -1,0 +1,158 @@
+"""From the outbox to the broker: in order per subject, many confirms in flight, a row deleted once its confirm came.
+
+One relay a service is active, by a lease. A second one (a holder that was paused, say) would send rows again, which
+the consumers' inboxes make harmless: what was sent again had been sent before, in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic
+
+import structlog
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
+from switchboard.messaging import outbox
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.outbox import UnsentRow
+from switchboard.messaging.publisher import Channel, Refused, Unroutable, open_publishing
+from switchboard.messaging.work import OUTBOX
+from switchboard.runtime.database import Database
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import Stop
+from switchboard.runtime.outage import Outage
+
+WINDOW = 2000  # rows in hand
+SUBJECT_WINDOW = 100  # of them of one subject, so that a busy one doesn't keep out the others
+POLL_SECONDS = 0.5
+RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Run it as a loop in every instance; whoever holds the lease sends."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        lease: Lease,
+        subscriptions: tuple[Subscription, ...] = SUBSCRIPTIONS,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._lease = lease
+        self._subscriptions = subscriptions
+        self._woken = asyncio.Event()
+        database.on_nudge(OUTBOX, self._woken.set)
+
+    async def run(self, stop: Stop) -> None:
+        """Until stopped: what is in flight then is left to its confirms, or to the next holder."""
+        pauses = iter(RETRY_SECONDS)
+        while not stop.is_set():
+            if not self._lease.held():
+                await stop.sleep(0.2)
+                continue
+            try:
+                async with open_publishing(self._broker, self._subscriptions) as channel:
+                    pauses = iter(RETRY_SECONDS)
+                    await _Shift(self._database, channel, self._lease, self._woken).work(stop)
+            except* Outage as outages:
+                log.warning("relay_waits", reason=str(outages.exceptions[0]))
+                await stop.sleep(next(pauses, RETRY_SECONDS[-1]) / 2)
+
+    async def check(self, *, older_than: float = 30.0) -> None:
+        """Raises when the oldest row has waited longer than that many seconds."""
+        async with self._database.connection() as conn:
+            age = await outbox.find_oldest_age(conn)
+        if age is not None and age > older_than:
+            raise RuntimeError(f"the oldest unsent message has waited {age:.0f} s")
+
+
+class _Shift:
+    """The time from one opening of the channel to its loss: what is in hand is forgotten with it."""
+
+    def __init__(self, database: Database, channel: Channel, lease: Lease, woken: asyncio.Event) -> None:
+        self._database = database
+        self._channel = channel
+        self._lease = lease
+        self._woken = woken
+        self._in_hand: set[int] = set()
+        self._lanes: dict[str, deque[UnsentRow]] = {}
+        self._confirmed: list[int] = []
+        self._held_back: dict[str, tuple[int, float]] = {}  # subject -> failures, when to try again
+
+    async def work(self, stop: Stop) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            while self._lease.held() and not stop.is_set():
+                self._woken.clear()
+                await self._drop_confirmed()
+                if await self._take_rows(lanes, stop) == 0 and not self._confirmed:
+                    await self._rest()
+        await self._drop_confirmed()
+
+    async def _take_rows(self, lanes: asyncio.TaskGroup, stop: Stop) -> int:
+        room = WINDOW - len(self._in_hand)
+        if room < WINDOW // 4:
+            return 0
+        async with self._database.connection() as conn:
+            rows = await outbox.list_unsent(
+                conn, besides=self._in_hand, without=self._subjects_to_leave(), limit=min(room, WINDOW // 2)
+            )
+        for row in rows:
+            self._in_hand.add(row.id)
+            lane = self._lanes.get(row.subject)
+            if lane is None:
+                self._lanes[row.subject] = deque([row])
+                lanes.create_task(self._send_lane(row.subject, stop))
+            else:
+                lane.append(row)
+        return len(rows)
+
+    def _subjects_to_leave(self) -> list[str]:
+        now = monotonic()
+        waiting = [subject for subject, (_, due) in self._held_back.items() if due > now]
+        return waiting + [subject for subject, lane in self._lanes.items() if len(lane) >= SUBJECT_WINDOW]
+
+    async def _send_lane(self, subject: str, stop: Stop) -> None:
+        """One subject's rows, each after the confirm of the one before."""
+        lane = self._lanes[subject]
+        try:
+            while lane and self._lease.held() and not stop.is_set():
+                row = lane[0]
+                await self._channel.publish(
+                    row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id
+                )
+                lane.popleft()
+                self._confirmed.append(row.id)
+                self._woken.set()
+            self._held_back.pop(subject, None)
+        except (Unroutable, Refused) as failure:
+            self._hold_back(subject, failure)
+        finally:
+            del self._lanes[subject]
+            self._in_hand.difference_update(row.id for row in lane)
+
+    def _hold_back(self, subject: str, failure: Exception) -> None:
+        failures, _ = self._held_back.get(subject, (0, 0.0))
+        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        self._held_back[subject] = (failures + 1, monotonic() + pause)
+        log.error("message_not_taken", subject=subject, reason=str(failure), retry_in=pause)
+
+    async def _drop_confirmed(self) -> None:
+        if not self._confirmed:
+            return
+        ids, self._confirmed = self._confirmed, []
+        async with self._database.connection() as conn:
+            await outbox.drop_sent(conn, ids)
+        self._in_hand.difference_update(ids)
+
+    async def _rest(self) -> None:
+        """Until something is written or confirmed, or it is time to look anyway."""
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._woken.wait()
+        except TimeoutError:
+            pass

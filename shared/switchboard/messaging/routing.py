@@ -1,0 +1,39 @@
+"""Names on the wire: exchanges, routing keys, slots.
+
+An event's routing key is `<type>.<tenant_id>.<slot>`. The slot, two digits, is a hash of its subject, so that a
+subscription that needs order binds each of its partitions to a share of the slots and one subject always meets the
+same queue.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+from zlib import crc32
+
+from switchboard.contracts.message import Command, Message
+
+EVENTS = "switchboard.events"
+COMMANDS = "switchboard.commands"
+DEAD = "switchboard.dead"
+SLOTS = 64
+NO_TENANT = "-"
+
+
+def slot_of(subject: str) -> int:
+    """0 to 63, the same in every process and release."""
+    return crc32(subject.encode()) % SLOTS
+
+
+def partition_of(subject: str, partitions: int) -> int:
+    """The partition, of so many, that carries this subject."""
+    return slot_of(subject) % partitions
+
+
+def exchange_of(message: type[Message]) -> str:
+    return COMMANDS if issubclass(message, Command) else EVENTS
+
+
+def routing_key(message: Message, tenant_id: UUID | None) -> str:
+    if isinstance(message, Command):
+        return message.type
+    return f"{message.type}.{tenant_id or NO_TENANT}.{slot_of(message.subject):02d}"

@@ -1,0 +1,132 @@
+"""One pool of Postgres connections per process, with every wait bounded and trouble told apart from bugs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+
+from switchboard.runtime.notifications import Notifications, Wake
+from switchboard.runtime.outage import Outage
+
+ACQUIRE_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+
+# A process stopped inside a transaction keeps its locks: the server ends such a session for us.
+SESSION_SETTINGS = {
+    "idle_in_transaction_session_timeout": "2000",
+    "lock_timeout": "2000",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "timezone": "UTC",
+}
+
+AWAY: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InternalClientError,
+)
+
+
+class DatabaseAway(Outage):
+    """Postgres can't be reached, has no connection to spare, or broke off in the middle."""
+
+
+class Database:
+    """A service's own database. `service` names the owner and is the source of what it publishes."""
+
+    def __init__(self, pool: asyncpg.Pool, notifications: Notifications, service: str) -> None:
+        self.pool = pool
+        self.service = service
+        self._notifications = notifications
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection outside of any transaction. Raises `DatabaseAway`, also for trouble inside the block."""
+        async with _translated(), self.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection inside a transaction, committed at the end of the block."""
+        async with self.connection() as conn, conn.transaction():
+            yield conn
+
+    def nudge(self, channel: str) -> None:
+        """Wake whoever listens on `channel`, here at once and elsewhere by NOTIFY. Call it after the commit."""
+        self._notifications.nudge(channel)
+
+    def on_nudge(self, channel: str, wake: Wake) -> None:
+        """Call `wake()` for each nudge of `channel`, possibly many at a time as one; polling stays the fallback."""
+        self._notifications.listen(channel, wake)
+
+    async def check(self) -> None:
+        """Raises `DatabaseAway` unless it answers."""
+        async with self.connection() as conn:
+            await conn.fetchval("select 1")
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, application: str, size: int = 10, listen_url: str | None = None
+) -> AsyncIterator[Database]:
+    """The pool, opened without waiting for the server. `listen_url`: past a PgBouncer, for LISTEN."""
+    async with AsyncExitStack() as stack:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            max_inactive_connection_lifetime=120,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={**SESSION_SETTINGS, "application_name": application},
+            init=_teach_json,
+            reset=_roll_back,
+        )
+        stack.callback(pool.terminate)
+        notifications = Notifications(pool, listen_url or url, application)
+        await stack.enter_async_context(notifications.running())
+        database = Database(pool, notifications, application)
+        yield database
+        async with asyncio.timeout(5):
+            await pool.close()
+
+
+async def _teach_json(conn: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog", format="text")
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+async def _roll_back(conn: asyncpg.Connection) -> None:
+    """Our sessions carry no other state than a transaction: asyncpg's own reset would cost a round trip each time."""
+    if conn.is_in_transaction():
+        await conn.execute("rollback")
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except AWAY as trouble:
+        raise DatabaseAway(f"the database is away: {type(trouble).__name__}: {trouble}") from trouble

@@ -1,0 +1,1 @@
+"""One origin for the frontend: proxying, signed identity, sockets, limits."""

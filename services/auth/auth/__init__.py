@@ -1,0 +1,1 @@
+"""Tenants, users, sessions, invites and trials."""

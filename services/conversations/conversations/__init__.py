@@ -1,0 +1,1 @@
+"""All communication with people: contacts, conversations, messages, notifications."""

@@ -1,0 +1,1 @@
+"""Documents: metadata in Postgres, bytes in S3."""

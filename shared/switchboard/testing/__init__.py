@@ -1,0 +1,1 @@
+"""What tests of every service stand on: real private servers, a fresh database and broker each, stories to tell."""

@@ -44,10 +44,11 @@ def breaking_changes(kept: Schema, current: Schema) -> list[str]:
 
 def _compare(old: Schema, new: Schema, old_root: Schema, new_root: Schema, at: str) -> list[str]:
     old, new = _resolved(old, old_root), _resolved(new, new_root)
-    found = []
-    for name in ("type", "format", "enum", "const", "maxLength", "pattern"):
-        if old.get(name) != new.get(name):
-            found.append(f"{at}: {name} was {old.get(name)!r} and is {new.get(name)!r}")
+    found = [
+        f"{at}: {name} was {old.get(name)!r} and is {new.get(name)!r}"
+        for name in ("type", "format", "enum", "const", "maxLength", "pattern")
+        if old.get(name) != new.get(name)
+    ]
     found += _compare_fields(old, new, old_root, new_root, at)
     for name in ("items", "additionalProperties"):
         if isinstance(old.get(name), dict) and isinstance(new.get(name), dict):
@@ -92,7 +93,7 @@ def _write() -> int:
         current, kept = schema_of(message), kept_schema(name)
         broken = breaking_changes(kept, current) if kept else []
         for line in broken:
-            print(f"{name}: {line}", file=sys.stderr)
+            sys.stderr.write(f"{name}: {line}\n")
         refused += bool(broken)
         if not broken:
             (SCHEMAS / f"{name}.json").write_text(json.dumps(current, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Who consumes what: every subscription of the product, so that any service can declare all queues before it publishes."""
+"""Who consumes what: every subscription of the product, so that any service can declare all queues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from switchboard.contracts.message import Command, Event, Message, registered
 class Subscription:
     """One consumer of some message types.
 
-    `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>`, each with a single active consumer.
+    `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>` of one active consumer each.
     `partitions` = 0: one queue `<service>.<name>` with competing consumers and delayed retries.
     """
 

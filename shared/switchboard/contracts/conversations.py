@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from switchboard.contracts.message import Command, Data, Event, Moment, conversation_subject
 
@@ -188,7 +188,7 @@ class CampaignAudience(Data):
 class QuietHours(Data):
     """Local times `HH:MM` of the recipient, between which nothing is sent; may span midnight."""
 
-    model_config = {"populate_by_name": True}
+    model_config = ConfigDict(populate_by_name=True)
 
     from_: str = Field(alias="from")
     to: str

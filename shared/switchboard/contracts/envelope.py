@@ -18,7 +18,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One message on its way. `data` is JSON-ready; `time` is aware and in UTC; `tenant_id` is None for the system's own."""
+    """One message on its way. `data` is JSON-ready; `time` is in UTC; `tenant_id` is None for the system's own."""
 
     id: UUID
     source: str

@@ -20,7 +20,7 @@ _REGISTERED: dict[str, type[Message]] = {}
 
 
 class Data(BaseModel):
-    """A part of a message's data. Strict to build; read leniently, so that a newer field never poisons an older reader."""
+    """A part of a message's data. Strict to build, lenient to read: a newer field never poisons an older reader."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

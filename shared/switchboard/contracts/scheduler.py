@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 from switchboard.contracts.conversations import CallEvent, CampaignEvent
 from switchboard.contracts.message import Event, Moment
+
+ReminderStatus = Literal["scheduled", "fired", "skipped", "cancelled"]
 
 
 class _ReminderEvent(Event):
@@ -19,6 +22,7 @@ class _ReminderEvent(Event):
     note: str
     remind_at: Moment
     late: bool = False
+    status: ReminderStatus = "scheduled"
 
     @property
     def subject(self) -> str:

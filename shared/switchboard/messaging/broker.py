@@ -6,8 +6,8 @@ Nothing here is "robust" by itself: whoever uses a channel notices its end, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -72,15 +72,13 @@ class Broker:
             return self._connection
 
 
-class translated:
+@contextmanager
+def translated() -> Iterator[None]:
     """Broker trouble inside the block becomes `BrokerAway`."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, trouble: BaseException | None, _: object) -> None:
-        if isinstance(trouble, BROKER_TROUBLE):
-            raise BrokerAway(f"RabbitMQ is away: {type(trouble).__name__}: {trouble}") from trouble
+    try:
+        yield
+    except BROKER_TROUBLE as trouble:
+        raise BrokerAway(f"RabbitMQ is away: {type(trouble).__name__}: {trouble}") from trouble
 
 
 async def _close_within_reason(channel: AbstractChannel) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
@@ -16,7 +15,7 @@ from switchboard.messaging.subscriptions import Subscriptions
 from switchboard.messaging.watch import Watch
 from switchboard.runtime.database import Database
 from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Loop, Stop
+from switchboard.runtime.loops import Loop, Stop, run_loops
 
 Check = Callable[[], Awaitable[None]]
 
@@ -53,7 +52,7 @@ class Bus:
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
 
-    def _consume(self, subscriptions: list[tuple[Subscription, Effect]]) -> Loop:
+    def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect]]) -> Loop:
         loops: list[Loop] = []
         for subscription, effect in subscriptions:
             consumers = [
@@ -81,9 +80,7 @@ async def open_bus(
 
 
 def _together(*loops: Loop) -> Loop:
-    async def run(stop: Stop) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for loop in loops:
-                tasks.create_task(loop(stop))  # type: ignore[arg-type]
+    async def messaging(stop: Stop) -> None:
+        await run_loops(list(loops), stop)
 
-    return run
+    return messaging

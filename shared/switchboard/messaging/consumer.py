@@ -14,16 +14,15 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker import Broker, translated
-from switchboard.messaging.delivery import Effect, is_hopeless
+from switchboard.messaging.delivery import Effect, handler_name, is_hopeless
 from switchboard.messaging.parking import Parking, attempts_of
 from switchboard.messaging.topology import DELAYS, declare_topology
-from switchboard.runtime.loops import Stop
+from switchboard.runtime.loops import Backoff, Stop
 from switchboard.runtime.outage import Outage
 
 BATCH = 100  # messages that may share one effect
 IN_PLACE_SECONDS = 30.0
 IN_PLACE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger(__name__)
 
@@ -55,19 +54,19 @@ class Consumer:
         self._arrived.put_nowait(None)
 
     async def run(self, stop: Stop) -> None:
-        pauses = iter(OUTAGE_PAUSES)
+        backoff = Backoff()
         interrupting = asyncio.create_task(self._interrupt_at(stop))
         while not stop.is_set():
             try:
                 async with self._consuming.channel(confirms=False) as channel:
                     await self._attach(channel)
-                    pauses = iter(OUTAGE_PAUSES)
+                    backoff.reset()
                     await self._work_off(stop)
             except _Stopping:
                 break
             except Outage as outage:
                 log.warning("consumer_waits", queue=self.queue, reason=str(outage))
-                await stop.sleep(next(pauses, OUTAGE_PAUSES[-1]))
+                await stop.sleep(backoff.pause())
             finally:
                 self.attached = False
         interrupting.cancel()
@@ -137,7 +136,7 @@ class Consumer:
             attempts += 1
             error = await self._attempt(message)
             if error is None:
-                return
+                return None
             if is_hopeless(error) or monotonic() >= until:
                 return await self._park(message, error, attempts)
             if await stop.sleep(next(pauses, IN_PLACE_PAUSES[-1])):
@@ -150,7 +149,8 @@ class Consumer:
             return
         attempts = attempts_of(message) + 1
         if is_hopeless(error) or attempts > len(DELAYS):
-            return await self._park(message, error, attempts)
+            await self._park(message, error, attempts)
+            return
         async with self._publishing.channel(confirms=True) as channel:
             await Parking(channel, self._subscription).delay(message, attempts)
 
@@ -166,7 +166,8 @@ class Consumer:
 
     async def _park(self, message: AbstractIncomingMessage, error: Exception, attempts: int) -> None:
         async with self._publishing.channel(confirms=True) as channel:
-            await Parking(channel, self._subscription).park(message, error, attempts)
+            handler = handler_name(self._effect, message.type or "")
+            await Parking(channel, self._subscription).park(message, error, handler=handler, attempts=attempts)
         log.error("message_parked", queue=self.queue, attempts=attempts, reason=repr(error))
 
     async def _interrupt_at(self, stop: Stop) -> None:

@@ -10,8 +10,8 @@ Waiting messages share one transaction, and are taken one by one when it fails.
 - Anything else: tried again with growing pauses. Where order matters in place, for at most 30 seconds, while only
   its partition waits; where it doesn't, through the delay queues. Then parked.
 
-Parked means: in `<service>.<subscription>.dead`, with reason, handler and attempts in its headers; later messages of its
-subject go on. A side effect outside Postgres is keyed by the message's id, or looks at the state first.
+Parked means: in `<service>.<subscription>.dead`, with reason, handler and attempts in its headers; later messages of
+its subject go on. A side effect outside Postgres is keyed by the message's id, or looks at the state first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -32,6 +31,7 @@ from switchboard.contracts.message import Message
 from switchboard.messaging.subscriptions import Handler
 from switchboard.messaging.work import Work, add_rows, wake
 from switchboard.runtime.database import Database
+from switchboard.runtime.refusals import Refusal
 from switchboard.runtime.tracing import continued
 
 ADD_SEEN = """
@@ -95,13 +95,14 @@ def in_context(envelope: Envelope) -> ExitStack:
     return stack
 
 
+def handler_name(effect: Effect, message_type: str) -> str:
+    """What handles this type, for the operator who finds it among the dead letters."""
+    if isinstance(effect, TransactionalEffect) and message_type in effect.handlers:
+        handler = effect.handlers[message_type][1]
+        return f"{handler.__module__}.{handler.__qualname__}"
+    return getattr(effect, "__qualname__", type(effect).__qualname__)
+
+
 def is_hopeless(error: Exception) -> bool:
     """Whether trying again can't help."""
-    from switchboard.runtime.refusals import Refusal
-
     return isinstance(error, (Unreadable, ValidationError, Unhandled, Refusal))
-
-
-def too_old_to_replay(parked: datetime, now: datetime, kept_days: int = 25) -> bool:
-    """Inbox rows live 30 days: what is older may have had its effect already."""
-    return (now - parked).days >= kept_days

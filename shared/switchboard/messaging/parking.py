@@ -14,6 +14,7 @@ from switchboard.messaging.topology import DELAYS, delay_name
 
 ATTEMPTS = "x-switchboard-attempts"
 REASON = "x-switchboard-reason"
+HANDLER = "x-switchboard-handler"
 ERROR = "x-switchboard-error"
 PARKED_AT = "x-switchboard-parked-at"
 ROUTING_KEY = "x-switchboard-routing-key"
@@ -27,13 +28,14 @@ class Parking:
         self._channel = Channel(channel)
         self._subscription = subscription
 
-    async def park(self, message: AbstractIncomingMessage, error: Exception, attempts: int) -> None:
+    async def park(self, message: AbstractIncomingMessage, error: Exception, *, handler: str, attempts: int) -> None:
         """Copy it to the subscription's dead letters, with what was wrong."""
         kind = type(error)
         headers = {
             **_kept_headers(message),
             REASON: f"{kind.__module__}.{kind.__qualname__}",
             ERROR: str(error)[:2000],
+            HANDLER: handler,
             ATTEMPTS: attempts,
             PARKED_AT: datetime.now(UTC).isoformat(),
             "x-switchboard-subscription": self._subscription.queue,

@@ -1,4 +1,4 @@
-"""The inbox forgets after 30 days, idempotency keys after 24 hours; in small bites, by whoever holds the relay's lease."""
+"""The inbox forgets after 30 days, idempotency keys after 24 hours, in small bites, by the relay's holder."""
 
 from __future__ import annotations
 

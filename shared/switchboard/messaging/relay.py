@@ -20,13 +20,15 @@ from switchboard.messaging.publisher import Channel, Refused, Unroutable, open_p
 from switchboard.messaging.work import OUTBOX
 from switchboard.runtime.database import Database
 from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Stop
+from switchboard.runtime.loops import Backoff, Stop
 from switchboard.runtime.outage import Outage
 
 WINDOW = 2000  # rows in hand
+READ = 500  # rows read at once
 SUBJECT_WINDOW = 100  # of them of one subject, so that a busy one doesn't keep out the others
 POLL_SECONDS = 0.5
-RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)
+GATHER_SECONDS = 0.01  # confirms that come within it are dropped by one statement
+RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)  # of a subject whose message the broker would not take
 
 log = structlog.get_logger(__name__)
 
@@ -50,18 +52,18 @@ class Relay:
 
     async def run(self, stop: Stop) -> None:
         """Until stopped: what is in flight then is left to its confirms, or to the next holder."""
-        pauses = iter(RETRY_SECONDS)
+        backoff = Backoff()
         while not stop.is_set():
             if not self._lease.held():
                 await stop.sleep(0.2)
                 continue
             try:
                 async with open_publishing(self._broker, self._subscriptions) as channel:
-                    pauses = iter(RETRY_SECONDS)
+                    backoff = Backoff()
                     await _Shift(self._database, channel, self._lease, self._woken).work(stop)
             except* Outage as outages:
                 log.warning("relay_waits", reason=str(outages.exceptions[0]))
-                await stop.sleep(next(pauses, RETRY_SECONDS[-1]) / 2)
+                await stop.sleep(backoff.pause())
 
     async def check(self, *, older_than: float = 30.0) -> None:
         """Raises when the oldest row has waited longer than that many seconds."""
@@ -82,25 +84,27 @@ class _Shift:
         self._in_hand: set[int] = set()
         self._lanes: dict[str, deque[UnsentRow]] = {}
         self._confirmed: list[int] = []
+        self._some_confirmed = asyncio.Event()
         self._held_back: dict[str, tuple[int, float]] = {}  # subject -> failures, when to try again
 
     async def work(self, stop: Stop) -> None:
-        async with asyncio.TaskGroup() as lanes:
-            while self._lease.held() and not stop.is_set():
-                self._woken.clear()
-                await self._drop_confirmed()
-                if await self._take_rows(lanes, stop) == 0 and not self._confirmed:
-                    await self._rest()
+        async with asyncio.TaskGroup() as tasks:
+            dropping = tasks.create_task(self._drop_confirmed_forever())
+            async with asyncio.TaskGroup() as lanes:
+                while self._lease.held() and not stop.is_set():
+                    self._woken.clear()
+                    if not await self._take_rows(lanes, stop):
+                        await self._rest()
+            dropping.cancel()
         await self._drop_confirmed()
 
-    async def _take_rows(self, lanes: asyncio.TaskGroup, stop: Stop) -> int:
-        room = WINDOW - len(self._in_hand)
-        if room < WINDOW // 4:
-            return 0
+    async def _take_rows(self, lanes: asyncio.TaskGroup, stop: Stop) -> bool:
+        """Put the oldest rows on their lanes. Whether there may be more to take at once."""
+        limit = min(WINDOW - len(self._in_hand), READ)
+        if limit <= 0:
+            return False
         async with self._database.connection() as conn:
-            rows = await outbox.list_unsent(
-                conn, besides=self._in_hand, without=self._subjects_to_leave(), limit=min(room, WINDOW // 2)
-            )
+            rows = await outbox.list_unsent(conn, besides=self._in_hand, without=self._subjects_to_leave(), limit=limit)
         for row in rows:
             self._in_hand.add(row.id)
             lane = self._lanes.get(row.subject)
@@ -109,7 +113,7 @@ class _Shift:
                 lanes.create_task(self._send_lane(row.subject, stop))
             else:
                 lane.append(row)
-        return len(rows)
+        return len(rows) == limit
 
     def _subjects_to_leave(self) -> list[str]:
         now = monotonic()
@@ -127,7 +131,7 @@ class _Shift:
                 )
                 lane.popleft()
                 self._confirmed.append(row.id)
-                self._woken.set()
+                self._some_confirmed.set()
             self._held_back.pop(subject, None)
         except (Unroutable, Refused) as failure:
             self._hold_back(subject, failure)
@@ -141,6 +145,14 @@ class _Shift:
         self._held_back[subject] = (failures + 1, monotonic() + pause)
         log.error("message_not_taken", subject=subject, reason=str(failure), retry_in=pause)
 
+    async def _drop_confirmed_forever(self) -> None:
+        while True:
+            await self._some_confirmed.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._some_confirmed.clear()
+            await self._drop_confirmed()
+            self._woken.set()  # there is room
+
     async def _drop_confirmed(self) -> None:
         if not self._confirmed:
             return
@@ -150,7 +162,7 @@ class _Shift:
         self._in_hand.difference_update(ids)
 
     async def _rest(self) -> None:
-        """Until something is written or confirmed, or it is time to look anyway."""
+        """Until something is written or dropped, or it is time to look anyway."""
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._woken.wait()

@@ -73,7 +73,10 @@ async def _declare_dead_letters(channel: AbstractChannel, dead: AbstractExchange
     queue = await channel.declare_queue(
         f"{subscription.queue}.dead",
         durable=True,
-        arguments={"x-queue-type": "quorum", "x-delivery-limit": NEVER},  # looking at a dead letter returns it
+        arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": NEVER,
+        },  # looking at a dead letter returns it
     )
     await queue.bind(dead, subscription.queue)
 

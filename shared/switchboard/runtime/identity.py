@@ -1,0 +1,164 @@
+"""Who is asking: a short-lived signed identity, made by the gateway for one service, checked by that service.
+
+It travels in the header `X-Switchboard-Identity` as a JWT signed with Ed25519: `aud` the service, `sub` the
+user, `tid` the tenant, `role`, `sid` the session, `exp` a minute ahead. Services accept nothing else,
+whatever network asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from time import time
+from typing import Any
+from uuid import UUID
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from switchboard.runtime.identity_keys import Keys, UnknownKey
+from switchboard.runtime.refusals import Unauthenticated
+
+IDENTITY_HEADER = "X-Switchboard-Identity"
+ALGORITHM = "Ed25519"
+LIFETIME = 60  # seconds
+LEEWAY = 5  # seconds that two clocks may differ
+REUSE_UNTIL = 15  # seconds before its expiry, a signed identity is made anew
+REMEMBERED = 10_000  # identities, of the verifier as of the signer
+LONGEST_TOKEN = 4096
+
+Clock = Callable[[], float]
+
+
+class Role(StrEnum):
+    """What a user may do in the tenant: owner > admin > agent."""
+
+    AGENT = "agent"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+    @property
+    def rank(self) -> int:
+        """Higher may do more."""
+        return _RANKS[self]
+
+    def allows(self, needed: Role) -> bool:
+        """Whether this role is enough where `needed` is."""
+        return self.rank >= needed.rank
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Role(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Role(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Role(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Role(other).rank
+
+
+_RANKS = {Role.AGENT: 1, Role.ADMIN: 2, Role.OWNER: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A signed-in user, in one session."""
+
+    user_id: UUID
+    tenant_id: UUID
+    role: Role
+    session_id: UUID
+
+
+class InvalidIdentity(Unauthenticated):
+    """The request carries no valid identity: call through the gateway."""
+
+
+class IdentityVerifier:
+    """Checks identities meant for `audience`. A token seen before costs one look-up until it expires."""
+
+    def __init__(self, audience: str, keys: Keys, *, clock: Clock = time) -> None:
+        self.keys = keys
+        self._audience = audience
+        self._clock = clock
+        self._seen: dict[str, tuple[Identity, float]] = {}
+
+    async def verify(self, token: str | None) -> Identity:
+        """The identity. Raises `InvalidIdentity`, or `KeysAway` (an Outage) when auth's keys were never to be
+        had.
+        """
+        if not token:
+            raise InvalidIdentity
+        seen = self._seen.get(token)
+        if seen is not None and self._clock() < seen[1]:
+            return seen[0]
+        return await self._verify(token)
+
+    async def _verify(self, token: str) -> Identity:
+        if len(token) > LONGEST_TOKEN:
+            raise InvalidIdentity
+        try:
+            key = await self.keys.find(str(jws.extract_compact(token.encode()).headers().get("kid")))
+            claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
+            identity, expires = self._read(claims)
+        except (JoseError, UnknownKey, ValueError, KeyError, TypeError, AttributeError):
+            raise InvalidIdentity from None
+        self._remember(token, identity, expires)
+        return identity
+
+    def _read(self, claims: dict[str, Any]) -> tuple[Identity, float]:
+        expires = float(claims["exp"]) + LEEWAY
+        if claims["aud"] != self._audience or self._clock() >= expires or claims["iat"] > self._clock() + LEEWAY:
+            raise InvalidIdentity
+        identity = Identity(UUID(claims["sub"]), UUID(claims["tid"]), Role(claims["role"]), UUID(claims["sid"]))
+        return identity, expires
+
+    def _remember(self, token: str, identity: Identity, expires: float) -> None:
+        while len(self._seen) >= REMEMBERED:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen.pop(token, None)
+        self._seen[token] = (identity, expires)
+
+
+class IdentitySigner:
+    """Signs identities, as the gateway does; one is reused for its session until shortly before it expires."""
+
+    def __init__(self, key: OKPKey, *, issuer: str = "api-gateway", clock: Clock = time) -> None:
+        self._key = key
+        self._header = {"alg": ALGORITHM, "kid": str(key.kid), "typ": "JWT"}
+        self._issuer = issuer
+        self._clock = clock
+        self._signed: dict[tuple[UUID, Role, object, str], tuple[str, float]] = {}
+
+    def sign(self, identity: Identity, audience: str, *, version: object = 0) -> str:
+        """The token for the header. `version`: the session's own, so that a change of it makes a new
+        identity.
+        """
+        key = (identity.session_id, identity.role, version, audience)
+        signed = self._signed.get(key)
+        now = self._clock()
+        if signed is not None and now < signed[1]:
+            return signed[0]
+        token = self._encode(identity, audience, int(now))
+        while len(self._signed) >= REMEMBERED:
+            self._signed.pop(next(iter(self._signed)))
+        self._signed.pop(key, None)
+        self._signed[key] = (token, int(now) + LIFETIME - REUSE_UNTIL)
+        return token
+
+    def _encode(self, identity: Identity, audience: str, now: int) -> str:
+        claims = {
+            "iss": self._issuer,
+            "aud": audience,
+            "sub": str(identity.user_id),
+            "tid": str(identity.tenant_id),
+            "role": identity.role.value,
+            "sid": str(identity.session_id),
+            "iat": now,
+            "exp": now + LIFETIME,
+        }
+        return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])

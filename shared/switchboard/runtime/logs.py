@@ -1,0 +1,92 @@
+"""Logs: one JSON object a line on stderr, ours and the libraries', carrying who, which request and which
+event.
+
+What a request or a delivery knows about itself is bound once, at its edge, by `about(request_id=...,
+tenant_id=...)`, and stands on every line written inside. Bodies, tokens and passwords never do.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+import orjson
+import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from switchboard.runtime.tracing import current_trace_id
+
+SECRET_NAMES = re.compile(r"password|secret|token|cookie|authorization|credential|api_?key", re.IGNORECASE)
+PASSWORD_IN_URL = re.compile(rb"(://[^:/@\s\"]*:)[^@/\s\"]+@")
+QUIET = {"aiormq": logging.ERROR, "aio_pika": logging.ERROR, "asyncio": logging.WARNING, "alembic": logging.WARNING}
+
+
+def configure_logs(service: str, instance: str, level: str) -> None:
+    """Set up logging for this process; everything goes through it from now on."""
+    shared = _processors(service, instance)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, *shared, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, _render_text],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for name, least in QUIET.items():
+        logging.getLogger(name).setLevel(least)
+
+
+def about(**facts: Any) -> AbstractContextManager[None]:
+    """Facts that stand on every line logged inside the block: `request_id`, `event_id`, `tenant_id`, ..."""
+    return bound_contextvars(**facts)
+
+
+def note(**facts: Any) -> None:
+    """As `about`, for the rest of the current task."""
+    bind_contextvars(**facts)
+
+
+def _processors(service: str, instance: str) -> list[Processor]:
+    def whose(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        event["instance"] = instance
+        trace_id = current_trace_id()
+        if trace_id is not None:
+            event["trace_id"] = trace_id
+        return event
+
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        whose,
+        structlog.processors.format_exc_info,
+        hide_secrets,
+    ]
+
+
+def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Values under a name that smells of a secret are not written."""
+    for name in event:
+        if SECRET_NAMES.search(name):
+            event[name] = "***"
+    return event
+
+
+def render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    """The line, with passwords inside of URLs covered."""
+    line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    return PASSWORD_IN_URL.sub(rb"\1***@", line) if b"://" in line else line
+
+
+def _render_text(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    return render(logger, method, event).decode()

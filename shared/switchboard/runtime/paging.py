@@ -1,0 +1,65 @@
+"""Lists come in pages: `{"items": [...], "next_cursor": str|null}`, asked for by `?limit=` and `?cursor=`."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from switchboard.runtime.refusals import Invalid
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST = 200
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list, and where the next one begins; null after the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class PageQuery(BaseModel):
+    """The query of a list. Subclasses add its filters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+    cursor: Annotated[str, Field(max_length=500)] | None = None
+
+
+def page(rows: Sequence[R], limit: int, cursor_of: Callable[[R], tuple[object, ...]]) -> tuple[list[R], str | None]:
+    """Split what was read with `limit + 1` into the page's rows and the next cursor, made of the last row's
+    values.
+    """
+    shown = list(rows[:limit])
+    return shown, encode_cursor(*cursor_of(shown[-1])) if len(rows) > limit else None
+
+
+def encode_cursor(*values: object) -> str:
+    """An opaque cursor of the values that the list is ordered by (strings, numbers, datetimes, UUIDs)."""
+    return urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, *types: Any) -> tuple[Any, ...]:
+    """Its values, as `types`. Whatever `encode_cursor` did not make for them is `Invalid`, naming `cursor`."""
+    try:
+        text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        values: tuple[Any, ...] = _adapter(types).validate_json(text)
+    except (ValueError, ValidationError):
+        raise Invalid.field("is not a cursor of this list", "query", "cursor") from None
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise Invalid.field("is not a cursor of this list", "query", "cursor")
+    return values
+
+
+@lru_cache(maxsize=256)
+def _adapter(types: tuple[Any, ...]) -> TypeAdapter[tuple[Any, ...]]:
+    shape: Any = tuple.__class_getitem__(types)
+    return TypeAdapter(shape, config=ConfigDict(strict=True))

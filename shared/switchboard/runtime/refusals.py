@@ -1,0 +1,137 @@
+"""Named refusals: what was asked is understood and declined. Expected, never logged as errors, shown to the
+caller.
+
+A service's own refusals are one class each, in its `domain.py`:
+
+    class NotUploading(Conflict):
+        \"\"\"This file is no longer being uploaded.\"\"\"
+
+        code = "file_not_uploading"
+
+`code` is the stable machine word, `status` the HTTP status, the first line of the docstring the `detail` a
+client sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypedDict
+
+
+class Error(TypedDict):
+    """One thing wrong with what was sent: where (`["body", "phone"]`, `["query", "cursor"]`) and what."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Refusal(Exception):
+    """This can't be done."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Error] = (),
+    ) -> None:
+        self.detail = detail or self.default_detail()
+        self.headers = dict(headers or {})
+        self.errors = list(errors)
+        super().__init__(self.detail)
+
+    @classmethod
+    def default_detail(cls) -> str:
+        """The first line of the class's own docstring."""
+        return (cls.__dict__.get("__doc__") or cls.title()).strip().splitlines()[0]
+
+    @classmethod
+    def title(cls) -> str:
+        """The code in words: `file_not_uploading` is "File not uploading"."""
+        return cls.code.replace("_", " ").capitalize()
+
+
+class Malformed(Refusal):
+    """The request is not well-formed."""
+
+    code = "malformed"
+    status = 400
+
+
+class Unauthenticated(Refusal):
+    """Sign in first."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(Refusal):
+    """Your role does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(Refusal):
+    """There is no such thing here."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(Refusal):
+    """This contradicts the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class TooLarge(Refusal):
+    """The request's body is too large."""
+
+    code = "too_large"
+    status = 413
+
+
+class UnsupportedMediaType(Refusal):
+    """The body's content type is not understood here."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Invalid(Refusal):
+    """The input is not valid."""
+
+    code = "invalid"
+    status = 422
+
+    @classmethod
+    def field(cls, msg: str, *loc: str | int) -> Invalid:
+        """One invalid field: `Invalid.field("must be later than now", "body", "remind_at")`."""
+        return cls(errors=[Error(loc=list(loc), msg=msg)])
+
+
+class _Later(Refusal):
+    """Try again later."""
+
+    def __init__(self, detail: str | None = None, *, retry_after: float = 1, **kwargs: Any) -> None:
+        super().__init__(detail, **kwargs)
+        self.headers.setdefault("Retry-After", str(max(1, round(retry_after))))
+
+
+class TooMany(_Later):
+    """Too many requests: try again later."""
+
+    code = "too_many_requests"
+    status = 429
+
+
+class Unavailable(_Later):
+    """Not available at the moment: try again later."""
+
+    code = "unavailable"
+    status = 503

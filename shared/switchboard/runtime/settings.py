@@ -1,0 +1,146 @@
+"""Settings come from the environment, once, into one frozen class for each service.
+
+    class Settings(DatabaseSettings, BusSettings, IdentitySettings):
+        trial_duration: Duration = timedelta(days=14)
+
+The field `trial_duration` is the variable `TRIAL_DURATION`; an empty variable counts as not set.
+`load(Settings)` gives the settings, or ends the process with one line that names every variable that is
+missing or malformed.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from datetime import timedelta
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def parse_duration(text: object) -> object:
+    """`5s`, `30m`, `2h`, `14d`, `250ms`; a bare number is refused, since nobody knows its unit."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text.strip())
+    if match is None:
+        raise ValueError("must be a duration such as 5s, 30m, 2h or 14d")
+    try:
+        return timedelta(seconds=float(match[1]) * UNITS[match[2]])
+    except OverflowError:
+        raise ValueError("is too long") from None
+
+
+def _split(text: object) -> object:
+    return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            known = False
+        if not known:
+            raise ValueError(f"must be a URL such as {schemes[0]}://host:port")
+        return url.rstrip("/") if schemes[0] == "http" else url
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+"""A length of time, written `5s`, `30m`, `2h`, `14d`."""
+
+Url = Annotated[str, _url("http", "https")]
+"""An http(s) URL, without a slash at its end."""
+
+Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
+"""At least one http(s) URL, separated by commas."""
+
+PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
+AmqpUrl = Annotated[str, _url("amqp", "amqps")]
+RedisUrl = Annotated[str, _url("redis", "rediss")]
+
+
+class ServiceSettings(BaseSettings):
+    """What every process needs."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, validate_default=False
+    )
+
+    app_instance_id: str = Field(default_factory=socket.gethostname)
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otel_exporter_otlp_endpoint: Url | None = None
+    drain_notice: Duration = timedelta(seconds=1)
+    """How long readiness fails before work is stopped: the gateway probes each second."""
+    drain_seconds: float = Field(default=10.0, ge=0)
+    """How long requests and loops may take to finish what they hold."""
+
+
+class DatabaseSettings(ServiceSettings):
+    """A service that owns a database."""
+
+    database_url: PostgresUrl = Field(repr=False)
+    database_listen_url: PostgresUrl | None = Field(default=None, repr=False)
+    """Past a PgBouncer, for LISTEN."""
+    database_pool_size: int = Field(default=10, ge=1)
+
+
+class BusSettings(ServiceSettings):
+    """A service that publishes or consumes."""
+
+    amqp_url: AmqpUrl = Field(repr=False)
+
+
+class RedisSettings(ServiceSettings):
+    """A service that uses Redis."""
+
+    redis_url: RedisUrl = Field(repr=False)
+
+
+class IdentitySettings(ServiceSettings):
+    """A service that checks identities by the keys that auth publishes."""
+
+    auth_urls: Urls
+
+
+def load(settings: type[S]) -> S:
+    """The settings of this process. Missing or malformed ones: one line on stderr and exit code 2."""
+    try:
+        return settings()
+    except ValidationError as error:
+        sys.stderr.write(f"cannot start: {complaint(settings, error)}\n")
+        raise SystemExit(2) from None
+
+
+def complaint(settings: type[BaseSettings], error: ValidationError) -> str:
+    """One line: each variable with what is wrong about it, never its value."""
+    wrongs = error.errors(include_url=False, include_input=False, include_context=False)
+    words = [f"{variable_of(settings, wrong['loc'])} {_words(wrong['type'], wrong['msg'])}" for wrong in wrongs]
+    return "; ".join(dict.fromkeys(words))
+
+
+def variable_of(settings: type[BaseSettings], loc: tuple[int | str, ...]) -> str:
+    """The environment variable of a field."""
+    if not loc:
+        return settings.__name__
+    field = settings.model_fields.get(str(loc[0]))
+    alias = field.validation_alias if field is not None else None
+    return (alias if isinstance(alias, str) else str(loc[0])).upper()
+
+
+def _words(kind: str, msg: str) -> str:
+    if kind == "missing":
+        return "is missing"
+    return msg.removeprefix("Value error, ").replace("Input should", "should")

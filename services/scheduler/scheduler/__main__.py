@@ -1,0 +1,8 @@
+"""`python -m scheduler`: one instance of the scheduler."""
+
+from scheduler.app import NAME, open_app
+from scheduler.settings import Settings
+from switchboard.runtime.app import main
+
+if __name__ == "__main__":
+    main(NAME, Settings, open_app)

@@ -1,0 +1,81 @@
+"""What all kinds share when they are planned: times, series, and whose they are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from scheduler.recurrence import Recurrence
+from scheduler.rules import BadRule, normalised, parse_rule
+from scheduler.store import people
+from scheduler.zones import is_zone, to_local
+from switchboard.runtime.identity import Identity, Role
+from switchboard.runtime.refusals import Forbidden, Invalid
+
+PAST = timedelta(minutes=1)
+FARTHEST_YEAR = 2200
+UTC_ZONE = "UTC"
+
+
+def refuse(field: str, message: str) -> Invalid:
+    """What is wrong with one field of the body."""
+    return Invalid.field(message, "body", field)
+
+
+def check_time(field: str, at: datetime, now: datetime) -> None:
+    """Raises `Invalid` for what is past by more than a minute, or out of any calendar."""
+    if at < now - PAST:
+        raise refuse(field, "lies in the past")
+    if at.year > FARTHEST_YEAR:
+        raise refuse(field, f"lies after the year {FARTHEST_YEAR}")
+
+
+def check_zone(zone: str | None) -> None:
+    if zone is not None and not is_zone(zone):
+        raise refuse("time_zone", "is not an IANA time zone")
+
+
+def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | None:
+    """The series that begins at `at`.
+
+    Raises `Invalid` for a rule that can't be kept, or that never comes true.
+    """
+    if rule is None:
+        return None
+    try:
+        parse_rule(rule, zone)
+    except BadRule as error:
+        raise refuse("recurrence", str(error)) from None
+    series = Recurrence(normalised(rule), zone, to_local(at, zone))
+    if series.next_after(at - timedelta(seconds=1)) is None:
+        raise refuse("recurrence", "never comes true")
+    return series
+
+
+async def user_of(conn: asyncpg.Connection, caller: Identity, wished: UUID | None) -> UUID:
+    """Whose it is to be: the caller's own or, for an admin, a colleague's."""
+    if wished is None or wished == caller.user_id:
+        return caller.user_id
+    if caller.role < Role.ADMIN:
+        raise Forbidden("only an admin plans for others")
+    colleague = await people.find_user(conn, wished)
+    if colleague is None or colleague.tenant_id != caller.tenant_id:
+        raise refuse("user_id", "is not a user of this tenant")
+    return wished
+
+
+async def zone_of(conn: asyncpg.Connection, zone: str | None, user_id: UUID) -> str:
+    """The zone that was named, else the user's own, else UTC."""
+    check_zone(zone)
+    if zone is not None:
+        return zone
+    user = await people.find_user(conn, user_id)
+    known = user is not None and user.time_zone is not None and is_zone(user.time_zone)
+    return user.time_zone if known and user and user.time_zone else UTC_ZONE
+
+
+def sees(caller: Identity, user_id: UUID | None) -> bool:
+    """Whether the caller may know of what is this user's."""
+    return caller.user_id == user_id or caller.role >= Role.ADMIN

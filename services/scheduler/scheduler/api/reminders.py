@@ -1,0 +1,164 @@
+"""Reminders over HTTP: mine; an admin sees and plans the tenant's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel
+
+from scheduler.actions import reminders
+from scheduler.actions.planning import sees
+from scheduler.api.fields import LeadId, Note, OwnedQuery, Rule, ZoneName
+from scheduler.clock import Clock
+from scheduler.domain import Misfire, Schedule
+from scheduler.kinds.reminder import CANCELLED, KIND
+from scheduler.refusals import AlreadyFired
+from scheduler.store import schedules
+from switchboard.contracts.scheduler import ReminderStatus
+from switchboard.messaging.work import Work
+from switchboard.runtime.inputs import Body, Moment
+from switchboard.runtime.paging import Page, decode_cursor, page
+from switchboard.runtime.refusals import Forbidden, NotFound
+from switchboard.runtime.routing import Call, Route, reads, writes
+
+PATH = "/api/v1/reminders"
+
+
+class NewReminder(Body):
+    """`recurrence`: an RFC 5545 rule in `time_zone`, by default the user's own; it begins at `remind_at`."""
+
+    lead_id: LeadId
+    note: Note
+    remind_at: Moment
+    user_id: UUID | None = None
+    recurrence: Rule | None = None
+    time_zone: ZoneName | None = None
+    misfire: Misfire = Misfire.FIRE_LATE
+
+
+class ReminderChanges(Body):
+    """What is to be changed. `recurrence: null` makes a single reminder of a series."""
+
+    lead_id: LeadId | None = None
+    note: Note | None = None
+    remind_at: Moment | None = None
+    user_id: UUID | None = None
+    recurrence: Rule | None = None
+    time_zone: ZoneName | None = None
+    misfire: Misfire | None = None
+
+
+class Snooze(Body):
+    until: Moment
+
+
+class ReminderAnswer(BaseModel):
+    """`remind_at`: the next time it is due, or the last one when there is none.
+
+    `late`: it last fired late.
+    """
+
+    id: UUID
+    lead_id: str
+    note: str
+    remind_at: datetime
+    user_id: UUID
+    status: ReminderStatus
+    recurrence: str | None
+    time_zone: str
+    misfire: Misfire
+    snoozed_until: datetime | None
+    fired_at: datetime | None
+    late: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, reminder: Schedule) -> ReminderAnswer:
+        return cls.model_validate(
+            {
+                **reminder.payload,
+                "id": reminder.id,
+                "remind_at": reminder.planned_at,
+                "user_id": reminder.user_id,
+                "status": reminder.status,
+                "recurrence": reminder.recurrence and reminder.recurrence.rule,
+                "misfire": reminder.misfire,
+                "snoozed_until": reminder.extra_at,
+                "fired_at": reminder.fired_at,
+                "late": reminder.late,
+                "created_at": reminder.created_at,
+                "updated_at": reminder.updated_at,
+            }
+        )
+
+
+def reminder_routes(clock: Clock) -> list[Route]:
+    """The table, and what it needs of the clock."""
+
+    async def create(call: Call, work: Work) -> ReminderAnswer:
+        """Plan a reminder."""
+        fields = {name: getattr(call.body, name) for name in NewReminder.model_fields}
+        return ReminderAnswer.of(await reminders.create_reminder(work, call.identity, clock.now(), **fields))
+
+    async def change(call: Call, work: Work) -> ReminderAnswer:
+        """Change a reminder; a new time or series plans it anew."""
+        changes = {name: getattr(call.body, name) for name in call.body.model_fields_set}
+        return ReminderAnswer.of(
+            await reminders.change_reminder(work, call.identity, clock.now(), call.uuid("id"), changes)
+        )
+
+    async def snooze(call: Call, work: Work) -> ReminderAnswer:
+        """Remind once more; a series goes on as planned."""
+        return ReminderAnswer.of(
+            await reminders.snooze_reminder(work, call.identity, clock.now(), call.uuid("id"), call.body.until)
+        )
+
+    async def drop(call: Call, work: Work) -> None:
+        """Take a reminder back."""
+        await reminders.cancel_reminder(work, call.identity, clock.now(), call.uuid("id"))
+
+    return [
+        reads(PATH, list_reminders, query=OwnedQuery, answer=Page[ReminderAnswer]),
+        writes("POST", PATH, create, body=NewReminder, answer=ReminderAnswer, creates=True),
+        reads(PATH + "/{id}", get_reminder, answer=ReminderAnswer),
+        writes(
+            "PATCH",
+            PATH + "/{id}",
+            change,
+            body=ReminderChanges,
+            answer=ReminderAnswer,
+            errors=(AlreadyFired,),
+        ),
+        writes("DELETE", PATH + "/{id}", drop, errors=(AlreadyFired,)),
+        writes("POST", PATH + "/{id}/snooze", snooze, body=Snooze, answer=ReminderAnswer),
+    ]
+
+
+async def list_reminders(call: Call, conn: asyncpg.Connection) -> Page[ReminderAnswer]:
+    """Reminders, by the time they are due."""
+    user_id = call.query.user_id or call.identity.user_id
+    if not sees(call.identity, user_id):
+        raise Forbidden("only an admin sees others' reminders")
+    after = decode_cursor(call.query.cursor, datetime, UUID) if call.query.cursor else None
+    found = await schedules.list_owned(
+        conn,
+        KIND,
+        call.identity.tenant_id,
+        user_id=user_id,
+        without=[CANCELLED],
+        after=after,
+        limit=call.query.limit + 1,
+    )
+    shown, cursor = page(found, call.query.limit, lambda each: (each.planned_at, each.id))
+    return Page(items=[ReminderAnswer.of(each) for each in shown], next_cursor=cursor)
+
+
+async def get_reminder(call: Call, conn: asyncpg.Connection) -> ReminderAnswer:
+    """One reminder."""
+    reminder = await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id"))
+    if reminder.status == CANCELLED or not sees(call.identity, reminder.user_id):
+        raise NotFound
+    return ReminderAnswer.of(reminder)

@@ -1,0 +1,80 @@
+"""Composition: everything the scheduler is made of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from scheduler.api import routes
+from scheduler.clock import Clock, SystemClock
+from scheduler.clockwork import Clockwork
+from scheduler.consumers import subscriptions
+from scheduler.health import LEASE, Timekeeping
+from scheduler.kinds import KINDS
+from scheduler.leader import Leader
+from scheduler.metrics import SchedulerMetrics
+from scheduler.settings import Settings
+from switchboard.messaging.bus import open_bus
+from switchboard.runtime.app import App
+from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.health import Health
+from switchboard.runtime.http import http_app
+from switchboard.runtime.identity import IdentityVerifier
+from switchboard.runtime.identity_keys import Keys, open_keys
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.metrics import Metrics
+
+NAME = "scheduler"
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock | None = None) -> AsyncIterator[App]:
+    """The scheduler, ready to run. `keys`, `clock`: a test's own."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        if keys is None:
+            keys = await stack.enter_async_context(open_keys(settings.auth_urls))
+        database = await stack.enter_async_context(
+            open_database(
+                settings.database_url,
+                application=NAME,
+                size=settings.database_pool_size,
+                listen_url=settings.database_listen_url,
+            )
+        )
+        bus = await stack.enter_async_context(
+            open_bus(settings.amqp_url, service=NAME, instance=settings.app_instance_id)
+        )
+        metrics = Metrics()
+        counts = SchedulerMetrics(metrics.registry)
+        lease = lease_of(settings, database)
+        leader = Leader(database, lease, clock, KINDS, counts, settings.late_after)
+        consuming, relaying = bus.consume(subscriptions(), database), bus.relay(database)
+        health = Health(settings.app_instance_id)
+        health.add("database", database.check, ready=True)
+        for name, check in bus.checks.items():
+            health.add(name, check, ready=False)
+        timekeeping = Timekeeping(database, clock, counts)
+        health.add("leader", timekeeping.check_leader, ready=False)
+        health.add("lateness", timekeeping.check_lateness, ready=False)
+        verifier = IdentityVerifier(NAME, keys)
+        http = http_app(NAME, routes(clock), health=health, verifier=verifier, database=database, metrics=metrics)
+        clockwork = Clockwork(database, lease, leader, counts)
+        yield App(http=http, health=health, loops=[lease.run, clockwork.run, consuming, relaying])
+
+
+def lease_of(settings: Settings, database: Database) -> Lease:
+    """This instance's claim to lead."""
+
+    def seconds(length: timedelta) -> float:
+        return length.total_seconds()
+
+    return Lease(
+        database,
+        LEASE,
+        settings.app_instance_id,
+        ttl=seconds(settings.lease_ttl),
+        margin=seconds(settings.lease_margin),
+        renew_every=seconds(settings.lease_renew_every),
+    )

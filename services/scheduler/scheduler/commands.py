@@ -1,0 +1,153 @@
+"""`bin/switchboard schedule …`: what an operator sees and does of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from rich.console import Console
+from rich.pretty import Pretty
+from rich.table import Table
+
+from scheduler.actions import operating
+from scheduler.actions.operating import NothingPlanned
+from scheduler.clockwork import SCHEDULES
+from scheduler.domain import Schedule
+from scheduler.health import LEASE
+from scheduler.store import claims, schedules
+from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.settings import PostgresUrl, load
+
+app = typer.Typer()
+schedule = typer.Typer(help="What is due when: list, show, run now, pause.", no_args_is_help=True)
+app.add_typer(schedule, name="schedule")
+
+T = TypeVar("T")
+Id = Annotated[UUID, typer.Argument(help="The schedule's id.", show_default=False)]
+
+console = Console()
+
+
+class CommandSettings(BaseSettings):
+    """All that a command needs."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: PostgresUrl
+
+
+@schedule.command("list")
+def list_schedules(
+    kind: Annotated[str | None, typer.Option(help="reminder, campaign, call, trial, housekeeping.")] = None,
+    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant's.")] = None,
+    finished: Annotated[bool, typer.Option("--finished", help="Those with nothing more to come as well.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+) -> None:
+    """Who leads, and what is due next."""
+
+    async def read(database: Database) -> tuple[claims.Leadership | None, list[Schedule]]:
+        async with database.connection() as conn:
+            found = await schedules.list_any(conn, kind=kind, tenant_id=tenant, finished=finished, limit=limit)
+            return await claims.find_leader(conn, LEASE), found
+
+    leader, found = _with_database(read)
+    now = datetime.now(UTC)
+    console.print(_leader_line(leader, now))
+    table = Table("id", "kind", "status", "due", "in", "recurrence", "tenant", "user")
+    for each in found:
+        table.add_row(*_row(each, now))
+    console.print(table)
+
+
+@schedule.command("show")
+def show_schedule(schedule_id: Id) -> None:
+    """One schedule, whole."""
+
+    async def read(database: Database) -> Schedule | None:
+        async with database.connection() as conn:
+            return await schedules.find_any(conn, schedule_id)
+
+    console.print(Pretty(_found(_with_database(read))))
+
+
+@schedule.command("run-now")
+def run_now(schedule_id: Id) -> None:
+    """Once now: a series goes on as planned, a single occurrence doesn't wait for its time."""
+    changed = _change(schedule_id, operating.run_now)
+    console.print(f"{changed.kind} {changed.id} is due now")
+
+
+@schedule.command("pause")
+def pause(schedule_id: Id) -> None:
+    """Nothing of it fires until it is resumed."""
+    changed = _change(schedule_id, operating.pause)
+    console.print(f"{changed.kind} {changed.id} is paused")
+
+
+@schedule.command("resume")
+def resume(schedule_id: Id) -> None:
+    """It goes on; what became due meanwhile fires once, late, or is skipped, as its misfire policy says."""
+    changed = _change(schedule_id, operating.resume)
+    console.print(f"{changed.kind} {changed.id} goes on")
+
+
+def _change(schedule_id: UUID, action: Callable[[Work, datetime, UUID], Awaitable[Schedule | None]]) -> Schedule:
+    async def change(database: Database) -> Schedule | None:
+        async with open_work(database, tenant_id=None) as work:
+            changed = await action(work, datetime.now(UTC), schedule_id)
+        async with database.connection() as conn:
+            await claims.wake_leader(conn, SCHEDULES)
+        return changed
+
+    try:
+        return _found(_with_database(change))
+    except NothingPlanned as refusal:
+        _fail(refusal.detail)
+
+
+def _with_database(action: Callable[[Database], Awaitable[T]]) -> T:
+    async def run() -> T:
+        url = load(CommandSettings).database_url
+        async with open_database(url, application="scheduler", size=1) as database:
+            return await action(database)
+
+    return asyncio.run(run())
+
+
+def _found(schedule: Schedule | None) -> Schedule:
+    if schedule is None:
+        _fail("there is no such schedule")
+    return schedule
+
+
+def _fail(reason: str) -> NoReturn:
+    Console(stderr=True).print(reason)
+    raise typer.Exit(1)
+
+
+def _leader_line(leader: claims.Leadership | None, now: datetime) -> str:
+    if leader is None or not leader.valid:
+        return "[red]nobody leads[/red]"
+    led = (now - leader.since).total_seconds()
+    return f"{leader.holder} leads, term {leader.term}, for {led:.0f} s"
+
+
+def _row(each: Schedule, now: datetime) -> list[str]:
+    due = each.due_at
+    state = f"{each.status} (paused)" if each.held else each.status
+    return [
+        str(each.id),
+        each.kind,
+        state,
+        due.isoformat(timespec="seconds") if due else "-",
+        f"{(due - now).total_seconds():.0f} s" if due else "-",
+        each.recurrence.rule if each.recurrence else "-",
+        str(each.tenant_id or "-"),
+        str(each.user_id or "-"),
+    ]

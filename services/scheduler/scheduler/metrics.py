@@ -1,0 +1,60 @@
+"""What the scheduler counts, for `/metrics`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 3600)
+
+
+class SchedulerMetrics:
+    """The scheduler's own, in the process's registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._settled = Counter(
+            "scheduler_occurrences_total", "Occurrences settled here", ("kind", "outcome"), registry=registry
+        )
+        self._lateness = Histogram(
+            "scheduler_lateness_seconds", "From due time to claim", buckets=SECONDS, registry=registry
+        )
+        self._held = Counter(
+            "scheduler_held_total",
+            "Schedules that could not be fired and are held",
+            ("kind",),
+            registry=registry,
+        )
+        self._leading = Gauge("scheduler_leading", "1 while this instance leads", registry=registry)
+        self._term = Gauge("scheduler_term", "The term of the lease that this instance held last", registry=registry)
+        self._overdue = Gauge(
+            "scheduler_overdue_seconds",
+            "By how much the longest due occurrence is overdue",
+            registry=registry,
+        )
+        self._next_due = Gauge(
+            "scheduler_next_due_timestamp_seconds", "The next due time that the leader saw", registry=registry
+        )
+
+    def settled(self, kind: str, outcome: str, lateness: float) -> None:
+        """An occurrence was fired or skipped, so many seconds after its time."""
+        self._settled.labels(kind, outcome).inc()
+        self._lateness.observe(max(lateness, 0))
+
+    def held(self, kind: str) -> None:
+        """A schedule could not be fired."""
+        self._held.labels(kind).inc()
+
+    def leading(self, leads: bool, term: int | None) -> None:
+        """Whether this instance leads."""
+        self._leading.set(leads)
+        if term is not None:
+            self._term.set(term)
+
+    def next_due(self, at: datetime | None) -> None:
+        """What the leader sleeps until; 0 for nothing planned."""
+        self._next_due.set(at.timestamp() if at is not None else 0)
+
+    def overdue(self, seconds: float) -> None:
+        """How late the longest due is."""
+        self._overdue.set(seconds)

@@ -1,0 +1,26 @@
+"""The scheduler's settings, from the environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import model_validator
+
+from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, IdentitySettings
+
+
+class Settings(DatabaseSettings, BusSettings, IdentitySettings):
+    """A dead or hanging leader is replaced within `lease_ttl + lease_renew_every`."""
+
+    lease_ttl: Duration = timedelta(seconds=3)
+    lease_margin: Duration = timedelta(milliseconds=750)
+    """The leader stops trusting its lease so long before it ends."""
+    lease_renew_every: Duration = timedelta(milliseconds=750)
+    late_after: Duration = timedelta(seconds=5)
+    """What is fired later than this after its time is marked late."""
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Settings:
+        if self.lease_margin + self.lease_renew_every >= self.lease_ttl:
+            raise ValueError("LEASE_TTL must be longer than LEASE_MARGIN and LEASE_RENEW_EVERY together")
+        return self

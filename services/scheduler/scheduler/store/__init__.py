@@ -1,0 +1,3 @@
+"""Every SQL statement of the service: `schedules` (one at a time and lists), `claims` (what the leader does),
+`people`.
+"""

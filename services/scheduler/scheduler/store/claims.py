@@ -1,0 +1,129 @@
+"""What the leader reads and writes.
+
+A claim is one statement, so one short transaction that can't be left open: it checks the leader's term on the
+database's clock, takes those of the planned rows that stand as they were read (revision and due time) and
+that nobody is changing just now, writes their new state, and writes their messages to the outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from scheduler.domain import Schedule
+from scheduler.store.schedules import COLUMNS, to_schedule
+from switchboard.messaging.work import OutboxRow
+
+LIST_DUE = f"select {COLUMNS} from schedules where due_at <= $1 order by due_at limit $2"
+NEXT_DUE = "select min(due_at) from schedules where due_at is not null"
+CLAIM = """
+with leader as materialized (
+    select 1 from leases where name = $1 and holder = $2 and term = $3 and expires_at > clock_timestamp()
+), plan as materialized (
+    select * from unnest($4::uuid[], $5::bigint[], $6::timestamptz[], $7::text[], $8::timestamptz[],
+                         $9::timestamptz[], $10::timestamptz[], $11::bool[], $12::bool[])
+           as p (id, revision, due_at, status, next_at, extra_at, planned_at, fired, late)
+), claimed as (
+    select s.id from schedules s join plan p using (id)
+    where s.revision = p.revision and s.due_at = p.due_at and exists (select from leader)
+    for update of s skip locked
+), settled as (
+    update schedules s set status = p.status, next_at = p.next_at, extra_at = p.extra_at,
+        planned_at = p.planned_at, late = case when p.fired then p.late else s.late end,
+        fired_at = case when p.fired then $13 else s.fired_at end, updated_at = $13
+    from plan p where s.id = p.id and s.id in (select id from claimed)
+    returning s.id
+), told as (
+    insert into outbox (event_id, exchange, routing_key, type, subject, body)
+    select m.event_id, m.exchange, m.routing_key, m.type, m.subject, m.body
+    from unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[])
+         with ordinality as m (schedule_id, event_id, exchange, routing_key, type, subject, body, position)
+    join settled on settled.id = m.schedule_id
+    order by m.position
+)
+select id from settled
+"""
+HOLD = """
+update schedules set held = true, trouble = $3, updated_at = clock_timestamp() where id = $1 and revision = $2
+"""
+LEADER = "select holder, term, acquired_at, expires_at > clock_timestamp() as valid from leases where name = $1"
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """A due schedule as it was read, as it will be, and what is said then."""
+
+    read: Schedule
+    settled: Schedule
+    messages: tuple[OutboxRow, ...]
+
+
+@dataclass(frozen=True)
+class Leadership:
+    """Who holds the lease, as the database sees it. `valid`: it hasn't run out."""
+
+    holder: str
+    term: int
+    since: datetime
+    valid: bool
+
+
+async def list_due(conn: asyncpg.Connection, now: datetime, limit: int) -> list[Schedule]:
+    """What is due, the longest due first."""
+    return [to_schedule(row) for row in await conn.fetch(LIST_DUE, now, limit)]
+
+
+async def find_next_due(conn: asyncpg.Connection) -> datetime | None:
+    at: datetime | None = await conn.fetchval(NEXT_DUE)
+    return at
+
+
+async def claim(
+    conn: asyncpg.Connection, lease: tuple[str, str, int], settlements: Sequence[Settlement], now: datetime
+) -> set[UUID]:
+    """Settle those of them that are still as they were read, if the lease (name, holder, term) still stands.
+
+    Returns the ids of those that were settled.
+    """
+    told = [(each.read.id, row) for each in settlements for row in each.messages]
+    found = await conn.fetch(
+        CLAIM,
+        *lease,
+        [each.read.id for each in settlements],
+        [each.read.revision for each in settlements],
+        [each.read.due_at for each in settlements],
+        [each.settled.status for each in settlements],
+        [each.settled.next_at for each in settlements],
+        [each.settled.extra_at for each in settlements],
+        [each.settled.planned_at for each in settlements],
+        [bool(each.messages) for each in settlements],
+        [each.settled.late for each in settlements],
+        now,
+        [schedule_id for schedule_id, _ in told],
+        [row.event_id for _, row in told],
+        [row.exchange for _, row in told],
+        [row.routing_key for _, row in told],
+        [row.type for _, row in told],
+        [row.subject for _, row in told],
+        [row.body for _, row in told],
+    )
+    return {row["id"] for row in found}
+
+
+async def hold(conn: asyncpg.Connection, schedule: Schedule, trouble: str) -> None:
+    """It can't be fired: leave it for an operator, so that the others go on."""
+    await conn.execute(HOLD, schedule.id, schedule.revision, trouble)
+
+
+async def find_leader(conn: asyncpg.Connection, lease: str) -> Leadership | None:
+    row = await conn.fetchrow(LEADER, lease)
+    return None if row is None else Leadership(row["holder"], row["term"], row["acquired_at"], row["valid"])
+
+
+async def wake_leader(conn: asyncpg.Connection, channel: str) -> None:
+    """Notify at once: an operator's command ends before a coalesced notification would be sent."""
+    await conn.execute("select pg_notify($1, '')", channel)

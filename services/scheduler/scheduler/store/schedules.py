@@ -1,0 +1,133 @@
+"""Schedules, one at a time and in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from scheduler.domain import Misfire, Schedule
+from scheduler.recurrence import Recurrence
+from switchboard.runtime.refusals import NotFound
+
+COLUMNS = """
+id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision, recurrence, time_zone,
+starts_at, misfire, grace, payload, late, fired_at, trouble, created_at, updated_at
+"""
+
+ADD = """
+insert into schedules (id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision,
+                       recurrence, time_zone, starts_at, misfire, grace, payload, late, fired_at, trouble,
+                       created_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)
+"""
+SAVE = """
+update schedules set kind = $2, tenant_id = $3, user_id = $4, status = $5, next_at = $6, extra_at = $7,
+    held = $8, planned_at = $9, revision = $10, recurrence = $11, time_zone = $12, starts_at = $13,
+    misfire = $14, grace = $15, payload = $16, late = $17, fired_at = $18, trouble = $19, updated_at = $20
+where id = $1
+"""
+GET = f"select {COLUMNS} from schedules where id = $1 and kind = $2 and tenant_id = $3"
+LIST_OWNED = f"""
+select {COLUMNS} from schedules
+where tenant_id = $1 and kind = $2 and ($3::uuid is null or user_id = $3) and status <> all($4::text[])
+  and ($5::timestamptz is null or (planned_at, id) > ($5, $6::uuid))
+order by planned_at, id limit $7
+"""
+FIND_ANY = f"select {COLUMNS} from schedules where id = $1"
+LIST_ANY = f"""
+select {COLUMNS} from schedules
+where ($1::text is null or kind = $1) and ($2::uuid is null or tenant_id = $2)
+  and ($3 or due_at is not null or held)
+order by due_at nulls last, planned_at limit $4
+"""
+
+
+async def add_schedule(conn: asyncpg.Connection, schedule: Schedule) -> None:
+    await conn.execute(ADD, *_to_row(schedule), schedule.created_at)
+
+
+async def save_schedule(conn: asyncpg.Connection, schedule: Schedule, now: datetime) -> Schedule:
+    """Written whole; the row has to be locked. Returns it as it stands then."""
+    await conn.execute(SAVE, *_to_row(schedule), now)
+    return replace(schedule, updated_at=now)
+
+
+async def get_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, schedule_id: UUID) -> Schedule:
+    """Raises `NotFound`, for another tenant's as well."""
+    return _found(await conn.fetchrow(GET, schedule_id, kind, tenant_id), kind)
+
+
+async def lock_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, schedule_id: UUID) -> Schedule:
+    """As `get_schedule`, and nobody fires or changes it before this transaction ends."""
+    return _found(await conn.fetchrow(GET + " for update", schedule_id, kind, tenant_id), kind)
+
+
+async def list_owned(
+    conn: asyncpg.Connection,
+    kind: str,
+    tenant_id: UUID,
+    *,
+    user_id: UUID | None,
+    without: Sequence[str] = (),
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Schedule]:
+    """A tenant's, or one user's, of a kind, by the time they are planned for, leaving out some statuses."""
+    moment, last = after or (None, None)
+    rows = await conn.fetch(LIST_OWNED, tenant_id, kind, user_id, list(without), moment, last, limit)
+    return [to_schedule(row) for row in rows]
+
+
+async def find_any(conn: asyncpg.Connection, schedule_id: UUID, *, lock: bool = False) -> Schedule | None:
+    """Whosever it is: for operators and for the scheduler itself."""
+    row = await conn.fetchrow(FIND_ANY + (" for update" if lock else ""), schedule_id)
+    return None if row is None else to_schedule(row)
+
+
+async def list_any(
+    conn: asyncpg.Connection, *, kind: str | None, tenant_id: UUID | None, finished: bool, limit: int
+) -> list[Schedule]:
+    """Whosever they are, the soonest due first: for operators."""
+    return [to_schedule(row) for row in await conn.fetch(LIST_ANY, kind, tenant_id, finished, limit)]
+
+
+def to_schedule(row: asyncpg.Record) -> Schedule:
+    fields = dict(row)
+    rule, zone, start = fields.pop("recurrence"), fields.pop("time_zone"), fields.pop("starts_at")
+    fields["misfire"] = Misfire(fields["misfire"])
+    return Schedule(**fields, recurrence=None if rule is None else Recurrence(rule, zone, start))
+
+
+def _found(row: asyncpg.Record | None, kind: str) -> Schedule:
+    if row is None:
+        raise NotFound(f"there is no such {kind}")
+    return to_schedule(row)
+
+
+def _to_row(schedule: Schedule) -> tuple[object, ...]:
+    series = schedule.recurrence
+    return (
+        schedule.id,
+        schedule.kind,
+        schedule.tenant_id,
+        schedule.user_id,
+        schedule.status,
+        schedule.next_at,
+        schedule.extra_at,
+        schedule.held,
+        schedule.planned_at,
+        schedule.revision,
+        series and series.rule,
+        series and series.zone,
+        series and series.start,
+        schedule.misfire.value,
+        schedule.grace,
+        schedule.payload,
+        schedule.late,
+        schedule.fired_at,
+        schedule.trouble,
+    )

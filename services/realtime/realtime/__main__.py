@@ -1,0 +1,7 @@
+"""`python -m realtime`."""
+
+from realtime.app import open_app
+from realtime.settings import Settings
+from switchboard.runtime.app import main
+
+main("realtime", Settings, open_app)

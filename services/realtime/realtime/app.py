@@ -1,0 +1,70 @@
+"""Where realtime is put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import aiohttp
+
+from realtime.arrivals import Arrivals
+from realtime.consumers import append_to_log
+from realtime.log import Bounds, EventLog
+from realtime.relay import Relay
+from realtime.rooms import Rooms
+from realtime.sessions import Door
+from realtime.settings import Settings
+from realtime.sockets import Sockets
+from switchboard.messaging.bus import open_bus
+from switchboard.runtime.app import App
+from switchboard.runtime.health import Health
+from switchboard.runtime.http import http_app
+from switchboard.runtime.identity import IdentityVerifier
+from switchboard.runtime.identity_keys import Keys, open_keys
+from switchboard.runtime.redis import check_redis, open_redis
+
+AUDIENCE = "realtime"
+AUTH_SECONDS = 3.0
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIterator[App]:
+    """The whole service. `keys`: in place of those that auth publishes."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        bus = await stack.enter_async_context(
+            open_bus(settings.amqp_url, service="realtime", instance=settings.app_instance_id)
+        )
+        client = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=AUTH_SECONDS))
+        )
+        if keys is None:
+            keys = await stack.enter_async_context(open_keys(settings.auth_urls))
+        verifier = IdentityVerifier(AUDIENCE, keys)
+
+        rooms = Rooms()
+        log = EventLog(redis, Bounds(settings.log_max_entries, settings.log_keep))
+        sockets = Sockets(
+            rooms,
+            backlog_bytes=settings.socket_backlog_bytes,
+            ping_interval=settings.ping_interval.total_seconds(),
+            ping_timeout=settings.ping_timeout.total_seconds(),
+        )
+        relay = Relay(log, rooms, revoke=sockets.revoke, reload=sockets.reload)
+        sockets.open_to(Door(verifier, settings.auth_urls, client), Arrivals(log, relay, rooms))
+
+        health = Health(settings.app_instance_id)
+        health.add("redis", partial(check_redis, redis), ready=False)
+        health.add("relay", relay.check, ready=False)
+        http = http_app("realtime", [], verifier=verifier, health=health)
+        sockets.attach(http)
+        loops = [
+            bus.consume_batches("realtime", "feed", partial(append_to_log, log=log)),
+            relay.run,
+            sockets.sweep,
+            sockets.drain,
+        ]
+        for name, check in bus.checks.items():
+            health.add(name, check, ready=False)
+        yield App(http=http, health=health, loops=loops)

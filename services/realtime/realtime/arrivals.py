@@ -1,0 +1,94 @@
+"""From "somebody connected" to "everything is live": what was missed first, then the live stream; no gap, no double."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from realtime.entries import Entry
+from realtime.frames import entry_frame, event_frame
+from realtime.log import EventLog
+from realtime.places import Place, Position
+from realtime.relay import Relay
+from realtime.rooms import Member, Rooms, Socket
+from realtime.sessions import Visitor
+
+PAGE = 500
+
+
+class Revoked(Exception):
+    """The session ended while its socket was connecting."""
+
+
+class Arrivals:
+    """Takes members in and brings them up to the present."""
+
+    def __init__(self, log: EventLog, relay: Relay, rooms: Rooms) -> None:
+        self._log = log
+        self._relay = relay
+        self._rooms = rooms
+
+    async def take_in(self, visitor: Visitor, socket: Socket) -> Member:
+        """Register first, then look whether the session is over: a revocation is either seen here or by the member.
+
+        Raises `Revoked`, or `RedisAway`.
+        """
+        member = Member(socket, visitor.tenant_id, visitor.user_id, visitor.session_id, visitor.expires_at)
+        self._rooms.add(member)
+        try:
+            await self._relay.follow(member.tenant_id)
+            expired = member.expires_at is not None and member.expires_at <= datetime.now(UTC)
+            if expired or await self._log.is_revoked(member.session_id):
+                raise Revoked
+        except BaseException:
+            self.see_off(member)
+            raise
+        return member
+
+    def see_off(self, member: Member) -> None:
+        """It is gone."""
+        self._rooms.remove(member)
+        self._relay.leave(member.tenant_id)
+
+    async def bring_up_to_date(self, member: Member, last_event_id: object) -> None:
+        """Say where the member stands, send what it missed since `last_event_id`, and make it live."""
+        epoch = self._relay.epoch
+        position = Position.read(last_event_id)
+        page = None
+        if position is not None and position.epoch == epoch:
+            page = await self._log.read(member.tenant_id, position.place, PAGE)
+        if position is None or page is None:
+            self.start_anew(member)
+        else:
+            member.socket.push(_ready(member, position, resumed=True))
+            await self._catch_up(member, position.place, page, epoch)
+
+    def start_anew(self, member: Member) -> None:
+        """The member is live from here on; what came before, it has to get by HTTP."""
+        here = self._relay.place(member.tenant_id)
+        member.socket.push(_ready(member, Position(self._relay.epoch, here), resumed=False))
+        self._rooms.go_live(member, here, here)
+
+    async def _catch_up(self, member: Member, after: Place, page: list[Entry] | None, epoch: str) -> None:
+        while page is not None and self._relay.epoch == epoch:
+            for entry in page:
+                if entry.room in member.rooms:
+                    member.socket.push(entry_frame(entry, epoch))
+            after = Place.read(page[-1].place) if page else after
+            if len(page) < PAGE and self._rooms.go_live(member, after, self._relay.place(member.tenant_id)):
+                return
+            await member.socket.drained()
+            page = await self._log.read(member.tenant_id, after, PAGE)
+        self.start_anew(member)  # the log was lost, or trimmed faster than this client reads
+
+
+def _ready(member: Member, position: Position, *, resumed: bool) -> Any:
+    return event_frame(
+        "session.ready",
+        {
+            "user_id": member.user_id,
+            "tenant_id": member.tenant_id,
+            "resumed": resumed,
+            "last_event_id": str(position),
+        },
+    )

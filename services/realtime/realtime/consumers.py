@@ -1,0 +1,55 @@
+"""From the bus to the log: which room an event belongs to. The only decision that realtime makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from uuid import UUID
+
+import orjson
+
+from realtime.entries import Event
+from realtime.log import EventLog
+from realtime.rooms import REVOCATIONS, TENANT_ROOM, user_room
+from switchboard.contracts.auth import SessionRevoked
+from switchboard.contracts.consumers import of_service
+from switchboard.contracts.envelope import Envelope, Unreadable
+from switchboard.contracts.message import Event as EventClass
+
+(FEED,) = of_service("realtime")
+VISIBLE_TO = {cls.type: cls.visible_to for cls in FEED.types if issubclass(cls, EventClass)}
+
+
+async def append_to_log(envelopes: list[Envelope], log: EventLog) -> None:
+    """Add the events that somebody may see, in order. The same event again changes nothing. Raises `Unreadable`."""
+    events: dict[UUID, list[Event]] = defaultdict(list)
+    revoked: list[UUID] = []
+    for envelope in envelopes:
+        room = room_of(envelope)
+        if room is None or envelope.tenant_id is None:
+            continue
+        events[envelope.tenant_id].append(_event(envelope, room))
+        if room == REVOCATIONS:
+            revoked += SessionRevoked.read(envelope.data).session_ids
+    await log.append(events, revoked)
+
+
+def room_of(envelope: Envelope) -> str | None:
+    """The room of those who may see it; None for an event that is nobody's to see."""
+    if envelope.type == SessionRevoked.type:
+        return REVOCATIONS
+    match VISIBLE_TO.get(envelope.type):
+        case "tenant":
+            return TENANT_ROOM
+        case "user":
+            try:
+                return user_room(UUID(envelope.data["user_id"]))
+            except (KeyError, ValueError, AttributeError, TypeError):
+                raise Unreadable(f"{envelope.type} doesn't say whom it concerns") from None
+        case _:
+            return None
+
+
+def _event(envelope: Envelope, room: str) -> Event:
+    at = envelope.time.isoformat().replace("+00:00", "Z")
+    data = orjson.dumps(envelope.data)
+    return Event(str(envelope.id), envelope.type, at, room, data, envelope.traceparent or "")

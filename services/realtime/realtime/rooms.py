@@ -1,0 +1,140 @@
+"""Who is here: members by tenant and user. Rooms follow from the identity; nothing that a client sends chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from realtime.entries import Entry
+from realtime.frames import Frame, entry_frame
+from realtime.places import Place
+
+TENANT_ROOM = "tenant"
+REVOCATIONS = "revocations"
+
+
+def user_room(user_id: UUID | str) -> str:
+    return f"user:{user_id}"
+
+
+class Socket(Protocol):
+    """What members need of a socket."""
+
+    def push(self, frame: Frame) -> None:
+        """Send a frame, in order, without waiting."""
+
+    async def drained(self) -> None:
+        """Wait until there is room for more."""
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A socket that has told us who it is. Until it is live, what the log adds is not pushed to it.
+
+    `caught_up`: it has got everything up to this place, and becomes live with the first entry after it.
+    """
+
+    socket: Socket
+    tenant_id: UUID
+    user_id: UUID
+    session_id: UUID
+    expires_at: datetime | None = None
+    caught_up: Place | None = None
+
+    @property
+    def rooms(self) -> tuple[bytes, bytes]:
+        return TENANT_ROOM.encode(), user_room(self.user_id).encode()
+
+
+@dataclass(slots=True)
+class _Tenant:
+    live: set[Member] = field(default_factory=set)
+    users: dict[bytes, set[Member]] = field(default_factory=dict)  # the live ones, by the name of their room
+    joining: set[Member] = field(default_factory=set)
+
+    def make_live(self, member: Member) -> None:
+        self.joining.discard(member)
+        self.live.add(member)
+        self.users.setdefault(member.rooms[1], set()).add(member)
+
+    def remove(self, member: Member) -> None:
+        self.joining.discard(member)
+        self.live.discard(member)
+        room = self.users.get(member.rooms[1], set())
+        room.discard(member)
+        if not room:
+            self.users.pop(member.rooms[1], None)
+
+    def room(self, name: bytes) -> Collection[Member]:
+        return self.live if name == TENANT_ROOM.encode() else self.users.get(name, ())
+
+
+class Rooms:
+    """The members on this instance. All of it is plain memory: nothing here waits."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[UUID, _Tenant] = {}
+
+    def add(self, member: Member) -> None:
+        """From now on the tenant has somebody here; the member gets nothing yet."""
+        self._tenants.setdefault(member.tenant_id, _Tenant()).joining.add(member)
+
+    def remove(self, member: Member) -> None:
+        tenant = self._tenants.get(member.tenant_id)
+        if tenant is not None:
+            tenant.remove(member)
+            if not tenant.live and not tenant.joining:
+                del self._tenants[member.tenant_id]
+
+    def go_live(self, member: Member, after: Place, tailed: Place) -> bool:
+        """Everything up to `after` was given to it. False: the tail is further already, there is more to catch up."""
+        tenant = self._tenants.get(member.tenant_id)
+        if tenant is None or member not in tenant.joining:
+            return True  # gone meanwhile
+        if tailed > after:
+            return False
+        if tailed == after:
+            tenant.make_live(member)
+        else:
+            member.caught_up = after
+        return True
+
+    def deliver(self, tenant_id: UUID, entry: Entry, epoch: str) -> int:
+        """Push an entry to all who may see it; how many that were. Costs nothing when nobody is there."""
+        tenant = self._tenants.get(tenant_id)
+        if tenant is None:
+            return 0
+        if tenant.joining:
+            self._admit(tenant, Place.read(entry.place))
+        members = tenant.room(entry.room)
+        if not members:
+            return 0
+        frame = entry_frame(entry, epoch)
+        for member in members:
+            member.socket.push(frame)
+        return len(members)
+
+    def _admit(self, tenant: _Tenant, place: Place) -> None:
+        for member in [m for m in tenant.joining if m.caught_up is not None and m.caught_up < place]:
+            tenant.make_live(member)
+
+    def start_over(self, tenant_id: UUID) -> list[Member]:
+        """The members who have to be told that something is missing: all but those who are still catching up."""
+        tenant = self._tenants.get(tenant_id, _Tenant())
+        for member in [m for m in tenant.joining if m.caught_up is not None]:
+            tenant.make_live(member)
+        return list(tenant.live)
+
+    def has(self, tenant_id: UUID) -> bool:
+        return tenant_id in self._tenants
+
+    def __iter__(self) -> Iterator[Member]:
+        for tenant in tuple(self._tenants.values()):
+            yield from tuple(tenant.live | tenant.joining)
+
+    def of_tenant(self, tenant_id: UUID) -> list[Member]:
+        tenant = self._tenants.get(tenant_id)
+        return list(tenant.live | tenant.joining) if tenant else []

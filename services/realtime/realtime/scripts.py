@@ -1,0 +1,51 @@
+"""What must happen in Redis at one go."""
+
+from __future__ import annotations
+
+APPEND = """
+-- Append events to a tenant's log, each one once, and keep the log within its bounds.
+-- KEYS: stream, ids. ARGV: longest length, longest age in ms, shortest memory of ids in ms,
+-- then for each event: id, type, time, room, data, traceparent.
+-- Each entry names the place before its own, so that a reader sees whether it missed anything.
+local at = redis.call('TIME')
+local now = at[1] * 1000 + math.floor(at[2] / 1000)
+local longest, keep, remember = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local before = last and last[1] or string.format('%d-0', now - keep)
+for i = 4, #ARGV, 6 do
+  if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[i]) == 1 then
+    before = redis.call('XADD', KEYS[1], '*', 'before', before, 'id', ARGV[i], 'type', ARGV[i + 1],
+                        'time', ARGV[i + 2], 'room', ARGV[i + 3], 'data', ARGV[i + 4], 'trace', ARGV[i + 5])
+  end
+end
+local trimmed = redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', longest)
+trimmed = trimmed + redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%d', now - keep))
+if trimmed > 0 then
+  local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  local since = first and tonumber(string.match(first[1], '^%d+')) or now
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('(%d', math.min(since, now - remember)))
+end
+local expiry = string.format('%d', keep + 3600000)
+redis.call('PEXPIRE', KEYS[1], expiry)
+redis.call('PEXPIRE', KEYS[2], expiry)
+"""
+
+END = """
+-- The place after which everything still to come will be. An empty log ends a second ago, so that a clock set back
+-- by less than that loses nothing.
+local at = redis.call('TIME')
+local now = at[1] * 1000 + math.floor(at[2] / 1000) - 1000
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if last and tonumber(string.match(last[1], '^%d+')) >= now then return last[1] end
+return string.format('%d-0', now)
+"""
+
+EPOCH = """
+-- The log's epoch: a new one whenever this Redis is not the process, or not the replica set, that it was.
+local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+local run = string.match(info, 'run_id:(%w+)') .. ':' .. string.match(info, 'master_replid:(%w+)')
+if redis.call('HGET', KEYS[1], 'run') ~= run then
+  redis.call('HSET', KEYS[1], 'run', run, 'epoch', ARGV[1])
+end
+return redis.call('HGET', KEYS[1], 'epoch')
+"""

@@ -1,0 +1,18 @@
+"""What realtime is told from outside."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from switchboard.runtime.settings import BusSettings, Duration, IdentitySettings, RedisSettings
+
+
+class Settings(BusSettings, RedisSettings, IdentitySettings):
+    """`log_*` bound each tenant's event log, `socket_backlog_bytes` what waits for one slow client."""
+
+    log_max_entries: int = 10_000
+    log_keep: Duration = timedelta(hours=24)
+    socket_backlog_bytes: int = 1024 * 1024
+    ping_interval: Duration = timedelta(seconds=25)
+    ping_timeout: Duration = timedelta(seconds=20)
+    drain_spread: Duration = timedelta(seconds=3)

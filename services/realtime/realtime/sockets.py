@@ -1,0 +1,159 @@
+"""The Socket.IO server: connecting, leaving, and being shown out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import orjson
+import socketio
+import structlog
+from socketio import exceptions
+
+from realtime.arrivals import Arrivals, Revoked
+from realtime.engine import Engine, Socket
+from realtime.entries import Entry
+from realtime.frames import Frame
+from realtime.rooms import Member, Rooms
+from realtime.sessions import Door
+from switchboard.runtime.loops import Stop
+from switchboard.runtime.outage import Outage
+from switchboard.runtime.refusals import Unauthenticated
+
+SWEEP_SECONDS = 1.0
+PATIENCE_SECONDS = 30.0  # with a connection that never says who it is
+LONGEST_MESSAGE = 64 * 1024
+GO_AND_STAY_AWAY = Frame(b"41")  # Socket.IO's DISCONNECT: clients don't come back by themselves
+
+log = structlog.get_logger(__name__)
+
+
+class Sockets(socketio.AsyncServer):  # type: ignore[misc]
+    """python-socketio's server on our engine. It has no message queue: events come from the log alone.
+
+    Whoever must not be here is disconnected for good; whoever can't be served just now only loses the connection, and
+    official clients then come back by themselves.
+    """
+
+    eio: Engine
+
+    def __init__(self, rooms: Rooms, **options: Any) -> None:
+        super().__init__(
+            async_mode="aiohttp",
+            async_handlers=False,  # a client's messages are taken in their order, one at a time
+            cors_allowed_origins=[],  # the gateway checks origins
+            max_http_buffer_size=LONGEST_MESSAGE,
+            logger=_quiet("socketio"),
+            engineio_logger=_quiet("engineio"),
+            **options,
+        )
+        self._rooms = rooms
+        self._members: dict[str, Member] = {}  # by the engine's id
+        self._welcomes: dict[str, asyncio.Task[None]] = {}
+
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine
+
+    def open_to(self, door: Door, arrivals: Arrivals) -> None:
+        """From now on, take in whoever the door lets pass."""
+        self._door = door
+        self._arrivals = arrivals
+        self.on("connect", self._on_connect)
+        self.on("disconnect", self._on_disconnect)
+
+    def member(self, sid: str) -> Member | None:
+        """Who talks to us under this Socket.IO id."""
+        return self._members.get(self.manager.eio_sid_from_sid(sid, "/") or "")
+
+    async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> bool:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
+        socket = self.eio.sockets[eio_sid]
+        try:
+            visitor = await self._door.identify(environ["aiohttp.request"].headers, auth)
+            self._members[eio_sid] = await self._arrivals.take_in(visitor, socket)
+        except (Unauthenticated, Revoked):
+            raise exceptions.ConnectionRefusedError("unauthenticated") from None
+        except Outage as outage:
+            log.info("socket_put_off", reason=str(outage))
+            await socket.finish("unavailable")
+            return False
+        return True
+
+    async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        """As the library's. Then, the client having got its CONNECT packet, what it is to hear first."""
+        await super()._handle_connect(eio_sid, namespace, data)
+        member = self._members.get(eio_sid)
+        if member is not None and eio_sid not in self._welcomes:
+            last_event_id = data.get("last_event_id") if isinstance(data, dict) else None
+            self._welcomes[eio_sid] = asyncio.create_task(self._welcome(member, last_event_id))
+
+    async def _welcome(self, member: Member, last_event_id: object) -> None:
+        try:
+            await self._arrivals.bring_up_to_date(member, last_event_id)
+        except Outage as outage:
+            log.info("socket_put_off", reason=str(outage))
+            self.let_go(member, "unavailable")
+        except Exception:
+            log.exception("welcome_failed", user_id=str(member.user_id))
+            self.let_go(member, "error")
+
+    async def _on_disconnect(self, sid: str, reason: str) -> None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/") or ""
+        welcome = self._welcomes.pop(eio_sid, None)
+        if welcome is not None:
+            welcome.cancel()
+        member = self._members.pop(eio_sid, None)
+        if member is not None:
+            self._arrivals.see_off(member)
+        if eio_sid in self.eio.sockets:
+            self.eio.sockets[eio_sid].since = monotonic()
+
+    def show_out(self, member: Member, reason: str) -> None:
+        """Disconnect a member who must not be here any more."""
+        member.socket.push(GO_AND_STAY_AWAY)
+        self.let_go(member, reason)
+
+    def let_go(self, member: Member, reason: str) -> None:
+        """Close a member's connection; its client will come back."""
+        if isinstance(member.socket, Socket):
+            self.eio.part(member.socket, reason)
+
+    def reload(self, member: Member) -> None:
+        """A member may have missed something that we can't send again: tell it to start anew."""
+        self._arrivals.start_anew(member)
+
+    def revoke(self, tenant: UUID, entry: Entry) -> None:
+        """Sessions have ended: close their sockets."""
+        revoked = {UUID(session) for session in orjson.loads(entry.data)["session_ids"]}
+        for member in self._rooms.of_tenant(tenant):
+            if member.session_id in revoked:
+                self.show_out(member, "session revoked")
+
+    async def sweep(self, stop: Stop) -> None:
+        """Show out those whose session has run out, and connections that nobody stands behind."""
+        while not await stop.sleep(SWEEP_SECONDS):
+            now = datetime.now(UTC)
+            for member in self._rooms:
+                if member.expires_at is not None and member.expires_at <= now:
+                    self.show_out(member, "session expired")
+            for eio_sid, socket in list(self.eio.sockets.items()):
+                if eio_sid not in self._members and monotonic() - socket.since > PATIENCE_SECONDS:
+                    self.eio.part(socket, "silent")
+
+    async def drain(self, stop: Stop) -> None:
+        """When it is time to end, close all sockets; clients come back elsewhere and resume."""
+        await stop.wait()
+        for socket in list(self.eio.sockets.values()):
+            self.eio.part(socket, "going away")
+        await self.eio.parted()
+        await self.shutdown()
+
+
+def _quiet(name: str) -> logging.Logger:
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.ERROR)
+    return logger

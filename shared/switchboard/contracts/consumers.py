@@ -91,9 +91,9 @@ def of_service(service: str) -> list[Subscription]:
     return [subscription for subscription in SUBSCRIPTIONS if subscription.service == service]
 
 
-def source_of(message: type[Message]) -> str:
-    """The service that owns this class: events are published by it, commands obeyed by it."""
-    return message.__module__.rpartition(".")[2]
+def publisher_of(message: type[Message]) -> str:
+    """The service that publishes it: the owner of an event, the one that knows what is due of a command."""
+    return "scheduler" if issubclass(message, Command) else message.__module__.rpartition(".")[2]
 
 
-__all__ = ["SUBSCRIPTIONS", "Subscription", "of_service", "scheduler", "source_of"]
+__all__ = ["SUBSCRIPTIONS", "Subscription", "of_service", "publisher_of", "scheduler"]

@@ -1,0 +1,99 @@
+"""The tables of `docs/` that the contracts themselves can tell; a test holds the files against them.
+
+`python -m switchboard.contracts.tables` writes them anew, between the markers in the files.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS, publisher_of
+from switchboard.contracts.message import Command, Event, Message, registered
+
+OWNS = {
+    "api-gateway": "nothing",
+    "auth": "tenants, users, sessions, invites, OAuth accounts, trials",
+    "files": "documents: metadata in Postgres, bytes in S3",
+    "conversations": "contacts, conversations, messages, deliveries, calls, notifications",
+    "scheduler": "what is due when: campaigns, reminders, calls, trial deadlines, housekeeping",
+    "realtime": "nothing durable: a bounded event log and presence in Redis",
+}
+
+EFFECT_WHEN_REPEATED = {
+    "trial.expire": "none: acts only if the stored end of the trial equals `trial_ends_at`",
+    "trial.sweep": "none: ends only trials that are over and not yet ended",
+    "files.cleanup": "none: removes what is left to remove",
+    "calls.cleanup": "none: ends only calls that are overdue",
+    "campaign.pause": "none: an older revision than the recorded one is passed over",
+    "campaign.resume": "none: an older revision than the recorded one is passed over",
+    "campaign.cancel": "none: an older revision than the recorded one is passed over",
+}
+
+
+def services_table() -> str:
+    """Service, what it owns, publishes, consumes."""
+    lines = ["| service | owns | consumes | publishes |", "|---|---|---|---|"]
+    for service, owns in OWNS.items():
+        consumed = [cls for s in SUBSCRIPTIONS if s.service == service for cls in s.types]
+        published = [cls for cls in registered().values() if publisher_of(cls) == service]
+        lines.append(f"| `{service}` | {owns} | {_names(consumed)} | {_names(published)} |")
+    return "\n".join(lines)
+
+
+def messages_table() -> str:
+    """Every event and command: data, subject, publisher, consumers, effect when repeated."""
+    lines = [
+        "| message | data | subject | published by | consumed by | effect when repeated |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, cls in sorted(registered().items(), key=lambda item: (issubclass(item[1], Command), item[0])):
+        consumers = sorted({s.service for s in SUBSCRIPTIONS if cls in s.types})
+        kind = "command" if issubclass(cls, Command) else "event"
+        cells = [
+            f"`{name}` ({kind})",
+            _fields(cls),
+            f"`{_subject(cls)}`",
+            publisher_of(cls),
+            ", ".join(consumers),
+            EFFECT_WHEN_REPEATED.get(name, "none: its id is in the inbox"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+TABLES = {"services": services_table, "messages": messages_table}
+
+
+def filled(text: str) -> str:
+    """The text with each table between `<!-- table: name -->` and `<!-- end -->` made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        return f"<!-- table: {match[1]} -->\n{TABLES[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (\w+) -->.*?<!-- end -->", table, text, flags=re.DOTALL)
+
+
+def _names(classes: list[type[Message]]) -> str:
+    events = {cls for cls in registered().values() if issubclass(cls, Event)}
+    if events and events <= set(classes):
+        return "every event"
+    return ", ".join(f"`{name}`" for name in sorted({cls.type for cls in classes})) or "nothing"
+
+
+def _fields(cls: type[Message]) -> str:
+    required = [f"`{name}`" for name, field in cls.model_fields.items() if field.is_required()]
+    optional = [f"`{name}?`" for name, field in cls.model_fields.items() if not field.is_required()]
+    return ", ".join(required + optional) or "none"
+
+
+def _subject(cls: type[Message]) -> str:
+    """The subject's shape, read off an instance whose fields hold their own names."""
+    blank = cls.model_construct(**{name: f"{{{name}}}" for name in cls.model_fields})
+    return blank.subject
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(filled(path.read_text()))

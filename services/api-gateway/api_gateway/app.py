@@ -1,0 +1,77 @@
+"""Puts the gateway together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+
+from api_gateway.auth_client import AuthClient
+from api_gateway.edge import Edge, Page, json_page
+from api_gateway.health import whole_health
+from api_gateway.incoming import Surface
+from api_gateway.keys import SigningKeyFile
+from api_gateway.proxy import Proxy
+from api_gateway.routes import RouteTable
+from api_gateway.sessions import Sessions
+from api_gateway.settings import Settings
+from api_gateway.sockets import Sockets
+from api_gateway.upstreams import Upstream
+from api_gateway.visitors import Addresses, Credentials
+from switchboard.runtime.app import App
+from switchboard.runtime.health import Health
+from switchboard.runtime.metrics import Metrics
+from switchboard.runtime.redis import check_redis, open_redis
+
+REDIS_SECONDS = 0.5  # auth answers in place of a Redis that is slower
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(open_redis(settings.redis_url, answer_within=REDIS_SECONDS))
+        upstreams = {
+            "auth": Upstream("auth", settings.auth_urls),
+            "files": Upstream("files", settings.files_urls),
+            "conversations": Upstream("conversations", settings.conversations_urls),
+            "scheduler": Upstream("scheduler", settings.scheduler_urls),
+            "realtime": Upstream("realtime", settings.realtime_urls),
+        }
+        for upstream in upstreams.values():
+            await upstream.resolve()
+            stack.callback(upstream.close)
+        keys = SigningKeyFile(settings.identity_key_file)
+        proxy = Proxy(
+            routes=RouteTable(settings.max_upload_bytes),
+            upstreams=upstreams,
+            credentials=Credentials(settings.public_url, settings.frontend_url),
+            sessions=Sessions(redis, AuthClient(upstreams["auth"]).resolve),
+            keys=keys,
+        )
+        sockets = Sockets(proxy, upstreams["realtime"])
+        health = Health(settings.app_instance_id)
+        health.add("redis", lambda: check_redis(redis), ready=False)
+        surface = Surface(settings.public_url, Addresses(settings.trusted_proxies), metrics)
+        edge = Edge(surface, proxy, sockets, _pages(health, metrics, upstreams))
+        loops = [sockets.closing, keys.refreshing, *(upstream.watch for upstream in upstreams.values())]
+        yield App(http=edge.application(), health=health, loops=loops)
+
+
+def _pages(health: Health, metrics: Metrics, upstreams: dict[str, Upstream]) -> dict[str, Page]:
+    async def livez() -> web.Response:
+        return json_page({"status": "ok", "instance": health.instance})
+
+    async def readyz() -> web.Response:
+        ready, report = await health.readiness()
+        return json_page(report, 200 if ready else 503)
+
+    async def whole() -> web.Response:
+        well, report = await whole_health(health, upstreams)
+        return json_page(report, 200 if well else 503)
+
+    async def exposition() -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.content_type})
+
+    return {"/livez": livez, "/readyz": readyz, "/health": whole, "/metrics": exposition}

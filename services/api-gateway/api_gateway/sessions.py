@@ -1,0 +1,162 @@
+"""Who a token belongs to, by Redis or else by auth, as of this very request: nothing is remembered here but parses.
+
+Redis holds `session:{sha256 of the token}` and `tenant:{id}`. Auth marks a session that is over `dead` and what has
+changed `stale` before it answers the request that did it; we only ever fill what is absent, for a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic, time
+from typing import Any
+from uuid import UUID
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+
+from api_gateway.reads import CoalescedReads
+from switchboard.runtime.identity import Identity, Role
+from switchboard.runtime.redis import AWAY, RedisAway
+
+FILLED_SECONDS = 60
+FILL_WITHIN = 5.0  # seconds; what auth said longer ago may have been marked, and the mark be gone
+REMEMBERED = 20_000
+
+AskAuth = Callable[[str], Awaitable[dict[str, Any] | None]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """A live session as the cache holds it."""
+
+    identity: Identity
+    version: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, and whether their tenant may still write."""
+
+    identity: Identity
+    version: int
+    trial_over: bool
+
+
+class Sessions:
+    """Resolves tokens."""
+
+    def __init__(self, redis: Redis, ask_auth: AskAuth) -> None:
+        self._redis = redis
+        self._reads = CoalescedReads(redis)
+        self._ask_auth = ask_auth
+        self._asking: dict[str, asyncio.Task[Visitor | None]] = {}
+        self._tenant_of: dict[str, str] = {}  # of a session: never changes
+        self._parsed: dict[bytes, Cached] = {}
+
+    async def find(self, token: str) -> Visitor | None:
+        """The visitor with this token, None for one that nobody has. Raises an `Outage` when nobody can say."""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        try:
+            found = await self._find_cached(digest)
+        except RedisAway:
+            return await self._ask_and_fill(token, digest)
+        if found is _MISSED:
+            return await self._ask_together(token, digest)
+        if found is _STALE:
+            return await self._ask_and_fill(token, digest)
+        return found
+
+    async def _find_cached(self, digest: str) -> Any:
+        """The visitor, None, or why auth must be asked: `_MISSED` or `_STALE`."""
+        tenant = self._tenant_of.get(digest)
+        keys = (f"session:{digest}", f"tenant:{tenant}") if tenant else (f"session:{digest}",)
+        values = await self._reads.get(keys)
+        raw = values[0]
+        if raw is None:
+            return _MISSED
+        session = self._parsed.get(raw) or self._parse(raw)
+        if session is None:
+            return None if orjson.loads(raw)["state"] == "dead" else _STALE
+        if session.expires_at <= time():
+            return None
+        if tenant is None:
+            tenant = str(session.identity.tenant_id)
+            self._tenant_of[digest] = tenant
+            values = [raw, *(await self._reads.get((f"tenant:{tenant}",)))]
+        if values[1] is None:
+            return _MISSED
+        state = orjson.loads(values[1])
+        if "status" not in state:
+            return _STALE
+        return Visitor(session.identity, session.version, _is_over(state))
+
+    def _parse(self, raw: bytes) -> Cached | None:
+        fields = orjson.loads(raw)
+        if fields["state"] != "live":
+            return None
+        for remembered in (self._parsed, self._tenant_of):
+            while len(remembered) >= REMEMBERED:
+                remembered.pop(next(iter(remembered)))  # type: ignore[call-overload]
+        session = self._parsed[raw] = _cached(fields)
+        return session
+
+    async def _ask_together(self, token: str, digest: str) -> Visitor | None:
+        """Auth's word, shared by all who miss the same entry at the same time.
+
+        Safe for a miss only: a change made before we looked would have left a mark. Where there is a mark, or Redis
+        can't say, an answer under way may be older than the change.
+        """
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.create_task(self._ask_and_fill(token, digest))
+            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
+        return await asyncio.shield(asking)
+
+    async def _ask_and_fill(self, token: str, digest: str) -> Visitor | None:
+        began = monotonic()
+        fields = await self._ask_auth(token)
+        if fields is None:
+            return None
+        session = _cached(fields)
+        if monotonic() - began < FILL_WITHIN:
+            await self._fill(digest, fields)
+        return Visitor(session.identity, session.version, _is_over(fields["tenant"]))
+
+    async def _fill(self, digest: str, fields: dict[str, Any]) -> None:
+        tenant = fields["tenant"]
+        session = {"state": "live", **{name: value for name, value in fields.items() if name != "tenant"}}
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.set(f"session:{digest}", orjson.dumps(session), ex=FILLED_SECONDS, nx=True)
+                pipe.set(f"tenant:{fields['tenant_id']}", orjson.dumps(tenant), ex=FILLED_SECONDS, nx=True)
+                await pipe.execute()
+        except AWAY as trouble:
+            log.info("session_not_cached", reason=str(trouble))
+
+
+_MISSED = object()
+_STALE = object()
+
+
+def _cached(fields: dict[str, Any]) -> Cached:
+    identity = Identity(
+        user_id=UUID(fields["user_id"]),
+        tenant_id=UUID(fields["tenant_id"]),
+        role=Role(fields["role"]),
+        session_id=UUID(fields["session_id"]),
+    )
+    return Cached(identity, fields["version"], datetime.fromisoformat(fields["expires_at"]).timestamp())
+
+
+def _is_over(tenant: dict[str, Any]) -> bool:
+    if tenant["status"] == "trial" and tenant["trial_ends_at"] is not None:
+        return datetime.fromisoformat(tenant["trial_ends_at"]).timestamp() <= time()
+    return bool(tenant["status"] == "expired")

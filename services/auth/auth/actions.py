@@ -1,0 +1,116 @@
+"""Signing up, in and out. What ends a session or changes what a cached one says returns the marks to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from auth import store
+from auth.domain import InvalidCredentials, Session, Tenant, User, begun_session, cleaned_email
+from auth.marks import Mark, dead_session
+from auth.passwords import Passwords
+from auth.publications import tenant_created, user_created
+from auth.tokens import digest, new_token
+from switchboard.contracts.auth import SessionRevoked
+from switchboard.messaging.work import Work
+from switchboard.runtime.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a sign-in came from, as its user sees it in the list of sessions."""
+
+    address: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just begun. `token` is known here and to its holder only."""
+
+    user: User
+    tenant: Tenant
+    session: Session
+    token: str
+
+
+async def sign_up(
+    work: Work,
+    *,
+    tenant_name: str,
+    name: str,
+    email: str,
+    password_hash: str | None,
+    trial: timedelta,
+    now: datetime,
+) -> tuple[Tenant, User]:
+    """A new tenant on trial, and its owner. Raises `EmailTaken`."""
+    tenant = Tenant(id=uuid7(), name=tenant_name, status="trial", trial_ends_at=now + trial)
+    user = User(
+        id=uuid7(),
+        tenant_id=tenant.id,
+        email=cleaned_email(email),
+        name=name,
+        role="owner",
+        password_hash=password_hash,
+    )
+    await store.add_tenant(work.conn, tenant)
+    await store.add_user(work.conn, user)
+    await work.publish(tenant_created(tenant), tenant_id=tenant.id)
+    await work.publish(user_created(user), tenant_id=tenant.id)
+    return tenant, user
+
+
+async def user_with_password(database: Database, passwords: Passwords, email: str, password: str) -> User:
+    """The user whose credentials these are. Raises `InvalidCredentials`, at the same cost whatever was wrong."""
+    async with database.connection() as conn:
+        user = await store.find_user_by_email(conn, cleaned_email(email))
+    matches = await passwords.matches(user.password_hash if user else None, password)
+    if user is None or not matches or user.disabled:
+        raise InvalidCredentials()
+    if user.password_hash and passwords.is_outdated(user.password_hash):
+        return user.with_password(await passwords.hash(password))
+    return user
+
+
+async def begin_session(work: Work, user: User, lasts: timedelta, origin: Origin, now: datetime) -> SignedIn:
+    """A session of `user`. Raises `InvalidCredentials` for one who was disabled meanwhile."""
+    current = await store.lock_user(work.conn, user.tenant_id, user.id)
+    if current.disabled:
+        raise InvalidCredentials()
+    tenant = await store.get_tenant(work.conn, user.tenant_id)
+    token = new_token()
+    session = begun_session(uuid7(), current, digest(token), now, lasts, origin.address, origin.agent)
+    await store.add_session(work.conn, session)
+    return SignedIn(current, tenant, session, token)
+
+
+async def end_session(work: Work, user_id: UUID, session_id: UUID, reason: str, now: datetime) -> list[Mark]:
+    """End one session of a user, again if need be: the mark may not have been shown the first time."""
+    assert work.tenant_id is not None
+    found = await store.end_session(work.conn, work.tenant_id, user_id, session_id, now)
+    if found is None:
+        return []
+    session, was_live = found
+    return await _ended(work, user_id, [session], reason if was_live else None)
+
+
+async def end_sessions(work: Work, user_id: UUID, reason: str, now: datetime, *, but: UUID | None = None) -> list[Mark]:
+    """End all sessions of a user, but one if given."""
+    assert work.tenant_id is not None
+    ended = await store.end_sessions(work.conn, work.tenant_id, user_id, now, but)
+    return await _ended(work, user_id, ended, reason)
+
+
+async def _ended(work: Work, user_id: UUID, sessions: list[Session], reason: str | None) -> list[Mark]:
+    if not sessions:
+        return []
+    marks = [dead_session(session.token_hash) for session in sessions]
+    await store.add_marks(work.conn, marks)
+    if reason is not None:
+        ids = tuple(session.id for session in sessions)
+        await work.publish(SessionRevoked(session_ids=ids, user_id=user_id, reason=reason))
+    return marks

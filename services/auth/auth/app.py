@@ -1,0 +1,69 @@
+"""Puts auth together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from auth.api import SessionRoutes
+from auth.consumers import subscriptions
+from auth.cookies import SessionCookie
+from auth.housekeeping import forgetting_sessions
+from auth.keys import KeyFile
+from auth.passwords import open_passwords
+from auth.session_cache import SessionCache
+from auth.settings import Settings
+from switchboard.messaging.bus import open_bus
+from switchboard.runtime.app import App
+from switchboard.runtime.database import open_database
+from switchboard.runtime.health import Health
+from switchboard.runtime.http import http_app
+from switchboard.runtime.identity import IdentityVerifier
+from switchboard.runtime.redis import check_redis, open_redis
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    name = settings.app_instance_id
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(
+                settings.database_url,
+                application="auth",
+                size=settings.database_pool_size,
+                listen_url=settings.database_listen_url,
+            )
+        )
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        bus = await stack.enter_async_context(open_bus(settings.amqp_url, service="auth", instance=name))
+        passwords = await stack.enter_async_context(open_passwords())
+        keys = KeyFile(settings.identity_key_file)
+        cache = SessionCache(redis, database)
+        sessions = SessionRoutes(
+            database=database,
+            cache=cache,
+            passwords=passwords,
+            keys=keys,
+            cookie=SessionCookie.for_url(settings.public_url),
+            trial_duration=settings.trial_duration,
+            session_duration=settings.session_duration,
+        )
+        loops = [
+            bus.consume(subscriptions(), database),
+            bus.relay(database),
+            cache.repeating(),
+            forgetting_sessions(database),
+        ]
+        health = Health(name)
+        health.add("database", database.check, ready=True)
+        health.add("redis", lambda: check_redis(redis), ready=False)
+        for check_name, check in bus.checks.items():
+            health.add(check_name, check, ready=False)
+        http = http_app(
+            "auth",
+            sessions.table(),
+            health=health,
+            verifier=IdentityVerifier("auth", keys),
+            database=database,
+        )
+        yield App(http=http, health=health, loops=loops)

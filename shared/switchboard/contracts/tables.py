@@ -90,7 +90,7 @@ def _fields(cls: type[Message]) -> str:
 
 def _subject(cls: type[Message]) -> str:
     """The subject's shape, read off an instance whose fields hold their own names."""
-    blank = cls.model_construct(**{name: f"{{{name}}}" for name in cls.model_fields})
+    blank = cls.model_construct(None, **{name: f"{{{name}}}" for name in cls.model_fields})
     return blank.subject
 
 

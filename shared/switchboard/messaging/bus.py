@@ -11,6 +11,7 @@ from switchboard.messaging.consumer import Consumer
 from switchboard.messaging.delivery import Effect, TransactionalEffect
 from switchboard.messaging.pruning import prune_forever
 from switchboard.messaging.relay import Relay
+from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.subscriptions import Subscriptions
 from switchboard.messaging.watch import Watch
 from switchboard.runtime.database import Database
@@ -24,12 +25,18 @@ class Bus:
     """Gives loops to run and checks to report; holds the connections that both use."""
 
     def __init__(
-        self, consuming: Broker, publishing: Broker, instance: str, registry: tuple[Subscription, ...]
+        self,
+        consuming: Broker,
+        publishing: Broker,
+        instance: str,
+        registry: tuple[Subscription, ...],
+        retries: Retries,
     ) -> None:
         self._consuming = consuming
         self._publishing = publishing
         self._instance = instance
         self._registry = registry
+        self._retries = retries
         self.checks: dict[str, Check] = {"rabbitmq": publishing.check}
 
     def consume(self, subscriptions: Subscriptions, database: Database) -> Loop:
@@ -48,7 +55,7 @@ class Bus:
     def relay(self, database: Database) -> Loop:
         """The service's outbox: whichever instance holds the lease sends."""
         lease = Lease(database, "relay", self._instance)
-        relay = Relay(database, self._publishing, lease, self._registry)
+        relay = Relay(database, self._publishing, lease, self._registry, self._retries)
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
 
@@ -56,7 +63,7 @@ class Bus:
         loops: list[Loop] = []
         for subscription, effect in subscriptions:
             consumers = [
-                Consumer(self._consuming, self._publishing, subscription, queue, effect)
+                Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries)
                 for queue in subscription.queues()
             ]
             watch = Watch(self._consuming, self._instance, consumers)
@@ -67,13 +74,18 @@ class Bus:
 
 @asynccontextmanager
 async def open_bus(
-    url: str, *, service: str, instance: str | None = None, registry: tuple[Subscription, ...] = SUBSCRIPTIONS
+    url: str,
+    *,
+    service: str,
+    instance: str | None = None,
+    registry: tuple[Subscription, ...] = SUBSCRIPTIONS,
+    retries: Retries = DEFAULT_RETRIES,
 ) -> AsyncIterator[Bus]:
     """Connections are made when first needed: a broker that is away delays nothing here."""
     name = instance or service
     consuming, publishing = Broker(url, f"{name} consuming"), Broker(url, f"{name} publishing")
     try:
-        yield Bus(consuming, publishing, name, registry)
+        yield Bus(consuming, publishing, name, registry, retries)
     finally:
         await consuming.close()
         await publishing.close()

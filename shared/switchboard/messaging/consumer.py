@@ -16,13 +16,12 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker import Broker, translated
 from switchboard.messaging.delivery import Effect, handler_name, is_hopeless
 from switchboard.messaging.parking import Parking, attempts_of
-from switchboard.messaging.topology import DELAYS, declare_topology
+from switchboard.messaging.retries import Retries
+from switchboard.messaging.topology import declare_topology
 from switchboard.runtime.loops import Backoff, Stop
 from switchboard.runtime.outage import Outage
 
 BATCH = 100  # messages that may share one effect
-IN_PLACE_SECONDS = 30.0
-IN_PLACE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,13 @@ class Consumer:
     """
 
     def __init__(
-        self, consuming: Broker, publishing: Broker, subscription: Subscription, queue: str, effect: Effect
+        self,
+        consuming: Broker,
+        publishing: Broker,
+        subscription: Subscription,
+        queue: str,
+        effect: Effect,
+        retries: Retries,
     ) -> None:
         self.queue = queue
         self.attached = False  # the broker has taken this consumer, and nothing was heard to the contrary
@@ -47,6 +52,7 @@ class Consumer:
         self._publishing = publishing
         self._subscription = subscription
         self._effect = effect
+        self._retries = retries
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     def begin_anew(self) -> None:
@@ -80,7 +86,7 @@ class Consumer:
         def end(*_: object) -> None:
             arrived.put_nowait(None)
 
-        await declare_topology(channel, [self._subscription])
+        await declare_topology(channel, [self._subscription], self._retries)
         await channel.set_qos(prefetch_count=2 * BATCH)
         channel.close_callbacks.add(end)
         (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(end)
@@ -129,8 +135,7 @@ class Consumer:
 
     async def _try_in_place(self, message: AbstractIncomingMessage, stop: Stop) -> None:
         """Its partition waits for it, the others don't."""
-        until = monotonic() + IN_PLACE_SECONDS
-        pauses = iter(IN_PLACE_PAUSES)
+        until = monotonic() + self._retries.in_place.total_seconds()
         attempts = 0
         while True:
             attempts += 1
@@ -139,7 +144,7 @@ class Consumer:
                 return None
             if is_hopeless(error) or monotonic() >= until:
                 return await self._park(message, error, attempts)
-            if await stop.sleep(next(pauses, IN_PLACE_PAUSES[-1])):
+            if await stop.sleep(self._retries.pause_in_place(attempts)):
                 raise _Stopping
 
     async def _try_once(self, message: AbstractIncomingMessage) -> None:
@@ -148,11 +153,12 @@ class Consumer:
         if error is None:
             return
         attempts = attempts_of(message) + 1
-        if is_hopeless(error) or attempts > len(DELAYS):
+        if is_hopeless(error) or attempts > len(self._retries.delays):
             await self._park(message, error, attempts)
             return
         async with self._publishing.channel(confirms=True) as channel:
-            await Parking(channel, self._subscription).delay(message, attempts)
+            pause = self._retries.delays[attempts - 1]
+            await Parking(channel, self._subscription).delay(message, pause, attempts=attempts)
 
     async def _attempt(self, message: AbstractIncomingMessage) -> Exception | None:
         try:

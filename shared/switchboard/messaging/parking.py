@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.messaging.publisher import Channel
 from switchboard.messaging.routing import DEAD
-from switchboard.messaging.topology import DELAYS, delay_name
+from switchboard.messaging.topology import delay_name
 
 ATTEMPTS = "x-switchboard-attempts"
 REASON = "x-switchboard-reason"
@@ -42,9 +42,8 @@ class Parking:
         }
         await self._send(DEAD, self._subscription.queue, message, headers)
 
-    async def delay(self, message: AbstractIncomingMessage, attempts: int) -> None:
-        """Let it come back to its queue after the pause that this many attempts have earned."""
-        pause = DELAYS[min(attempts, len(DELAYS)) - 1]
+    async def delay(self, message: AbstractIncomingMessage, pause: timedelta, *, attempts: int) -> None:
+        """Let it come back to its queue after that pause: one that has a delay queue."""
         headers = {**_kept_headers(message), ATTEMPTS: attempts}
         await self._send(delay_name(pause), self._subscription.queue, message, headers)
 

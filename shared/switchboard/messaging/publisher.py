@@ -17,6 +17,7 @@ from aiormq.exceptions import DeliveryError, PublishError
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import CONTENT_TYPE
 from switchboard.messaging.broker import Broker, translated
+from switchboard.messaging.retries import Retries
 from switchboard.messaging.topology import declare_topology
 
 CONFIRM_SECONDS = 10.0
@@ -74,9 +75,11 @@ class Channel:
 
 
 @asynccontextmanager
-async def open_publishing(broker: Broker, subscriptions: Iterable[Subscription]) -> AsyncIterator[Channel]:
+async def open_publishing(
+    broker: Broker, subscriptions: Iterable[Subscription], retries: Retries
+) -> AsyncIterator[Channel]:
     """A channel to publish on, after every queue of the product is declared."""
     async with broker.channel(confirms=True) as channel:
         with translated():
-            await declare_topology(channel, subscriptions)
+            await declare_topology(channel, subscriptions, retries)
         yield Channel(channel)

@@ -17,6 +17,7 @@ from switchboard.messaging import outbox
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.outbox import UnsentRow
 from switchboard.messaging.publisher import Channel, Refused, Unroutable, open_publishing
+from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.work import OUTBOX
 from switchboard.runtime.database import Database
 from switchboard.runtime.lease import Lease
@@ -42,11 +43,13 @@ class Relay:
         broker: Broker,
         lease: Lease,
         subscriptions: tuple[Subscription, ...] = SUBSCRIPTIONS,
+        retries: Retries = DEFAULT_RETRIES,
     ) -> None:
         self._database = database
         self._broker = broker
         self._lease = lease
         self._subscriptions = subscriptions
+        self._retries = retries
         self._woken = asyncio.Event()
         database.on_nudge(OUTBOX, self._woken.set)
 
@@ -58,7 +61,7 @@ class Relay:
                 await stop.sleep(0.2)
                 continue
             try:
-                async with open_publishing(self._broker, self._subscriptions) as channel:
+                async with open_publishing(self._broker, self._subscriptions, self._retries) as channel:
                     backoff = Backoff()
                     await _Shift(self._database, channel, self._lease, self._woken).work(stop)
             except* Outage as outages:

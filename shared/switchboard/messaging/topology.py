@@ -20,29 +20,25 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.message import Command
+from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.routing import COMMANDS, DEAD, EVENTS, SLOTS
 
 DELIVERY_LIMIT = 50
 NEVER = 1_000_000_000
-DELAYS = (
-    timedelta(milliseconds=500),
-    timedelta(seconds=2),
-    timedelta(seconds=10),
-    timedelta(seconds=60),
-    timedelta(minutes=5),
-)
 
 
 def delay_name(delay: timedelta) -> str:
     return f"switchboard.delay.{delay // timedelta(milliseconds=1)}"
 
 
-async def declare_topology(channel: AbstractChannel, subscriptions: Iterable[Subscription]) -> None:
+async def declare_topology(
+    channel: AbstractChannel, subscriptions: Iterable[Subscription], retries: Retries = DEFAULT_RETRIES
+) -> None:
     """Idempotent. A queue that stands with other arguments is an error of the broker's, raised."""
     events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
     commands = await channel.declare_exchange(COMMANDS, ExchangeType.TOPIC, durable=True)
     dead = await channel.declare_exchange(DEAD, ExchangeType.DIRECT, durable=True)
-    for delay in DELAYS:
+    for delay in retries.delays:
         await _declare_delay(channel, delay)
     for subscription in subscriptions:
         await _declare_dead_letters(channel, dead, subscription)

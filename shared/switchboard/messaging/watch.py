@@ -50,7 +50,7 @@ class Watch:
         queue = await channel.declare_queue(consumer.queue, passive=True)
         count = queue.declaration_result.consumer_count or 0
         before, self._counts[consumer.queue] = self._counts.get(consumer.queue, count), count
-        if count == 0 and consumer.attached:
+        if count == before == 0 and consumer.attached:
             log.error("consumer_lost", queue=consumer.queue)
             consumer.begin_anew()
         elif count > before and len(self._consumers) > 1 and (partition + self._turn) % count != 0:

@@ -1,0 +1,27 @@
+"""`python -m switchboard.local servers --keep DIR`: servers for tests, kept running until it is interrupted."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchboard.local.for_tests import keep_servers
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+Keep = Annotated[Path, typer.Option("--keep", help="The directory for their data, and for the file that says where they are.")]
+UntilExitOf = Annotated[int | None, typer.Option(help="End together with this process.")]
+
+
+@app.callback()
+def _local() -> None:
+    """Private servers and stacks, for tests."""
+
+
+@app.command()
+def servers(keep: Keep, until_exit_of: UntilExitOf = None) -> None:
+    """Postgres, RabbitMQ, Redis and an S3 store for SWITCHBOARD_TEST_SERVERS=DIR."""
+    keep_servers(keep, until_exit_of)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,60 @@
+"""Who may do what on the broker: one user per service, writing only the events that are its own.
+
+Every service declares every queue of the product, so all may configure; what they may publish to the
+events' exchange is held to the types of their own contracts by topic permissions.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS
+from switchboard.contracts.message import Event, registered
+from switchboard.messaging.routing import EVENTS
+
+SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIONS} | {"scheduler"}))
+OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"
+# The delay queues return a message to its queue through the default exchange.
+WRITABLE = rf"^(amq\.default|switchboard\..*|({SERVICES})\..*)$"
+GATEWAY = r"^(amq\.gen.*|api-gateway\..*)$"
+
+
+def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[str, Any]:
+    """A definitions file for the broker to load at every start."""
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": [_user(name, password, name == admin) for name, password in passwords.items()],
+        "permissions": [{"user": name, "vhost": vhost, **_permissions(name, admin)} for name in passwords],
+        "topic_permissions": [
+            {"user": name, "vhost": vhost, "exchange": EVENTS, "write": own_events(name), "read": ".*"}
+            for name in passwords
+            if name != admin
+        ],
+    }
+
+
+def own_events(service: str) -> str:
+    """The routing keys a service may publish with, as a regular expression."""
+    owner = f"switchboard.contracts.{service}"
+    types = [t for t, cls in sorted(registered().items()) if issubclass(cls, Event) and cls.__module__ == owner]
+    return rf"^({'|'.join(t.replace('.', '[.]') for t in types)})\." if types else "^$"
+
+
+def _user(name: str, password: str, admin: bool) -> dict[str, Any]:
+    salt = hashlib.sha256(f"{name}:{password}".encode()).digest()[:4]  # the same file for the same users
+    digest = hashlib.sha256(salt + password.encode()).digest()
+    return {
+        "name": name,
+        "password_hash": base64.b64encode(salt + digest).decode(),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": "administrator" if admin else "",
+    }
+
+
+def _permissions(name: str, admin: str) -> dict[str, str]:
+    if name == admin:
+        return {"configure": ".*", "write": ".*", "read": ".*"}
+    if name == "api-gateway":
+        return {"configure": GATEWAY, "write": GATEWAY, "read": rf"^(switchboard\.events|{GATEWAY[1:-1]})$"}
+    return {"configure": OWN, "write": WRITABLE, "read": OWN}

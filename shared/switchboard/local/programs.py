@@ -1,0 +1,96 @@
+"""What the supervisor runs, and how it is told."""
+
+import hashlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from switchboard.local.place import REPOSITORY, Place, write_private
+
+PLACE_MARK = "SWITCHBOARD_PLACE"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process."""
+
+    name: str
+    command: Sequence[str | Path]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path = REPOSITORY
+    stop_signal: str = "TERM"
+    stop_within: int = 15  # seconds, then it is killed
+    starts_itself: bool = True  # with the supervisor; what needs a migrated database doesn't
+    build: str = ""  # of its code and files: another one means a restart
+
+
+def write_config(place: Place, programs: Sequence[Program], *, port: int, password: str) -> None:
+    sections = [_supervisor(place, port, password), *(_program(place, program) for program in programs)]
+    write_private(place.supervisor_config, "\n".join(sections))
+
+
+def fingerprint(*contents: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content.encode() if isinstance(content, str) else content)
+    return digest.hexdigest()[:16]
+
+
+def supervisord(place: Place) -> list[str]:
+    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(place.supervisor_config)]
+
+
+def _supervisor(place: Place, port: int, password: str) -> str:
+    return f"""\
+[supervisord]
+pidfile={_literal(place.root / "supervisord.pid")}
+logfile={_literal(place.log("supervisord"))}
+logfile_maxbytes=5MB
+logfile_backups=1
+childlogdir={_literal(place.root / "log")}
+loglevel=info
+minfds=4096
+
+[inet_http_server]
+port=127.0.0.1:{port}
+username=switchboard
+password={password}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+
+
+def _program(place: Place, program: Program) -> str:
+    environment = {PLACE_MARK: str(place.root), "SWITCHBOARD_BUILD": program.build, **program.environment}
+    return f"""\
+[program:{program.name}]
+command={_literal(shlex.join(str(word) for word in program.command))}
+directory={_literal(program.directory)}
+environment={",".join(f"{name}={_assigned(value)}" for name, value in sorted(environment.items()))}
+autostart={str(program.starts_itself).lower()}
+autorestart=true
+startsecs=1
+startretries=1000
+stopsignal={program.stop_signal}
+stopwaitsecs={program.stop_within}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={_literal(place.log(program.name))}
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=1
+"""
+
+
+def _literal(value: object) -> str:
+    return str(value).replace("%", "%%")
+
+
+def _assigned(value: str) -> str:
+    """The supervisor reads what stands between quotes as it is: there is no escape for the quote itself."""
+    quote = "'" if '"' in value else '"'
+    if quote in value or "\n" in value:
+        raise ValueError(f"a setting can't hold both kinds of quotes or a line break: {value!r}")
+    return f"{quote}{_literal(value)}{quote}"

@@ -1,0 +1,118 @@
+"""A private RabbitMQ: own name service (epmd), own cookie, users and permissions from a definitions file."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from switchboard.local.broker_users import definitions
+from switchboard.local.place import Place, write_private
+from switchboard.local.ports import Ports
+from switchboard.local.programs import Program, fingerprint
+from switchboard.local.secrets import Secrets
+
+VHOST = "switchboard"
+ADMIN = "admin"
+# Spinning a little before a thread sleeps halves the start, which reads a thousand small files.
+ERLANG = "+S 2:2 +sbwt very_short +sbwtdcpu none +sbwtdio medium -kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@dataclass(frozen=True)
+class RabbitMQ:
+    place: Place
+    ports: Ports
+    secrets: Secrets
+    users: tuple[str, ...] = ()  # one for each service
+
+    @property
+    def url(self) -> str:
+        """For the administrator; each service has a user of its own."""
+        return self.url_of(ADMIN)
+
+    def url_of(self, user: str) -> str:
+        return f"amqp://{user}:{self._password(user)}@127.0.0.1:{self.ports.get('rabbitmq')}/{VHOST}"
+
+    @property
+    def management_url(self) -> str | None:
+        """Tests make virtual hosts over it; the stack does without."""
+        if not self.place.throwaway:
+            return None
+        return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get('rabbitmq-management')}"
+
+    def prepare(self) -> None:
+        home = self.place.data("rabbitmq")
+        home.mkdir(exist_ok=True)
+        cookie = home / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(self.secrets.word("erlang-cookie"))
+        cookie.chmod(0o400)
+        plugins = "rabbitmq_management" if self.place.throwaway else ""
+        self.place.config("enabled_plugins").write_text(f"[{plugins}].\n")
+        write_private(self.place.config("definitions.json"), self._definitions())
+        self.place.config("rabbitmq.conf").write_text(self._configuration())
+
+    def name_service(self) -> Program:
+        port = str(self.ports.get("epmd"))
+        return Program("epmd", [_found("epmd"), "-port", port, "-address", "127.0.0.1"])
+
+    def program(self) -> Program:
+        home = self.place.data("rabbitmq")
+        environment = {
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "RUNNING_UNDER_SYSTEMD": "true",  # the shell scripts replace themselves: our child is the broker
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self.ports.get("epmd")),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_NODENAME": "switchboard@localhost",
+            "RABBITMQ_DIST_PORT": str(self.ports.get("rabbitmq-nodes")),
+            "RABBITMQ_CONFIG_FILE": str(self.place.config("rabbitmq.conf")),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.place.config("none")),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.place.config("enabled_plugins")),
+            "RABBITMQ_MNESIA_BASE": str(home / "nodes"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_PID_FILE": str(home / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {ERLANG}",
+        }
+        build = fingerprint(self._configuration(), self._definitions())
+        return Program("rabbitmq", [_server()], environment, stop_within=20, build=build)
+
+    def _definitions(self) -> str:
+        passwords = {user: self._password(user) for user in (ADMIN, *self.users)}
+        return json.dumps(definitions(passwords, VHOST, ADMIN), indent=1)
+
+    def _configuration(self) -> str:
+        lines = [
+            f"listeners.tcp.default = 127.0.0.1:{self.ports.get('rabbitmq')}",
+            f"load_definitions = {self.place.config('definitions.json')}",
+            "loopback_users = none",
+            "log.console = true",
+            "log.console.level = warning",
+            "log.file = false",
+            "vm_memory_high_watermark.absolute = 768MB",
+            "disk_free_limit.absolute = 200MB",
+            "heartbeat = 10",
+            "collect_statistics_interval = 30000",
+        ]
+        if self.place.throwaway:
+            lines.append("management.tcp.ip = 127.0.0.1")
+            lines.append(f"management.tcp.port = {self.ports.get('rabbitmq-management')}")
+        return "\n".join(lines) + "\n"
+
+    def _password(self, user: str) -> str:
+        return self.secrets.word(f"rabbitmq-{user}")
+
+
+def _server() -> Path:
+    """The broker's own script: Debian's wrapper in PATH changes user and place."""
+    packaged = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+    return packaged if packaged.exists() else _found("rabbitmq-server")
+
+
+def _found(name: str) -> Path:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed")
+    return Path(found)

@@ -1,0 +1,51 @@
+"""Development secrets: made once for a place, never part of the repository."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc.jwk import KeySet, OKPKey
+
+from switchboard.local.place import write_private
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Passwords by name, and the files of the identity keys."""
+
+    directory: Path
+    words: dict[str, str]
+
+    @classmethod
+    def of(cls, directory: Path) -> "Secrets":
+        directory.mkdir(parents=True, exist_ok=True)
+        file = directory / "passwords.json"
+        kept = cls(directory, json.loads(file.read_text()) if file.exists() else {})
+        kept._make_identity_keys()
+        return kept
+
+    def word(self, name: str) -> str:
+        """A random word that survives restarts; letters and digits, so that it fits into any URL."""
+        if name not in self.words:
+            self.words[name] = secrets.token_hex(16)
+            write_private(self.directory / "passwords.json", json.dumps(self.words, indent=2) + "\n")
+        return self.words[name]
+
+    @property
+    def identity_key(self) -> Path:
+        """The gateway's private key set: it signs who a request is from."""
+        return self.directory / "identity-private.json"
+
+    @property
+    def identity_public_keys(self) -> Path:
+        """What auth publishes for the other services to check that signature by."""
+        return self.directory / "identity-public.json"
+
+    def _make_identity_keys(self) -> None:
+        if self.identity_key.exists() and self.identity_public_keys.exists():
+            return
+        key = OKPKey.generate_key("Ed25519", {"use": "sig", "alg": "EdDSA"}, private=True, auto_kid=True)
+        keys = KeySet([key])
+        write_private(self.identity_key, json.dumps(keys.as_dict(private=True)) + "\n")
+        self.identity_public_keys.write_text(json.dumps(keys.as_dict(private=False)) + "\n")

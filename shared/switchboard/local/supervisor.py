@@ -1,0 +1,122 @@
+"""The supervisor of a place: supervisord, spoken to over its XML-RPC interface on loopback."""
+
+import contextlib
+import os
+import subprocess
+import time
+import xmlrpc.client
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from switchboard.local import orphans
+from switchboard.local.place import Place
+from switchboard.local.ports import Ports
+from switchboard.local.programs import PLACE_MARK, Program, supervisord, write_config
+from switchboard.local.secrets import Secrets
+
+RUNNING, DOWN = 20, {0, 100, 200, 1000}  # process states: running; stopped, exited, fatal, unknown
+
+
+class SupervisorFailed(Exception):
+    """The supervisor didn't start or doesn't answer."""
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    place: Place
+    port: int
+    password: str
+
+    @classmethod
+    def of(cls, place: Place, ports: Ports, secrets: Secrets) -> "Supervisor":
+        return cls(place, ports.get("supervisor"), secrets.word("supervisor"))
+
+    @property
+    def pid(self) -> int | None:
+        """Of the supervisor that runs for this place; a stale file, or another process by its number, is none."""
+        try:
+            pid = int((self.place.root / "supervisord.pid").read_text())
+            command = psutil.Process(pid).cmdline()
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return pid if str(self.place.supervisor_config) in command else None
+
+    def write(self, programs: Sequence[Program]) -> None:
+        write_config(self.place, programs, port=self.port, password=self.password)
+
+    def start(self, environment: dict[str, str]) -> None:
+        """Starts it in the background, with the programs that start themselves."""
+        marked = {**environment, PLACE_MARK: str(self.place.root)}
+        started = subprocess.run(supervisord(self.place), env=marked, capture_output=True, text=True)
+        if started.returncode:
+            raise SupervisorFailed(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise SupervisorFailed(f"supervisord doesn't answer; see {self.place.log('supervisord')}")
+            time.sleep(0.05)
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """What it says of each program, by name; nothing when it doesn't run."""
+        if self.pid is None:
+            return {}
+        found: Any = self._call("getAllProcessInfo")
+        return {process["name"]: process for process in found}
+
+    def take_up_changes(self) -> set[str]:
+        """Reads the configuration again: programs that it changes are stopped and replaced. Their names."""
+        [[added, changed, removed]] = self._call("reloadConfig")
+        self.stop([*changed, *removed])
+        for name in [*changed, *removed]:
+            self._call("removeProcessGroup", name)
+        for name in [*added, *changed]:
+            self._call("addProcessGroup", name)
+        return {*added, *changed}
+
+    def start_programs(self, names: Iterable[str]) -> None:
+        """Starts those that don't run; doesn't wait."""
+        processes = self.processes()
+        for name in names:
+            if processes[name]["state"] in DOWN:
+                with contextlib.suppress(xmlrpc.client.Fault):  # it came up by itself meanwhile
+                    self._call("startProcess", name, False)
+
+    def stop(self, names: Collection[str]) -> None:
+        """Signals all of them at once and waits until the last is gone."""
+        processes = self.processes()
+        for name in names:
+            if name in processes and processes[name]["state"] not in DOWN:
+                with contextlib.suppress(xmlrpc.client.Fault):  # it went by itself meanwhile
+                    self._call("stopProcess", name, False)
+        while any(p["state"] not in DOWN for p in self.processes().values() if p["name"] in names):
+            time.sleep(0.05)
+
+    def shut_down(self, last: Collection[str]) -> None:
+        """Stops every program, those named `last` after all others, and then the supervisor and its strays."""
+        if (pid := self.pid) is not None:
+            self.stop([name for name in self.processes() if name not in last])
+            self.stop(last)
+            self._call("shutdown")
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(pid).wait(timeout=10)
+        orphans.end(self.place)
+
+    def _answers(self) -> bool:
+        try:
+            self._call("getState")
+        except (OSError, xmlrpc.client.Error):
+            return False
+        return True
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        url = f"http://switchboard:{self.password}@127.0.0.1:{self.port}/RPC2"
+        with xmlrpc.client.ServerProxy(url) as server:
+            return getattr(server.supervisor, method)(*arguments)
+
+
+def clean_environment(without: Collection[str]) -> dict[str, str]:
+    """Ours, less the settings: each program is given its own, on purpose."""
+    return {name: value for name, value in os.environ.items() if name not in without}

@@ -1,0 +1,47 @@
+"""A fresh virtual host of the broker for each test: about 20 ms over the management interface."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+
+class VirtualHosts:
+    """Makes and drops virtual hosts."""
+
+    def __init__(self, management_url: str, amqp_url: str) -> None:
+        parts = urlsplit(management_url)
+        self._base = f"{parts.scheme}://{parts.hostname}:{parts.port}/api"
+        words = f"{parts.username}:{parts.password}".encode()
+        self._authorization = f"Basic {base64.b64encode(words).decode()}"
+        self._amqp_url = amqp_url
+
+    def fresh(self) -> str:
+        """Its name; who makes one may do everything there."""
+        name = f"test-{uuid4().hex[:12]}"
+        self.ask("PUT", f"/vhosts/{name}")
+        return name
+
+    def url(self, name: str) -> str:
+        return urlsplit(self._amqp_url)._replace(path=f"/{quote(name, safe='')}").geturl()
+
+    def drop(self, name: str) -> None:
+        self.ask("DELETE", f"/vhosts/{name}")
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Anything of the management interface, such as `/queues/{vhost}` or `/connections`."""
+        request = urllib.request.Request(self._base + path, method=method)
+        request.add_header("Authorization", self._authorization)
+        request.add_header("Content-Type", "application/json")
+        request.data = json.dumps(body).encode() if body is not None else None
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                content = answer.read()
+        except urllib.error.HTTPError as error:
+            if error.code == 404 and method == "DELETE":
+                return None
+            raise
+        return json.loads(content) if content else None

@@ -1,0 +1,30 @@
+"""A fresh bucket for each test."""
+
+from typing import Any
+from uuid import uuid4
+
+
+def create_bucket(store: dict[str, str], name: str | None = None) -> dict[str, str]:
+    """The settings of the store with a new bucket."""
+    settings = {**store, "S3_BUCKET": name or f"test-{uuid4().hex[:12]}"}
+    client(settings).create_bucket(Bucket=settings["S3_BUCKET"])
+    return settings
+
+
+def client(settings: dict[str, str]) -> Any:
+    """A plain boto3 client, to look at what the code under test left there."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=settings["S3_ENDPOINT"],
+        region_name=settings["S3_REGION"],
+        aws_access_key_id=settings["S3_ACCESS_KEY"],
+        aws_secret_access_key=settings["S3_SECRET_KEY"],
+        config=Config(
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )

@@ -1,0 +1,125 @@
+"""The fixtures of every service's tests: real servers, and a part of each that belongs to one test.
+
+    database_url("conversations")   the URL of a fresh database with that service's tables
+    amqp_url, vhost                 a fresh virtual host of the broker
+    redis_url                       an empty logical database
+    bucket                          the S3_... settings, with a fresh bucket
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.buckets import create_bucket
+from switchboard.testing.databases import Databases
+from switchboard.testing.servers import NoContainers, Servers, begin_run, end_run, find_servers
+
+LOGICAL_DATABASES = 16  # of Redis, to each worker; used in turn
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not _is_worker(config):
+        begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not _is_worker(config):
+        end_run()
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    """The servers of this run."""
+    try:
+        return find_servers()
+    except NoContainers as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Servers) -> Iterator[Databases]:
+    with contextlib.closing(Databases(servers.database_url)) as databases:
+        yield databases
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[Callable[[str], str]]:
+    """Call it with the name of a service."""
+    made: list[str] = []
+
+    def fresh(service: str) -> str:
+        made.append(databases.fresh(service))
+        return made[-1]
+
+    yield fresh
+    for url in made:
+        databases.drop(url)
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database with no table at all."""
+    url = databases.empty()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def virtual_hosts(servers: Servers) -> VirtualHosts:
+    return VirtualHosts(servers.amqp_management_url, servers.amqp_url)
+
+
+@pytest.fixture(scope="session")
+def _cleaner() -> Iterator[ThreadPoolExecutor]:
+    """Drops virtual hosts while the next test runs."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def vhost(virtual_hosts: VirtualHosts, _cleaner: ThreadPoolExecutor) -> Iterator[str]:
+    name = virtual_hosts.fresh()
+    yield name
+    _cleaner.submit(virtual_hosts.drop, name)
+
+
+@pytest.fixture
+def amqp_url(virtual_hosts: VirtualHosts, vhost: str) -> str:
+    return virtual_hosts.url(vhost)
+
+
+@pytest.fixture(scope="session")
+def _logical_databases() -> Iterator[int]:
+    """An endless turn through those of this worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 1 + worker * LOGICAL_DATABASES
+
+    def turn() -> Iterator[int]:
+        while True:
+            yield from range(first, first + LOGICAL_DATABASES)
+
+    return turn()
+
+
+@pytest.fixture
+def redis_url(servers: Servers, _logical_databases: Iterator[int]) -> str:
+    url = urlsplit(servers.redis_url)._replace(path=f"/{next(_logical_databases)}").geturl()
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def bucket(servers: Servers) -> dict[str, str]:
+    """The S3_... settings of a fresh, empty bucket."""
+    return create_bucket(servers.store)

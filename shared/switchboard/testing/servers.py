@@ -1,0 +1,120 @@
+"""One set of servers for a whole test run, shared by its worker processes and started when first needed.
+
+`SWITCHBOARD_TEST_SERVERS`: unset, private servers that end with the run; `containers`, testcontainers
+bring them; a directory, those that `python -m switchboard.local servers --keep DIR` keeps there.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from switchboard.local.kept import addresses_at
+from switchboard.local.place import REPOSITORY
+
+CHOICE = "SWITCHBOARD_TEST_SERVERS"
+RUN = "SWITCHBOARD_TEST_RUN"  # the directory of this run, set by the process that was started by hand
+CONTAINERS = "containers"
+STARTS_WITHIN = 120.0
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Addresses, for administrators: tests make a database, a virtual host, a bucket of their own there."""
+
+    database_url: str
+    amqp_url: str
+    amqp_management_url: str
+    redis_url: str
+    store: dict[str, str]  # the S3_... settings
+
+    @classmethod
+    def of(cls, addresses: dict[str, Any]) -> "Servers":
+        return cls(**{name: addresses[name] for name in cls.__dataclass_fields__})
+
+
+class NoContainers(Exception):
+    """Containers were asked for, and there is no Docker to run them."""
+
+
+def begin_run() -> None:
+    """In the process that was started by hand: names this run's directory, for the workers to inherit."""
+    os.environ.setdefault(RUN, str(REPOSITORY / ".local" / f"test-{os.getpid()}"))
+
+
+def end_run() -> None:
+    """There too: ends whatever was started for this run."""
+    for keeper in run_directory().glob("*/keeper.pid"):
+        _stop(int(keeper.read_text()))
+    for left in (*run_directory().glob("*.lock"), *run_directory().glob("*.log")):
+        left.unlink()
+    if run_directory().exists() and not any(run_directory().iterdir()):
+        run_directory().rmdir()
+
+
+def run_directory() -> Path:
+    return Path(os.environ[RUN])
+
+
+def find_servers() -> Servers:
+    """The servers of this run; the first who asks starts them."""
+    choice = os.environ.get(CHOICE, "")
+    if choice == CONTAINERS:
+        return Servers.of(started("containers", "switchboard.testing.containers"))
+    if choice:
+        return _kept(Path(choice))
+    return Servers.of(started("servers", "switchboard.local", "servers"))
+
+
+def started(name: str, module: str, *words: str) -> dict[str, Any]:
+    """What the keeper called `name` announces; it is started unless it runs, and ends with this run."""
+    directory = run_directory() / name
+    directory.mkdir(parents=True, exist_ok=True)
+    with (run_directory() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (addresses := addresses_at(directory)) is None:
+            addresses = _start(directory, [module, *words])
+        return addresses
+
+
+def _start(directory: Path, words: list[str]) -> dict[str, Any]:
+    master = directory.parent.name.rpartition("-")[2]
+    command = [sys.executable, "-m", *words, "--keep", str(directory), "--until-exit-of", master]
+    log = directory.parent / f"{directory.name}.log"
+    with log.open("w") as output:
+        keeper = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    (directory / "keeper.pid").write_text(str(keeper.pid))
+    deadline = time.monotonic() + STARTS_WITHIN
+    while (addresses := addresses_at(directory)) is None:
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{words[0]} didn't start:\n{log.read_text()[-4000:]}")
+        time.sleep(0.05)
+    return addresses
+
+
+def _stop(keeper: int) -> None:
+    try:
+        os.kill(keeper, signal.SIGTERM)
+        while os.waitpid(keeper, os.WNOHANG) == (0, 0):
+            time.sleep(0.05)
+    except ChildProcessError:  # a worker's child: gone when its number is
+        _wait_until_gone(keeper)
+    except ProcessLookupError:
+        return
+
+
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _kept(directory: Path) -> Servers:
+    if (addresses := addresses_at(directory)) is None:
+        raise RuntimeError(f"no servers are kept in {directory}: python -m switchboard.local servers --keep {directory}")
+    return Servers.of(addresses)

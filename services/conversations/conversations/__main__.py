@@ -1,0 +1,8 @@
+"""Run one instance: `python -m conversations`."""
+
+from conversations.app import NAME, open_app
+from conversations.settings import Settings
+from switchboard.runtime.app import main
+
+if __name__ == "__main__":
+    main(NAME, Settings, open_app)

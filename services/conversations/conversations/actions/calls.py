@@ -1,0 +1,52 @@
+"""Calls from their command to their end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from conversations.domain.calls import NEWS, goes_forward
+from conversations.store import calls as store
+from switchboard.contracts.conversations import CallPlace, CallsCleanup, CallStatus
+from switchboard.messaging.work import Work
+
+CALLS = "calls"  # the channel that wakes who places them
+LONGEST_CALL = timedelta(hours=4)
+
+
+async def place_call(place: CallPlace, work: Work) -> None:
+    """Record the call; a loop rings."""
+    assert work.tenant_id is not None
+    if await store.add_call(work.conn, work.tenant_id, place):
+        await store.add_call_event(work.conn, work.tenant_id, place.call_id, "requested", place.note or None)
+        work.nudge(CALLS)
+
+
+async def move_call(
+    work: Work,
+    call: store.Call,
+    status: CallStatus,
+    *,
+    reason: str | None = None,
+    provider: str | None = None,
+    provider_ref: str | None = None,
+) -> bool:
+    """The call, its row locked, goes on to `status`. Whether that is news; then with history and event."""
+    if not goes_forward(call.status, status):
+        return False
+    await store.save_call(work.conn, call.id, status, reason=reason, provider=provider, provider_ref=provider_ref)
+    await store.add_call_event(work.conn, call.tenant_id, call.id, status, reason)
+    event = NEWS[status](
+        call_id=call.id,
+        user_id=call.user_id,
+        contact_phone=call.contact_phone,
+        scheduled_at=call.scheduled_at,
+        status=status,
+    )
+    await work.publish(event, tenant_id=call.tenant_id)
+    return True
+
+
+async def clean_up_calls(_: CallsCleanup, work: Work) -> None:
+    """Calls that never came to an end were missed."""
+    for call in await store.lock_unfinished(work.conn, LONGEST_CALL):
+        await move_call(work, call, "missed", reason="never came to an end")

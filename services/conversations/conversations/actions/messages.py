@@ -1,0 +1,69 @@
+"""Conversations as their user sees them: write, read, clear."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from conversations.store import appending
+from conversations.store import conversations as store
+from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
+from switchboard.messaging.work import Work
+from switchboard.runtime.refusals import NotFound
+
+DELIVERIES = "deliveries"  # the channel that wakes the senders
+
+
+async def write_message(
+    work: Work, user_id: UUID, phone: str, body: str, *, channel: str, attachments: tuple[UUID, ...] = ()
+) -> ConversationMessage:
+    """Append a message to the contact and queue it for sending."""
+    new = appending.NewMessage(
+        id=uuid7(),
+        user_id=user_id,
+        contact_phone=phone,
+        direction="out",
+        channel=channel,
+        body=body,
+        status="queued",
+        created_at=datetime.now(UTC),
+        attachments=attachments,
+        delivery_id=uuid7(),
+    )
+    _, message = await appending.append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
+    work.nudge(DELIVERIES)
+    return message
+
+
+async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:
+    """The user has read up to and with `seq`. Going back changes nothing. Raises `NotFound`."""
+    assert work.tenant_id is not None
+    conversation = await store.find_locked(work.conn, work.tenant_id, user_id, phone)
+    if conversation is None:
+        raise NotFound("There is no conversation with this phone.")
+    seq = min(seq, conversation.last_seq)
+    if seq <= conversation.read_seq and not conversation.unread:
+        return
+    if seq < conversation.read_seq:
+        return
+    await store.save_read(work.conn, conversation.id, seq)
+    await work.publish(ConversationRead(user_id=user_id, contact_phone=phone, seq=seq))
+
+
+async def set_metadata(work: Work, user_id: UUID, phone: str, metadata: dict[str, Any]) -> None:
+    """Replace what the client keeps about this conversation. Raises `NotFound`."""
+    assert work.tenant_id is not None
+    await store.save_metadata(work.conn, work.tenant_id, user_id, phone, metadata)
+
+
+async def clear_conversation(work: Work, user_id: UUID, phone: str) -> None:
+    """Drop all messages. Nothing to clear is fine; numbering never begins anew."""
+    assert work.tenant_id is not None
+    conversation = await store.find_locked(work.conn, work.tenant_id, user_id, phone)
+    if conversation is None or conversation.last_seq == conversation.cleared_seq:
+        return
+    await store.drop_messages(work.conn, conversation)
+    await work.publish(ConversationCleared(user_id=user_id, contact_phone=phone, up_to_seq=conversation.last_seq))

@@ -1,0 +1,33 @@
+"""Keeping what this service needs to know of users and tenants."""
+
+from __future__ import annotations
+
+from conversations.store import projections as store
+from switchboard.contracts import auth
+from switchboard.messaging.work import Work
+
+AnyTenant = auth.TenantCreated | auth.TenantUpdated | auth.TenantTrialExtended | auth.TenantTrialExpired
+AnyUser = auth.UserCreated | auth.UserUpdated
+
+
+async def project_tenant(tenant: AnyTenant, work: Work) -> None:
+    """The tenant as the event tells it, unless a newer one was seen."""
+    assert work.envelope is not None
+    await store.save_tenant(work.conn, tenant.tenant_id, tenant.name, tenant.status, work.envelope.time)
+
+
+async def project_user(user: AnyUser, work: Work) -> None:
+    """The user as the event tells it, unless a newer one was seen."""
+    assert work.envelope is not None
+    assert work.tenant_id is not None
+    known = store.User(
+        user.user_id,
+        work.tenant_id,
+        user.email,
+        user.name,
+        user.role,
+        user.disabled,
+        user.notify_phone,
+        user.time_zone,
+    )
+    await store.save_user(work.conn, known, work.envelope.time)

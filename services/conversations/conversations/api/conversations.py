@@ -1,0 +1,176 @@
+"""Conversations over HTTP. All of them are the caller's own: no role sees another user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, Field
+
+from conversations.actions import messages as actions
+from conversations.domain.phones import requested_phone
+from conversations.store import conversations as store
+from switchboard.contracts.conversations import ConversationMessage
+from switchboard.messaging.work import Work
+from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, reads, writes
+from switchboard.runtime.paging import MOST
+
+Seq = Annotated[int, Field(ge=0, le=2**53)]
+Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+class ContactInConversation(BaseModel):
+    """Who the phone belongs to."""
+
+    id: UUID
+    name: str | None
+    tags: list[str]
+    owner_id: UUID | None
+    opted_out: bool
+
+
+class ConversationAnswer(BaseModel):
+    """One of the caller's conversations."""
+
+    contact_phone: str
+    contact: ContactInConversation | None
+    last_message: ConversationMessage | None
+    unread: int
+    updated_at: datetime
+    metadata: dict[str, Any]
+
+
+class ConversationsQuery(PageQuery):
+    """`q`: in the phone, the contact's name, or the messages."""
+
+    q: Annotated[str, Field(max_length=200)] | None = None
+
+
+class MessagesQuery(Body):
+    """The newest, or those before or after a `seq`."""
+
+    before: Seq | None = None
+    after: Seq | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+
+
+class Messages(BaseModel):
+    """Newest last. `next_before`: ask with `before=` for older ones; null when there are none."""
+
+    items: list[ConversationMessage]
+    next_before: int | None
+
+
+class NewMessage(Body):
+    """A message to the contact."""
+
+    body: Annotated[str, Field(min_length=1, max_length=10_000)]
+    channel: Channel = "sms"
+    attachments: Annotated[tuple[UUID, ...], Field(max_length=10)] = ()
+
+
+class Read(Body):
+    """Read up to and with `seq`."""
+
+    seq: Seq
+
+
+class Metadata(Body):
+    """What the client keeps about the conversation; replaces what was there."""
+
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """The handlers. `region`: where a phone without a country is at home."""
+
+    region: str
+
+    def phone(self, call: Call) -> str:
+        return requested_phone(call.path["phone"], self.region)
+
+    async def list_mine(self, call: Call, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
+        """My conversations, newest first."""
+        query: ConversationsQuery = call.query
+        below = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
+        found = await store.list_conversations(
+            conn,
+            call.identity.tenant_id,
+            call.identity.user_id,
+            q=query.q,
+            below=below,
+            limit=query.limit + 1,
+        )
+        shown, cursor = page(found, query.limit, lambda last: (last.updated_at, last.id))
+        return Page(items=[_answer(listed) for listed in shown], next_cursor=cursor)
+
+    async def list_messages(self, call: Call, conn: asyncpg.Connection) -> Messages:
+        """A conversation's messages by `seq`, newest last."""
+        query: MessagesQuery = call.query
+        items = await store.list_messages(
+            conn,
+            call.identity.tenant_id,
+            call.identity.user_id,
+            self.phone(call),
+            before=query.before,
+            after=query.after,
+            limit=query.limit + 1,
+        )
+        if query.after is not None:
+            return Messages(items=items[: query.limit], next_before=None)
+        more = len(items) > query.limit
+        items = items[-query.limit :]
+        return Messages(items=items, next_before=items[0].seq if more else None)
+
+    async def append(self, call: Call, work: Work) -> ConversationMessage:
+        """Send a message to the contact; `queued` until the provider has it."""
+        new: NewMessage = call.body
+        return await actions.write_message(
+            work,
+            call.identity.user_id,
+            self.phone(call),
+            new.body,
+            channel=new.channel,
+            attachments=new.attachments,
+        )
+
+    async def read(self, call: Call, work: Work) -> None:
+        """Mark as read up to and with a `seq`."""
+        await actions.mark_read(work, call.identity.user_id, self.phone(call), call.body.seq)
+
+    async def patch(self, call: Call, work: Work) -> None:
+        """Replace the conversation's metadata."""
+        await actions.set_metadata(work, call.identity.user_id, self.phone(call), call.body.metadata)
+
+    async def clear(self, call: Call, work: Work) -> None:
+        """Clear the conversation; fine when there was none."""
+        await actions.clear_conversation(work, call.identity.user_id, self.phone(call))
+
+
+def _answer(listed: store.ListedConversation) -> ConversationAnswer:
+    contact = listed.contact
+    return ConversationAnswer(
+        contact_phone=listed.contact_phone,
+        contact=None if contact is None else ContactInConversation(**vars(contact)),
+        last_message=listed.last_message,
+        unread=listed.unread,
+        updated_at=listed.updated_at,
+        metadata=listed.metadata,
+    )
+
+
+def routes(region: str) -> list[Route]:
+    api = Conversations(region)
+    one = "/api/v1/conversations/{phone}"
+    return [
+        reads("/api/v1/conversations", api.list_mine, query=ConversationsQuery, answer=Page[ConversationAnswer]),
+        reads(f"{one}/messages", api.list_messages, query=MessagesQuery, answer=Messages),
+        writes("POST", f"{one}/messages", api.append, body=NewMessage, answer=ConversationMessage, creates=True),
+        writes("POST", f"{one}/read", api.read, body=Read),
+        writes("PATCH", one, api.patch, body=Metadata),
+        writes("DELETE", one, api.clear),
+    ]

@@ -1,0 +1,58 @@
+"""The caller's own notifications."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel
+
+from conversations.store import notifications as store
+from switchboard.contracts.conversations import NotificationKind
+from switchboard.messaging.work import Work
+from switchboard.runtime.http import Call, Page, PageQuery, Route, decode_cursor, page, reads, writes
+from switchboard.runtime.refusals import NotFound
+
+NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+class NotificationAnswer(BaseModel):
+    """Something to look at; `subject_id` is the reminder, call or campaign it is about."""
+
+    id: UUID
+    kind: NotificationKind
+    title: str
+    body: str
+    subject_id: UUID | None
+    created_at: datetime
+    read_at: datetime | None
+
+
+async def list_mine(call: Call, conn: asyncpg.Connection) -> Page[NotificationAnswer]:
+    """My notifications, newest first."""
+    query: PageQuery = call.query
+    at, id_ = decode_cursor(query.cursor, datetime, UUID) if query.cursor else NEWEST
+    found = await store.list_notifications(
+        conn, call.identity.tenant_id, call.identity.user_id, below=(at, id_), limit=query.limit + 1
+    )
+    shown, cursor = page(found, query.limit, lambda last: (last.created_at, last.id))
+    items = [NotificationAnswer.model_validate(one, from_attributes=True) for one in shown]
+    return Page(items=items, next_cursor=cursor)
+
+
+async def mark_read(call: Call, work: Work) -> None:
+    """I have seen it; the first time counts."""
+    mine = call.identity
+    known = await store.save_notification_read(
+        work.conn, mine.tenant_id, mine.user_id, call.uuid("id"), datetime.now(UTC)
+    )
+    if not known:
+        raise NotFound
+
+
+def routes() -> list[Route]:
+    return [
+        reads("/api/v1/notifications", list_mine, query=PageQuery, answer=Page[NotificationAnswer]),
+        writes("POST", "/api/v1/notifications/{id}/read", mark_read),
+    ]

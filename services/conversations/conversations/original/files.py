@@ -1,0 +1,142 @@
+"""A conversation file as text: its elements as they stand, and the rest of it, so that it can be written again."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+_DECODER = json.JSONDecoder()
+_BLANK = re.compile(r"[ \t\r\n]*")
+_COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
+
+
+class Unreadable(ValueError):
+    """This is no array of messages. The text says why."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """One message: the text it has in the file, and its value."""
+
+    text: str
+    value: dict[str, Any]
+
+    @property
+    def sha256(self) -> bytes:
+        return sha256(self.text.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What stands around the elements. `separators`: a single one if all are alike."""
+
+    head: str
+    separators: tuple[str, ...]
+    tail: str
+
+    def separator(self, position: int) -> str:
+        """What stands before the element at `position` (from 1), also past what the file had."""
+        if not self.separators:
+            return self._guessed()
+        if len(self.separators) == 1:
+            return self.separators[0]
+        return self.separators[min(position, len(self.separators)) - 1]
+
+    def _guessed(self) -> str:
+        return "," + self.head.partition("[")[2]
+
+    @property
+    def indent(self) -> str | None:
+        """How far the elements are indented; None when they don't begin lines of their own."""
+        before = self.separator(1)
+        return before.rpartition("\n")[2] if "\n" in before else None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"head": self.head, "separators": list(self.separators), "tail": self.tail}
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Layout:
+        return cls(kept["head"], tuple(kept["separators"]), kept["tail"])
+
+
+PRETTY = Layout("[\n  ", (",\n  ",), "\n]")  # as JSON.stringify(messages, null, 2) writes it
+
+
+@dataclass(frozen=True)
+class ConversationFile:
+    elements: list[Element]
+    layout: Layout
+
+
+def parse(content: bytes) -> ConversationFile:
+    """Raises `Unreadable`."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 at byte {error.start}") from error
+    start = 1 if text.startswith("\ufeff") else 0
+    opening = _after_blank(text, start)
+    if opening >= len(text):
+        raise Unreadable("the file is empty")
+    if text[opening] != "[":
+        raise Unreadable("not a JSON array of messages")
+    return _parse_array(text, opening)
+
+
+def write(elements: list[str], layout: Layout) -> bytes:
+    """The file with these elements. `write` of what `parse` found gives the same bytes."""
+    if not elements:
+        return (layout.head + layout.tail).encode()
+    if not layout.tail:
+        layout = PRETTY  # the file was empty when it was read
+    parts = [layout.head, elements[0]]
+    for position, element in enumerate(elements[1:], start=1):
+        parts += [layout.separator(position), element]
+    return "".join([*parts, layout.tail]).encode("utf-8", "surrogatepass")
+
+
+def _parse_array(text: str, opening: int) -> ConversationFile:
+    at = _after_blank(text, opening + 1)
+    if text[at : at + 1] == "]":
+        _expect_end(text, at + 1)
+        return ConversationFile([], Layout(text, (), ""))
+    head = text[:at]
+    elements: list[Element] = []
+    separators: list[str] = []
+    while True:
+        element, end = _parse_element(text, at, len(elements))
+        elements.append(element)
+        comma = _COMMA.match(text, end)
+        if comma is None:
+            break
+        separators.append(comma.group())
+        at = comma.end()
+    closing = _after_blank(text, end)
+    if text[closing : closing + 1] != "]":
+        raise Unreadable(f"broken off or not JSON at character {closing}")
+    _expect_end(text, closing + 1)
+    alike = tuple(dict.fromkeys(separators))
+    return ConversationFile(elements, Layout(head, alike if len(alike) == 1 else tuple(separators), text[end:]))
+
+
+def _parse_element(text: str, at: int, position: int) -> tuple[Element, int]:
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise Unreadable(f"message {position} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Unreadable(f"message {position} is not an object")
+    return Element(text[at:end], value), end
+
+
+def _after_blank(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
+
+
+def _expect_end(text: str, at: int) -> None:
+    if _after_blank(text, at) != len(text):
+        raise Unreadable(f"something follows the array at character {at}")

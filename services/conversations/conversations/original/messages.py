@@ -1,0 +1,155 @@
+"""What a message of the original means to us, and what one of ours looks like among the original's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from switchboard.contracts.conversations import ConversationMessage
+
+INBOUND = frozenset({"in", "inbound", "incoming", "received", "contact", "customer", "client", "lead", "user", "human"})
+OUTBOUND = frozenset({"out", "outbound", "outgoing", "sent", "agent", "assistant", "system", "bot", "ai", "me", "crm"})
+DIRECTION_FIELDS = ("direction", "role")
+TEXT_FIELDS = ("content", "body", "text")
+TIME_FIELDS = ("timestamp", "createdAt", "created_at")
+STATUSES = {"queued", "sent", "delivered", "read", "failed"}
+NEITHER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NotAMessage(ValueError):
+    """This object is no message. The text says why."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """`extra` is all that we have no field for. `at` is None where the original wrote no time."""
+
+    direction: str
+    body: str
+    at: datetime | None
+    status: str
+    channel: str
+    extra: dict[str, Any]
+
+
+def read(value: dict[str, Any]) -> Meaning:
+    """Raises `NotAMessage`. A message without a text (a picture, a call) has an empty body."""
+    direction_field, direction = _direction(value)
+    text_field, body = _text(value)
+    time_field, at = _time(value)
+    status = "received" if direction == "in" else _sent_status(value)
+    channel = value.get("channel")
+    known = {direction_field, text_field, time_field}
+    return Meaning(
+        direction=direction,
+        body=storable(body),
+        at=at,
+        status=status,
+        channel=channel if isinstance(channel, str) and channel.isidentifier() else "sms",
+        extra=storable({name: kept for name, kept in value.items() if name not in known}),
+    )
+
+
+def _direction(value: dict[str, Any]) -> tuple[str, str]:
+    for name in DIRECTION_FIELDS:
+        word = value.get(name)
+        if isinstance(word, str) and word.lower() in INBOUND:
+            return name, "in"
+        if isinstance(word, str) and word.lower() in OUTBOUND:
+            return name, "out"
+    given = [f"{name} {value[name]!r}" for name in DIRECTION_FIELDS if name in value]
+    raise NotAMessage(f"unknown {' and '.join(given)}" if given else "neither role nor direction")
+
+
+def _text(value: dict[str, Any]) -> tuple[str | None, str]:
+    for name in TEXT_FIELDS:
+        if isinstance(value.get(name), str):
+            return name, value[name]
+    return None, ""
+
+
+def _time(value: dict[str, Any]) -> tuple[str | None, datetime | None]:
+    for name in TIME_FIELDS:
+        if value.get(name) is not None:
+            return name, moment(value[name])
+    return None, None
+
+
+def _sent_status(value: dict[str, Any]) -> str:
+    status = value.get("status")
+    return status if isinstance(status, str) and status in STATUSES - {"queued"} else "sent"
+
+
+def moment(written: object) -> datetime:
+    """Milliseconds or seconds since 1970, or ISO 8601; without an offset it is UTC. Raises `NotAMessage`."""
+    try:
+        if isinstance(written, bool):
+            raise ValueError
+        if isinstance(written, int | float):
+            return datetime.fromtimestamp(written / 1000 if abs(written) > 1e11 else written, UTC)
+        if isinstance(written, str) and written.strip().isdigit():
+            return moment(int(written))
+        at = datetime.fromisoformat(str(written).strip())
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise NotAMessage(f"timestamp {written!r} is not a time") from None
+
+
+def storable(value: Any) -> Any:
+    """What Postgres takes as text: without NUL and half surrogate pairs. The original text keeps them."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        case dict():
+            return {storable(name): storable(kept) for name, kept in value.items()}
+        case list():
+            return [storable(kept) for kept in value]
+        case int() if not -(2**63) <= value < 2**63:
+            return str(value)
+        case float() if value != value or value in (float("inf"), float("-inf")):
+            return str(value)
+    return value
+
+
+def in_time_order(meanings: list[Meaning]) -> list[datetime]:
+    """A time for each message of one file: its own, or that of the one before it where it has none."""
+    times: list[datetime] = []
+    last = next((m.at for m in meanings if m.at is not None), NEITHER)
+    for meaning in meanings:
+        last = meaning.at or last
+        times.append(last)
+    return times
+
+
+def written_as_original(message: ConversationMessage, neighbour: str | None, *, indent: str | None) -> str:
+    """One of our messages, as the original would have written it beside `neighbour`, the text of one of its own."""
+    like: dict[str, Any] = json.loads(neighbour) if neighbour else {"role": "user", "content": "", "timestamp": ""}
+    written: dict[str, Any] = {
+        next((n for n in DIRECTION_FIELDS if n in like), "role"): _direction_word(message.direction, like),
+        next((n for n in TEXT_FIELDS if n in like), "content"): message.body,
+        next((n for n in TIME_FIELDS if n in like), "timestamp"): _time_word(message.created_at, like),
+    }
+    if message.direction == "out":
+        written["status"] = message.status
+    written["id"] = str(message.id)
+    if indent is None:
+        return json.dumps(written, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(written, ensure_ascii=False, indent=len(indent) or None).replace("\n", "\n" + indent)
+
+
+def _direction_word(direction: str, like: dict[str, Any]) -> str:
+    inbound = direction == "in"
+    if "direction" in like:
+        short = like["direction"] in ("in", "out")
+        return ("in" if inbound else "out") if short else ("inbound" if inbound else "outbound")
+    return "user" if inbound else "assistant"
+
+
+def _time_word(at: datetime, like: dict[str, Any]) -> str | int:
+    beside = next((like[n] for n in TIME_FIELDS if n in like), None)
+    if isinstance(beside, int | float):
+        millis = int(at.timestamp() * 1000)
+        return millis if beside > 1e11 else millis // 1000
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,101 @@
+"""Calls and their histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from switchboard.contracts.conversations import CallPlace, CallStatus
+
+COLUMNS = "id, tenant_id, user_id, contact_phone, scheduled_at, status, reason, provider, provider_ref"
+ADD = """
+insert into calls (id, tenant_id, user_id, contact_phone, scheduled_at, note, status)
+values ($1, $2, $3, $4, $5, $6, 'scheduled') on conflict (id) do nothing returning id
+"""
+ADD_EVENT = """
+insert into call_events (call_id, position, tenant_id, kind, detail)
+select $1, coalesce(max(position), 0) + 1, $2, $3, $4 from call_events where call_id = $1
+"""
+LOCK = f"select {COLUMNS} from calls where id = $1 for update"
+SAVE = """
+update calls set status = $2, reason = coalesce($3, reason), holder = null, lease_until = null,
+    provider = coalesce($4, provider), provider_ref = coalesce($5, provider_ref),
+    settled_at = case when $2 in ('completed', 'missed', 'failed') then clock_timestamp() end
+where id = $1
+"""
+LOCK_UNFINISHED = f"""
+select {COLUMNS} from calls where status in ('scheduled', 'ringing') and due_at < clock_timestamp() - $1::interval
+order by due_at limit 500 for update skip locked
+"""
+LIST_EVENTS = """
+select e.position, e.kind, e.detail, e.at from call_events e join calls c on c.id = e.call_id
+where c.tenant_id = $1 and c.id = $2 and ($3::uuid is null or c.user_id = $3) order by e.position
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    id: UUID
+    tenant_id: UUID
+    user_id: UUID
+    contact_phone: str
+    scheduled_at: datetime
+    status: CallStatus
+    reason: str | None
+    provider: str | None
+    provider_ref: str | None
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    position: int
+    kind: str
+    detail: str | None
+    at: datetime
+
+
+async def add_call(conn: asyncpg.Connection, tenant_id: UUID, call: CallPlace) -> bool:
+    """Whether it is new."""
+    added = await conn.fetchval(
+        ADD, call.call_id, tenant_id, call.user_id, call.contact_phone, call.scheduled_at, call.note
+    )
+    return added is not None
+
+
+async def add_call_event(
+    conn: asyncpg.Connection, tenant_id: UUID, call_id: UUID, kind: str, detail: str | None = None
+) -> None:
+    """One more line of the call's history. Lock the call's row first."""
+    await conn.execute(ADD_EVENT, call_id, tenant_id, kind, detail)
+
+
+async def find_locked_call(conn: asyncpg.Connection, call_id: UUID) -> Call | None:
+    row = await conn.fetchrow(LOCK, call_id)
+    return None if row is None else Call(*row)
+
+
+async def save_call(
+    conn: asyncpg.Connection,
+    call_id: UUID,
+    status: CallStatus,
+    *,
+    reason: str | None = None,
+    provider: str | None = None,
+    provider_ref: str | None = None,
+) -> None:
+    await conn.execute(SAVE, call_id, status, reason, provider, provider_ref)
+
+
+async def lock_unfinished(conn: asyncpg.Connection, older_than: timedelta) -> list[Call]:
+    """Calls that began so long ago and never came to an end."""
+    return [Call(*row) for row in await conn.fetch(LOCK_UNFINISHED, older_than)]
+
+
+async def list_call_events(
+    conn: asyncpg.Connection, tenant_id: UUID, call_id: UUID, *, of_user: UUID | None
+) -> list[HistoryEntry]:
+    """The history, oldest first. `of_user`: only if the call is this user's."""
+    return [HistoryEntry(*row) for row in await conn.fetch(LIST_EVENTS, tenant_id, call_id, of_user)]

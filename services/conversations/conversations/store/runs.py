@@ -1,0 +1,78 @@
+"""Campaign runs: what is to be sent, how far its audience is expanded, where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from switchboard.contracts.conversations import CampaignRun
+
+ADD = """
+insert into campaign_runs
+    (id, tenant_id, user_id, name, channel, template, audience, time_zone, not_after, quiet_hours, rate_per_second,
+     status)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'running')
+on conflict (id) do nothing returning id
+"""
+SET_STATUS = """
+update campaign_runs set status = $3, revision = $4, dirty = true
+where tenant_id = $1 and id = $2 and revision < $4 and status = any($5::text[])
+returning id
+"""
+COLUMNS = """
+id, tenant_id, user_id, name, channel, template, audience, time_zone, not_after, quiet_hours, rate_per_second,
+status, expanded_to, expanded, counts, progress_at
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One campaign being sent. `expanded_to`: how far in its audience; the meaning is the expansion's own."""
+
+    id: UUID
+    tenant_id: UUID
+    user_id: UUID
+    name: str
+    channel: str
+    template: str
+    audience: dict[str, Any]
+    time_zone: str | None
+    not_after: datetime | None
+    quiet_hours: dict[str, str] | None
+    rate_per_second: float | None
+    status: str
+    expanded_to: str
+    expanded: bool
+    counts: dict[str, int]
+    progress_at: datetime | None
+
+
+async def add_run(conn: asyncpg.Connection, tenant_id: UUID, run: CampaignRun, *, channel: str) -> bool:
+    """Whether it is new."""
+    quiet = None if run.quiet_hours is None else run.quiet_hours.model_dump(by_alias=True)
+    added = await conn.fetchval(
+        ADD,
+        run.campaign_id,
+        tenant_id,
+        run.user_id,
+        run.name,
+        channel,
+        run.template,
+        run.audience.model_dump(mode="json", exclude_none=True),
+        run.time_zone,
+        run.not_after,
+        quiet,
+        run.rate_per_second,
+    )
+    return added is not None
+
+
+async def set_status(
+    conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID, status: str, *, revision: int, of: tuple[str, ...]
+) -> bool:
+    """Whether the run stood at one of the statuses `of`, and no later command was seen."""
+    return await conn.fetchval(SET_STATUS, tenant_id, run_id, status, revision, list(of)) is not None

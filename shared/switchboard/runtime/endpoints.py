@@ -19,11 +19,10 @@ from switchboard.runtime import idempotency
 from switchboard.runtime.database import Database
 from switchboard.runtime.idempotency import Attempt, Stored
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentityVerifier
-from switchboard.runtime.inputs import parse_body, parse_query, read_body
+from switchboard.runtime.inputs import invite_body, parse_body, parse_query, read_body
 from switchboard.runtime.logs import note
 from switchboard.runtime.outage import Outage
-from switchboard.runtime.problems import ExpectationFailed
-from switchboard.runtime.refusals import Forbidden, Invalid, TooLarge, Unauthenticated
+from switchboard.runtime.refusals import Forbidden, Invalid, Unauthenticated
 from switchboard.runtime.routing import Call, Route
 
 JSON = "application/json"
@@ -74,18 +73,8 @@ def endpoint(route: Route, around: Surroundings) -> Serve:
     return serve_in_time
 
 
-def expecting(max_body: int) -> Callable[[web.Request], Awaitable[None]]:
-    """Answers `Expect: 100-continue`; a body that is too large is refused before it is sent."""
-
-    async def expect(request: web.Request) -> None:
-        if request.headers.get("Expect", "").lower() != "100-continue":
-            raise ExpectationFailed
-        if (request.content_length or 0) > max_body:
-            raise TooLarge
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
-
-    return expect
+async def expect_nothing_yet(_request: web.Request) -> None:
+    """Instead of aiohttp's own `100 Continue`, which invites every body: `invite_body` does once it is welcome."""
 
 
 def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[web.Request], Awaitable[Identity | None]]:
@@ -172,6 +161,8 @@ def _writes(route: Route, around: Surroundings) -> Callable[[Call, bytes], Await
 
 def _plain(route: Route, _around: Surroundings) -> Callable[[Call, bytes], Awaitable[web.StreamResponse]]:
     async def do(call: Call, _raw: bytes) -> web.StreamResponse:
+        if route.body is None:
+            await invite_body(call.request)
         return _answer(await route.handler(call), route.status)
 
     return do

@@ -16,7 +16,7 @@ from aiohttp import web
 from switchboard.runtime import idempotency
 from switchboard.runtime.database import Database
 from switchboard.runtime.edge import edge, signs_responses
-from switchboard.runtime.endpoints import Surroundings, endpoint, expecting, reply
+from switchboard.runtime.endpoints import Surroundings, endpoint, expect_nothing_yet, reply
 from switchboard.runtime.health import Health
 from switchboard.runtime.health_routes import add_health_routes, as_json
 from switchboard.runtime.identity import IdentityVerifier
@@ -59,9 +59,7 @@ def http_app(
     surroundings = Surroundings(verifier=verifier, database=database, max_body=max_body, within=within)
     for route in routes:
         resource = app.router.add_resource(route.path)
-        resource.add_route(
-            route.method, endpoint(route, surroundings), expect_handler=expecting(route.max_body or max_body)
-        )
+        resource.add_route(route.method, endpoint(route, surroundings), expect_handler=expect_nothing_yet)
     _add_standing_routes(app, name, routes, health, metrics)
     app[LOOPS] = _loops(routes, surroundings, health)
     return app

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 from pydantic_core import SchemaValidator
 
+from switchboard.runtime.problems import ExpectationFailed
 from switchboard.runtime.refusals import Error, Invalid, Malformed, NotFound, TooLarge, UnsupportedMediaType
 
 MOST_ERRORS = 20
@@ -41,7 +42,19 @@ async def read_body(request: web.Request, most: int) -> bytes:
         raise UnsupportedMediaType("The body must be application/json.")
     if (request.content_length or 0) > most:
         raise TooLarge
+    await invite_body(request)
     return await request.read()
+
+
+async def invite_body(request: web.Request) -> None:
+    """Answer `Expect: 100-continue`, now that nothing speaks against the body."""
+    expectation = request.headers.get("Expect")
+    if expectation is None:
+        return
+    if expectation.lower() != "100-continue":
+        raise ExpectationFailed
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
 
 
 def parse_body(validator: SchemaValidator, raw: bytes) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import orjson
@@ -95,7 +94,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         case Refusal():
             return error
         case Outage():
-            return Unavailable(retry_after=math.ceil(error.retry_after))
+            return Unavailable(retry_after=error.retry_after)
         case web.HTTPException():
             return _of_aiohttp(error)
         case web.RequestPayloadError():

@@ -15,6 +15,7 @@ client sees.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar, TypedDict
 
 
@@ -120,7 +121,7 @@ class _Later(Refusal):
 
     def __init__(self, detail: str | None = None, *, retry_after: float = 1, **kwargs: Any) -> None:
         super().__init__(detail, **kwargs)
-        self.headers.setdefault("Retry-After", str(max(1, round(retry_after))))
+        self.headers.setdefault("Retry-After", str(max(1, ceil(retry_after))))
 
 
 class TooMany(_Later):

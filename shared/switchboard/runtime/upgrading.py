@@ -1,0 +1,57 @@
+"""Alembic, without a command line and without an `env.py` in each service. Takes a second to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+
+async def upgrade(scripts: Path, database_url: str, session: dict[str, str]) -> None:
+    """Run what is missing, each script in its own transaction."""
+
+    async def connect() -> Any:
+        return await asyncpg.connect(database_url, timeout=5, server_settings=session)
+
+    directory = ScriptDirectory(str(scripts), version_locations=[str(scripts / "versions")])
+    _refuse_misnamed(directory)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.connect() as conn:
+            await conn.run_sync(_run, directory)
+    except DBAPIError as error:
+        raise _told_by_postgres(error) from error
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection, directory: ScriptDirectory) -> None:
+    def missing(revision: Any, _context: MigrationContext) -> Iterable[RevisionStep]:
+        return directory._upgrade_revs("heads", revision)
+
+    with EnvironmentContext(Config(), directory) as environment:
+        environment.configure(connection=connection, fn=missing, transaction_per_migration=True)
+        with environment.begin_transaction():
+            environment.run_migrations()
+
+
+def _refuse_misnamed(directory: ScriptDirectory) -> None:
+    for script in directory.walk_revisions():
+        if not Path(script.path).name.startswith(f"{script.revision}_"):
+            raise ValueError(f"{script.path}: its revision is {script.revision!r}, and its name should begin with that")
+
+
+def _told_by_postgres(error: DBAPIError) -> BaseException:
+    """asyncpg's own error, from under two wrappings."""
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return cause if isinstance(cause, asyncpg.PostgresError) else error

@@ -80,15 +80,15 @@ def parse_rule(text: str, zone: str) -> Rule:
     if "COUNT" in parts and "UNTIL" in parts:
         raise BadRule("COUNT and UNTIL exclude each other")
     freq = FREQUENCIES[parts.pop("FREQ")]
-    rule = Rule(
+    _check_combination(freq, parts)
+    most = 53 if freq == YEARLY and "BYMONTH" not in parts else 5  # weeks that a day's number counts through
+    return Rule(
         freq=freq,
         interval=_number("INTERVAL", parts.pop("INTERVAL", "1"), 1, WIDEST),
         count=_number("COUNT", parts.pop("COUNT"), 1, MOST) if "COUNT" in parts else None,
         until=_until(parts.pop("UNTIL"), zone) if "UNTIL" in parts else None,
-        by=dict(_by(name, value) for name, value in parts.items()),
+        by=dict(_by(name, value, most) for name, value in parts.items()),
     )
-    _check_combination(freq, parts)
-    return rule
 
 
 def _parts(text: str) -> dict[str, str]:
@@ -105,22 +105,30 @@ def _parts(text: str) -> dict[str, str]:
     return parts
 
 
-def _by(name: str, value: str) -> tuple[str, Any]:
+def _by(name: str, value: str, most: int) -> tuple[str, Any]:
     if name == "WKST":
         if value not in DAYS:
             raise BadRule(f"WKST={value} is not a day")
         return "wkst", DAYS.index(value)
     if name == "BYDAY":
-        return "byweekday", tuple(_day(day) for day in value.split(","))
+        return "byweekday", _days(value, most)
     if name not in NUMBERS:
         raise BadRule(f"{name} is not a part of a recurrence rule")
     own_name, low, high, signed = NUMBERS[name]
     return own_name, tuple(_number(name, each, low, high, signed=signed) for each in value.split(","))
 
 
-def _day(text: str) -> weekday:
+def _days(text: str, most: int) -> tuple[weekday, ...]:
+    """A mixture of `MO` and `2TU` means either; dateutil takes it for both, unless all of them have numbers."""
+    days = [_day(day, most) for day in text.split(",")]
+    if not any(day.n for day in days):
+        return tuple(days)
+    return tuple(each for day in days for each in ([day] if day.n else [day(n) for n in range(1, most + 1)]))
+
+
+def _day(text: str, most: int) -> weekday:
     found = DAY.fullmatch(text)
-    if found is None or (found[1] is not None and not 1 <= abs(int(found[1])) <= 53):
+    if found is None or (found[1] is not None and not 1 <= abs(int(found[1])) <= most):
         raise BadRule(f"BYDAY={text} is not a day")
     return weekday(DAYS.index(found[2]), int(found[1]) if found[1] else None)
 

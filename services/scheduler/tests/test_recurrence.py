@@ -1,0 +1,131 @@
+"""Recurrences: what is declared for clock changes, and rules that are refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from scheduler.recurrence import Recurrence
+from scheduler.rules import BadRule, parse_rule
+from scheduler.zones import to_instant
+
+
+def local(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def some(series: Recurrence, after: str, count: int) -> list[datetime]:
+    return [at for at, _ in zip(series.following(utc(after)), range(count), strict=False)]
+
+
+def test_nine_in_the_morning_stays_nine_across_both_clock_changes() -> None:
+    daily = Recurrence("FREQ=DAILY", "Europe/Berlin", local("2026-03-27T09:00"))
+
+    assert some(daily, "2026-03-27T12:00", 3) == [
+        utc("2026-03-28T08:00"),
+        utc("2026-03-29T07:00"),
+        utc("2026-03-30T07:00"),
+    ]
+    assert some(daily, "2026-10-24T00:00", 2) == [utc("2026-10-24T07:00"), utc("2026-10-25T08:00")]
+
+
+def test_a_time_that_does_not_exist_is_the_end_of_the_gap() -> None:
+    daily = Recurrence("FREQ=DAILY", "America/New_York", local("2026-03-07T02:30"))
+
+    assert some(daily, "2026-03-07T08:00", 2) == [utc("2026-03-08T07:00"), utc("2026-03-09T06:30")]
+
+
+def test_a_time_that_exists_twice_happens_in_the_first_of_the_two() -> None:
+    daily = Recurrence("FREQ=DAILY", "America/New_York", local("2026-10-31T01:30"))
+
+    assert some(daily, "2026-10-31T12:00", 2) == [utc("2026-11-01T05:30"), utc("2026-11-02T06:30")]
+
+
+def test_a_day_that_a_zone_left_out_is_made_up_for_at_its_end() -> None:
+    daily = Recurrence("FREQ=DAILY", "Pacific/Apia", local("2011-12-28T09:00"))
+
+    assert some(daily, "2011-12-29T12:00", 3) == [
+        utc("2011-12-29T19:00"),
+        utc("2011-12-30T10:00"),
+        utc("2011-12-30T19:00"),
+    ]
+
+
+def test_what_falls_together_in_a_gap_happens_once() -> None:
+    quarters = Recurrence("FREQ=MINUTELY;INTERVAL=15", "America/New_York", local("2026-03-08T01:00"))
+
+    assert some(quarters, "2026-03-08T06:40", 3) == [
+        utc("2026-03-08T06:45"),
+        utc("2026-03-08T07:00"),
+        utc("2026-03-08T07:15"),
+    ]
+
+
+def test_the_start_counts_even_where_the_rule_would_not_yield_it() -> None:
+    tuesday = local("2026-06-02T10:00")
+    mondays = Recurrence("FREQ=WEEKLY;BYDAY=MO;COUNT=3", "UTC", tuesday)
+
+    assert some(mondays, "2026-06-02T10:00", 9) == [utc("2026-06-08T10:00"), utc("2026-06-15T10:00")]
+
+
+def test_until_is_the_last_instant_that_counts() -> None:
+    daily = Recurrence("FREQ=DAILY;UNTIL=20260603T100000Z", "UTC", local("2026-06-01T10:00"))
+
+    assert some(daily, "2026-06-01T10:00", 9) == [utc("2026-06-02T10:00"), utc("2026-06-03T10:00")]
+
+
+def test_a_rule_that_never_comes_true_is_known_soon() -> None:
+    never = Recurrence("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "UTC", local("2026-01-01T00:00"))
+
+    assert never.next_after(utc("2026-01-01T00:00")) is None
+
+
+def test_the_latest_of_a_dense_series_is_found_without_walking_through_it() -> None:
+    each_second = Recurrence("FREQ=SECONDLY", "UTC", local("2000-01-01T00:00"))
+    now = utc("2026-01-01T00:00") + timedelta(milliseconds=700)
+
+    assert each_second.latest(utc("2000-01-01T00:00"), now) == utc("2026-01-01T00:00")
+
+
+@pytest.mark.parametrize("zone", ["Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kathmandu"])
+def test_local_times_in_unusual_zones_come_back_as_they_were(zone: str) -> None:
+    noon = local("2026-05-05T12:00")
+
+    assert to_instant(noon, zone).astimezone(UTC).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "",
+        "every day",
+        "FREQ=FORTNIGHTLY",
+        "INTERVAL=2",
+        "FREQ=DAILY;FREQ=DAILY",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;COUNT=0",
+        "FREQ=DAILY;COUNT=2;UNTIL=20260101",
+        "FREQ=DAILY;UNTIL=tomorrow",
+        "FREQ=DAILY;UNTIL=20261301",
+        "FREQ=DAILY;BYHOUR=24",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=WEEKLY;BYDAY=2MO",
+        "FREQ=MONTHLY;BYDAY=6MO",
+        "FREQ=WEEKLY;BYMONTHDAY=3",
+        "FREQ=MONTHLY;BYMONTHDAY=0",
+        "FREQ=MONTHLY;BYWEEKNO=3",
+        "FREQ=MONTHLY;BYSETPOS=1",
+        "FREQ=YEARLY;BYEASTER=1",
+        "FREQ=DAILY\nDTSTART:20260101",
+        "FREQ=DAILY;COUNT=99999999",
+        "FREQ=DAILY;" + "BYHOUR=" + ",".join(["1"] * 300),
+    ],
+)
+def test_what_is_no_rule_is_refused(rule: str) -> None:
+    with pytest.raises(BadRule):
+        parse_rule(rule, "UTC")

@@ -1,0 +1,94 @@
+"""Recurrences against an independent oracle, over all IANA zones and many years."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from zoneinfo import available_timezones
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scheduler.recurrence import Recurrence
+from scheduler.zones import to_instant, to_local
+
+from .oracle import Parts, occurrences
+
+ZONES = sorted(available_timezones())
+CALM = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+
+
+def _some(values: st.SearchStrategy[int], most: int = 3) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.lists(values, max_size=most, unique=True).map(lambda found: tuple(sorted(found)))
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Parts:
+    freq = draw(st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
+    numbers = st.sampled_from([0, 1, 2, -1, 5]) if freq == "MONTHLY" else st.just(0)
+    days = tuple(sorted(draw(st.sets(st.tuples(numbers, st.integers(0, 6)), max_size=3))))
+    months = draw(st.just(()) | _some(st.integers(1, 12), 6))
+    # "30 February" and its like are rules too, but take long to come to nothing.
+    monthdays = st.integers(1, 28 if days or months else 31) | st.just(-1)
+    return Parts(
+        freq=freq,
+        interval=draw(st.integers(1, 5)),
+        byday=days,
+        bymonthday=() if freq == "WEEKLY" else draw(_some(monthdays)),
+        bymonth=months,
+        byhour=draw(st.just(()) | _some(st.integers(0, 23))),
+        byminute=draw(st.just(()) | _some(st.sampled_from([0, 15, 30, 59]))),
+    )
+
+
+STARTS = st.datetimes(datetime(1972, 1, 1), datetime(2037, 1, 1)).map(lambda at: at.replace(microsecond=0))  # noqa: DTZ001
+
+
+@CALM
+@given(parts=rules(), start=STARTS, zone=st.sampled_from(ZONES), later=st.integers(0, 3000))
+def test_every_occurrence_that_the_rule_means_comes_once_and_no_other(
+    parts: Parts, start: datetime, zone: str, later: int
+) -> None:
+    after = to_instant(start, zone) + timedelta(days=later)
+    until = after + timedelta(days=40 if parts.freq == "HOURLY" else 800)
+
+    found = list(takewhile(lambda at: at <= until, Recurrence(parts.text(), zone, start).following(after)))
+
+    assert found == occurrences(parts, start, zone, after, until)
+
+
+@CALM
+@given(parts=rules(), start=STARTS, zone=st.sampled_from(ZONES))
+def test_going_on_from_each_occurrence_leaves_out_none(parts: Parts, start: datetime, zone: str) -> None:
+    series = Recurrence(parts.text(), zone, start)
+    whole = [at for at, _ in zip(series.following(to_instant(start, zone)), range(30), strict=False)]
+
+    one_by_one, at = [], to_instant(start, zone)
+    while len(one_by_one) < len(whole):
+        at = series.next_after(at) or at
+        one_by_one.append(at)
+
+    assert one_by_one == whole
+    if whole:
+        assert series.latest(whole[0], whole[-1]) == whole[-1]
+        assert series.latest(whole[0], whole[-1] - timedelta(seconds=1)) == ([whole[0], *whole[:-1]])[-1]
+
+
+@CALM
+@given(start=STARTS, zone=st.sampled_from(ZONES))
+def test_a_daily_time_stays_what_the_wall_shows_wherever_that_time_exists(start: datetime, zone: str) -> None:
+    series = Recurrence("FREQ=DAILY", zone, start)
+
+    for at, _ in zip(series.following(to_instant(start, zone)), range(400), strict=False):
+        wall = to_local(at, zone)
+        existed = to_local(to_instant(datetime.combine(wall.date(), start.time()), zone), zone)
+        assert wall.time() == start.time() or existed.time() != start.time()
+
+
+@CALM
+@given(zone=st.sampled_from(ZONES), at=st.datetimes(datetime(1972, 1, 1), datetime(2037, 1, 1)))  # noqa: DTZ001
+def test_later_local_times_never_stand_for_earlier_instants(zone: str, at: datetime) -> None:
+    minutes = [to_instant(at + timedelta(minutes=n), zone) for n in range(0, 24 * 60, 20)]
+
+    assert minutes == sorted(minutes)
+    assert all(instant.tzinfo is UTC for instant in minutes)

@@ -33,7 +33,7 @@ class Envelope:
         """As CloudEvents JSON, in UTF-8."""
         body: dict[str, Any] = {
             "specversion": "1.0",
-            "id": self.id,
+            "id": str(self.id),  # asyncpg has a UUID of its own, which orjson does not know
             "source": self.source,
             "type": self.type,
             "subject": self.subject,
@@ -42,7 +42,7 @@ class Envelope:
             "data": self.data,
         }
         if self.tenant_id is not None:
-            body["tenantid"] = self.tenant_id
+            body["tenantid"] = str(self.tenant_id)
         if self.traceparent is not None:
             body["traceparent"] = self.traceparent
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)

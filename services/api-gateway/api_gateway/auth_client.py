@@ -51,4 +51,4 @@ class AuthClient:
                 finally:
                     flight.land()
         except (Unavailable, Lost, TimeoutError) as trouble:
-            raise AuthAway(f"auth is away: {trouble or 'no answer in time'}") from trouble
+            raise AuthAway(f"auth is away: {str(trouble) or 'no answer in time'}") from trouble

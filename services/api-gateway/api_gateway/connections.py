@@ -60,26 +60,22 @@ class Connection(asyncio.Protocol):
         if self._exchange is not None and self._exchange.ended:
             self._finish()
 
-    def abandon(self) -> None:
-        """Whatever the exchange has come to: nobody waits for it any more."""
-        if self._exchange is None:
-            return
-        self._exchange = None
-        self.close()
+    def abandon(self, exchange: Exchange) -> None:
+        """Nobody waits for this exchange any more. If it is over, the connection is free, or another's, and stays."""
+        if self._exchange is exchange:
+            self._exchange = None
+            self.close()
 
     def give_up(self, why: str) -> None:
         """The upstream is not to be waited for: whoever does is told."""
-        if self._exchange is not None and not self._exchange.head.done():
-            self._exchange.fail(Lost(why))
-            self.abandon()
+        exchange = self._exchange
+        if exchange is not None and not exchange.head.done():
+            exchange.fail(Lost(why))
+            self.abandon(exchange)
 
     def close(self) -> None:
         if self.transport is not None:
             self.transport.abort()
-
-    def has_moved_on(self, exchange: Exchange) -> bool:
-        """Whether this exchange is over here: the connection is free, or at another's service."""
-        return self._exchange is not exchange
 
     @property
     def is_open(self) -> bool:

@@ -33,7 +33,7 @@ class NobodyThere(Unavailable):
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request's bytes around the Host header, which is the instance's. `body` is None for one still to be streamed."""
+    """A request's bytes around the Host header, which is the instance's. `body`: None for one to be streamed."""
 
     line: bytes
     headers: bytes
@@ -65,8 +65,7 @@ class Flight:
             return
         self._landed = True
         self.instance.pending -= 1
-        if not self.exchange.ended or not self.connection.has_moved_on(self.exchange):
-            self.connection.abandon()
+        self.connection.abandon(self.exchange)
 
 
 async def take_off(upstream: Upstream, request: Outgoing, tried: set[Instance]) -> Flight:

@@ -18,7 +18,7 @@ OURS = frozenset({
 NOT_FORWARDED = HOP_BY_HOP | OURS
 OUR_PREFIXES = (b"x-forwarded-", b"x-switchboard-")
 
-NOT_RETURNED = HOP_BY_HOP | {b"server", b"x-request-id", b"date"}
+NOT_RETURNED = HOP_BY_HOP | {b"server", b"x-request-id"}
 
 SECURITY = (
     b"X-Content-Type-Options: nosniff\r\n"

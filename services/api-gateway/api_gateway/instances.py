@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from time import monotonic
-from typing import Literal, cast
+from typing import Literal
 
 from api_gateway.connections import Connection
 from api_gateway.exchanges import NotSent
@@ -52,11 +52,10 @@ class Instance:
             raise NotSent(f"{self.address.label} has too much to do")
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, protocol = await self._loop.create_connection(self._new, self.address.host, self.address.port)
+                _, connection = await self._loop.create_connection(self._new, self.address.host, self.address.port)
         except (OSError, TimeoutError) as trouble:
             self.state = "down"
             raise NotSent(f"{self.address.label} can't be reached: {trouble}") from trouble
-        connection = cast("Connection", protocol)
         self._all.add(connection)
         return connection
 
@@ -64,14 +63,13 @@ class Instance:
         """A small GET of our own. Raises `NotSent`, `Lost` or `TimeoutError`."""
         async with asyncio.timeout(seconds):
             connection = await self.connect()
+            head = b"GET " + path + b" HTTP/1.1\r\nHost: " + self.host_header + b"\r\n\r\n"
+            exchange = connection.begin(head, whole=True)
             try:
-                exchange = connection.begin(
-                    b"GET " + path + b" HTTP/1.1\r\nHost: " + self.host_header + b"\r\n\r\n", whole=True
-                )
                 await exchange.head
                 return exchange.status, await exchange.whole()
             finally:
-                connection.abandon()
+                connection.abandon(exchange)
 
     def give_up_waiting(self, why: str) -> None:
         """Requests that wait for an answer's head here are told so, and may go elsewhere."""

@@ -57,7 +57,7 @@ def splice(request: web.Request, upstream: Connection, head: bytes, ended: Calla
 
     `ended()` is called once, when both are gone. Raises ConnectionResetError when one of them is gone already.
     """
-    client = cast("asyncio.Transport | None", request.transport)
+    client = request.transport
     server = upstream.transport
     if client is None or client.is_closing() or server is None or server.is_closing():
         raise ConnectionResetError("one side is gone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import monotonic
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -42,10 +43,10 @@ class CoalescedReads:
             wanted, self._wanted = list(self._wanted), {}
             try:
                 values = await self._redis.mget(wanted)
-                batch.set_result(dict(zip(wanted, values, strict=True)))
+                batch.set_result(dict(zip(wanted, cast("list[bytes | None]", values), strict=True)))
             except AWAY as trouble:
                 self._away_until = monotonic() + AWAY_SECONDS
-                batch.set_exception(RedisAway(f"redis is away: {trouble or type(trouble).__name__}"))
+                batch.set_exception(RedisAway(f"redis is away: {str(trouble) or type(trouble).__name__}"))
                 batch.exception()  # its waiters may be gone
             finally:
                 batch.cancel()

@@ -1,4 +1,4 @@
-"""Where each path goes: the one table of prefixes. A prefix ends at a `/` or at the end of the path; the longest wins."""
+"""Where each path goes: the one table of prefixes. A prefix ends at a `/` or where the path ends; the longest wins."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def works_after_trial(method: str, path: str) -> bool:
     if path == f"{API}/tenant":
         return True
     signing = (f"{API}/auth/logout", f"{API}/auth/login", f"{API}/auth/signup", f"{API}/auth/invites/accept")
-    return path in signing or path.startswith(f"{API}/auth/sessions") or path.startswith(f"{API}/webhooks/")
+    return path in signing or path.startswith((f"{API}/auth/sessions", f"{API}/webhooks/"))
 
 
 def may_repeat(method: str, target: Target, has_key: bool) -> bool:

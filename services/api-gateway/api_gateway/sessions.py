@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic, time
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -72,7 +72,7 @@ class Sessions:
             return await self._ask_together(token, digest)
         if found is _STALE:
             return await self._ask_and_fill(token, digest)
-        return found
+        return cast("Visitor | None", found)
 
     async def _find_cached(self, digest: str) -> Any:
         """The visitor, None, or why auth must be asked: `_MISSED` or `_STALE`."""

@@ -64,28 +64,44 @@ async def sign_up(
     return tenant, user
 
 
-async def user_with_password(database: Database, passwords: Passwords, email: str, password: str) -> User:
-    """The user whose credentials these are. Raises `InvalidCredentials`, at the same cost whatever was wrong."""
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A user who has shown the right password; `new_hash` of it, where the stored one is outdated."""
+
+    user: User
+    new_hash: str | None = None
+
+
+async def prove_password(database: Database, passwords: Passwords, email: str, password: str) -> Proven:
+    """Whose credentials these are. Raises `InvalidCredentials`, at the same cost whatever was wrong."""
     async with database.connection() as conn:
         user = await store.find_user_by_email(conn, cleaned_email(email))
     matches = await passwords.matches(user.password_hash if user else None, password)
     if user is None or not matches or user.disabled:
         raise InvalidCredentials()
     if user.password_hash and passwords.is_outdated(user.password_hash):
-        return user.with_password(await passwords.hash(password))
-    return user
+        return Proven(user, await passwords.hash(password))
+    return Proven(user)
+
+
+async def log_in(work: Work, proven: Proven, lasts: timedelta, origin: Origin, now: datetime) -> SignedIn:
+    """A session for a password shown. Raises `InvalidCredentials` if that has changed meanwhile."""
+    user = await store.lock_user(work.conn, proven.user.tenant_id, proven.user.id)
+    if user.disabled or user.password_hash != proven.user.password_hash:
+        raise InvalidCredentials()
+    if proven.new_hash is not None:
+        user = user.with_password(proven.new_hash)
+        await store.save_user(work.conn, user)
+    return await begin_session(work, user, lasts, origin, now)
 
 
 async def begin_session(work: Work, user: User, lasts: timedelta, origin: Origin, now: datetime) -> SignedIn:
-    """A session of `user`. Raises `InvalidCredentials` for one who was disabled meanwhile."""
-    current = await store.lock_user(work.conn, user.tenant_id, user.id)
-    if current.disabled:
-        raise InvalidCredentials()
+    """A session of `user`, whose row this transaction has locked or made."""
     tenant = await store.get_tenant(work.conn, user.tenant_id)
     token = new_token()
-    session = begun_session(uuid7(), current, digest(token), now, lasts, origin.address, origin.agent)
+    session = begun_session(uuid7(), user, digest(token), now, lasts, origin.address, origin.agent)
     await store.add_session(work.conn, session)
-    return SignedIn(current, tenant, session, token)
+    return SignedIn(user, tenant, session, token)
 
 
 async def end_session(work: Work, user_id: UUID, session_id: UUID, reason: str, now: datetime) -> list[Mark]:

@@ -91,10 +91,10 @@ class SessionRoutes:
 
     async def log_in(self, call: Call) -> web.StreamResponse:
         asked: LogIn = call.body
-        user = await actions.user_with_password(self.database, self.passwords, asked.email, asked.password)
+        proven = await actions.prove_password(self.database, self.passwords, asked.email, asked.password)
         now = datetime.now(UTC)
-        async with open_work(self.database, tenant_id=user.tenant_id) as work:
-            signed_in = await actions.begin_session(work, user, self.session_duration, origin_of(call), now)
+        async with open_work(self.database, tenant_id=proven.user.tenant_id) as work:
+            signed_in = await actions.log_in(work, proven, self.session_duration, origin_of(call), now)
         return self._signed_in(signed_in, now, status=200)
 
     async def log_out(self, call: Call) -> web.StreamResponse:

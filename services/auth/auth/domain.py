@@ -71,7 +71,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person with one address, of one tenant. `version` rises with each change that a cached session must not outlive.
+    """A person with one address, of one tenant. `version` rises with each change that cached sessions mustn't outlive.
 
     `password_hash` is None for one who was invited, or signs in by a provider only.
     """

@@ -1,0 +1,153 @@
+"""A stack in one process: two instances of auth, two gateways, and services that tests write themselves."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from api_gateway.app import open_app as open_gateway
+from api_gateway.settings import Settings as GatewaySettings
+from auth.app import open_app as open_auth
+from auth.settings import Settings as AuthSettings
+from switchboard.runtime.app import App
+from switchboard.runtime.health import Health
+from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.runtime.loops import LOOPS, Stop
+
+NOWHERE = "http://127.0.0.1:1"
+PASSWORD = "correct horse"
+
+
+class Stack:
+    """Starts parts on ports of their own and ends them with the test."""
+
+    def __init__(self, keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str) -> None:
+        self._parts = AsyncExitStack()
+        self._keys = keys
+        self._fresh_database = database_url
+        self.database_url = ""
+        self.amqp_url = amqp_url
+        self.redis_url = redis_url
+        self.client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+    async def auth(self, **settings: Any) -> str:
+        """An instance of auth; its URL. All of a test share a database."""
+        self.database_url = self.database_url or self._fresh_database("auth")
+        chosen = AuthSettings(
+            port=0,
+            app_instance_id="auth",
+            database_url=self.database_url,
+            amqp_url=self.amqp_url,
+            redis_url=self.redis_url,
+            identity_key_file=self._keys / "public.json",
+            **settings,
+        )
+        return await self._parts.enter_async_context(served(open_auth(chosen)))
+
+    async def gateway(self, *auth: str, **settings: Any) -> str:
+        """A gateway before these instances of auth; its URL. `conversations_urls` and the like: others."""
+        urls = {f"{name}_urls": (NOWHERE,) for name in ("files", "conversations", "scheduler", "realtime")}
+        chosen = GatewaySettings(
+            port=0,
+            app_instance_id="gateway",
+            redis_url=settings.pop("redis_url", self.redis_url),
+            identity_key_file=self._keys / "private.json",
+            auth_urls=auth or (NOWHERE,),
+            **{**urls, **settings},
+        )
+        return await self._parts.enter_async_context(served(open_gateway(chosen)))
+
+    async def service(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
+        """A service that answers every path by `handler`, and is always ready; its URL."""
+        return await self._parts.enter_async_context(served(_opened(plain_app(handler))))
+
+    async def sign_up(self, gateway: str, email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, Any]:
+        body = {"tenant_name": "Acme", "name": "Ann", "email": email, "password": password}
+        async with self.client.post(f"{gateway}/api/v1/auth/signup", json=body) as answer:
+            assert answer.status == 201, await answer.text()
+            signed_up: dict[str, Any] = await answer.json()
+        return signed_up
+
+    async def log_in(self, gateway: str, email: str = "ann@example.com", password: str = PASSWORD) -> str:
+        body = {"email": email, "password": password}
+        async with self.client.post(f"{gateway}/api/v1/auth/login", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            return str((await answer.json())["session"]["token"])
+
+    async def status(self, method: str, url: str, token: str | None = None, **options: Any) -> int:
+        headers = {**options.pop("headers", {}), **(bearer(token) if token else {})}
+        async with self.client.request(method, url, headers=headers, **options) as answer:
+            await answer.read()
+            return answer.status
+
+    async def close(self) -> None:
+        await self.client.close()
+        await self._parts.aclose()
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def plain_app(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
+    async def ready(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application(client_max_size=2**30, handler_args={"auto_decompress": False})
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/health", ready)
+    app.router.add_route("*", "/{path:.*}", handler)
+    return app
+
+
+@asynccontextmanager
+async def _opened(app: web.Application) -> AsyncIterator[App]:
+    yield App(http=app, health=Health("test"))
+
+
+@asynccontextmanager
+async def served(opening: AbstractAsyncContextManager[App], port: int = 0) -> AsyncIterator[str]:
+    """The application on a port, with its loops, as a process of its own would run it."""
+    async with opening as app:
+        runner = web.AppRunner(app.http, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        app.health.opened()
+        stop = Stop()
+        loops = [asyncio.create_task(loop(stop)) for loop in [*app.loops, *app.http.get(LOOPS, ())]]
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            stop.set()
+            await asyncio.wait_for(asyncio.gather(*loops), 10)
+            await runner.cleanup()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    key = new_key("test")
+    (tmp_path / "private.json").write_text(json.dumps({"keys": [key.as_dict(private=True)]}))
+    (tmp_path / "public.json").write_text(json.dumps(public_set([key])))
+    return tmp_path
+
+
+@pytest.fixture
+async def stack(
+    keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str
+) -> AsyncIterator[Stack]:
+    stack = Stack(keys, database_url, amqp_url, redis_url)
+    yield stack
+    await stack.close()
+
+
+@pytest.fixture
+def dead_redis_url() -> str:
+    return "redis://127.0.0.1:1/0"
+
+

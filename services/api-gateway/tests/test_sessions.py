@@ -1,0 +1,78 @@
+"""Sessions through two gateways: what one says holds at the other."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+
+async def test_a_log_out_at_one_gateway_holds_at_the_other_in_the_next_request(stack: Any) -> None:
+    auth = await stack.auth(), await stack.auth()
+    first, second = await stack.gateway(*auth), await stack.gateway(*auth)
+    await stack.sign_up(first)
+
+    for _ in range(100):
+        token = await stack.log_in(first)
+        assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 200
+        assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 200
+        assert await stack.status("POST", f"{second}/api/v1/auth/logout", token) == 204
+        assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 401
+        assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 401
+
+
+async def test_a_lookup_that_began_before_the_log_out_does_not_bring_the_session_back(stack: Any) -> None:
+    auth = await stack.auth()
+    gateway = await stack.gateway(auth)
+    token = (await stack.sign_up(gateway))["session"]["token"]
+    async with stack.client.post(f"{auth}/internal/sessions/resolve", json={"token": token}) as answer:
+        before = await answer.json()
+
+    assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", token) == 204
+    await _fill(stack, token, before)
+
+    assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 401
+
+
+async def test_sessions_work_and_end_while_the_gateway_can_not_reach_redis(stack: Any, dead_redis_url: str) -> None:
+    auth = await stack.auth()
+    gateway = await stack.gateway(auth, redis_url=dead_redis_url)
+    token = (await stack.sign_up(gateway))["session"]["token"]
+
+    assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 200
+    assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", token) == 204
+    assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 401
+
+
+async def test_a_request_with_the_cookie_must_come_from_our_own_pages(stack: Any) -> None:
+    gateway = await stack.gateway(await stack.auth(), frontend_url="https://app.example.com")
+    token = (await stack.sign_up(gateway))["session"]["token"]
+    logout = f"{gateway}/api/v1/auth/logout"
+    cookie = {"Cookie": f"theme=dark; session={token}"}
+
+    assert await stack.status("GET", f"{gateway}/api/v1/auth/me", headers=cookie) == 200
+    assert await stack.status("POST", logout, headers=cookie) == 403
+    assert await stack.status("POST", logout, headers={**cookie, "Origin": "https://evil.example"}) == 403
+    assert await stack.status("POST", logout, headers={**cookie, "Origin": "null"}) == 403
+    assert await stack.status("POST", logout, headers={**cookie, "Origin": "https://app.example.com"}) == 204
+
+
+async def test_a_tenant_whose_trial_is_over_may_read_and_sign_out_only(stack: Any) -> None:
+    auth = await stack.auth(trial_duration="1ms")
+    gateway = await stack.gateway(auth, scheduler_urls=(auth,))
+    token = (await stack.sign_up(gateway))["session"]["token"]
+
+    assert await stack.status("POST", f"{gateway}/api/v1/reminders", token, json={}) == 402
+    assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 200
+    assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", token) == 204
+
+
+async def _fill(stack: Any, token: str, said: dict[str, Any]) -> None:
+    """As a gateway does that was slow to hear what auth said."""
+    from hashlib import sha256
+
+    from api_gateway.sessions import Sessions
+
+    async def nobody(_token: str) -> None:
+        return None
+
+    async with Redis.from_url(stack.redis_url) as redis:
+        await Sessions(redis, nobody)._fill(sha256(token.encode()).hexdigest(), said)

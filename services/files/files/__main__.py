@@ -1,0 +1,7 @@
+"""`python -m files`."""
+
+from files.app import open_app
+from files.settings import Settings
+from switchboard.runtime.app import main
+
+main("files", Settings, open_app)

@@ -1,0 +1,20 @@
+"""What the actions work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from files.bucket import Bucket
+from switchboard.runtime.database import Database
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The database, the bucket, and what is allowed. `limit` is in bytes."""
+
+    database: Database
+    bucket: Bucket
+    limit: int
+    upload_lifetime: timedelta
+    download_lifetime: timedelta

@@ -1,0 +1,136 @@
+"""Uploads past us: announced, put by the client to a place of its own, then looked at and taken over.
+
+What we hash is what we store: the object is read once and written under its final key, which was never open to anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+from files import store
+from files.actions.desk import Desk
+from files.actions.uploads import store_file
+from files.bucket import Bucket
+from files.domain import (
+    Arriving,
+    BeingCompleted,
+    File,
+    FileTooLarge,
+    Mismatch,
+    NothingUploaded,
+    Received,
+    UploadExpired,
+)
+from files.kinds import ENOUGH, agree, kind_of, served_as
+from files.names import disposition, incoming_key, key_of
+from files.receiving import Incoming
+from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.refusals import NotFound
+
+COMPLETION = timedelta(minutes=2)  # is cut off after this
+COMPLETION_LEASE = timedelta(minutes=5)  # and may then be begun again
+
+
+async def announce_upload(
+    arriving: Arriving, *, size: int, content_type: str, sha256: str | None, desk: Desk, work: Work
+) -> File:
+    """Remember what somebody is going to put. Raises `FileTooLarge`."""
+    if size > desk.limit:
+        raise FileTooLarge
+    place = arriving.place
+    return await store.add_file(
+        work.conn,
+        id=arriving.id,
+        tenant_id=place.tenant_id,
+        state="announced",
+        name=str(arriving.name),
+        key=key_of(
+            arriving.name,
+            tenant_id=place.tenant_id,
+            entity_type=place.entity_type,
+            entity_id=place.entity_id,
+            unique=arriving.id,
+        ),
+        size=size,
+        content_type=content_type,
+        sha256=sha256,
+        entity_type=place.entity_type,
+        entity_id=place.entity_id,
+        uploaded_by=arriving.uploaded_by,
+        lifetime=desk.upload_lifetime,
+    )
+
+
+async def complete_upload(id: UUID, tenant_id: UUID, desk: Desk) -> File:
+    """Take over what was put, if it is what was announced; done before, the same file again.
+
+    Raises `NotFound`, `UploadExpired`, `BeingCompleted`, `NothingUploaded`, `Mismatch`.
+    """
+    row = await _claim(id, tenant_id, desk)
+    if row.state == "stored":
+        return row
+    try:
+        async with asyncio.timeout(COMPLETION.total_seconds()):
+            received = await _take_over(row, desk.bucket)
+            async with open_work(desk.database, tenant_id=tenant_id) as work:
+                file = await store_file(row, received, work)
+            await desk.bucket.delete(incoming_key(id))
+            return file
+    except Mismatch:
+        await _refuse(row, desk)
+        raise
+    except NothingUploaded:
+        async with desk.database.connection() as conn:
+            await store.put_back(conn, id)
+        raise
+
+
+async def _claim(id: UUID, tenant_id: UUID, desk: Desk) -> File:
+    async with desk.database.transaction() as conn:
+        row = await store.claim_completion(conn, id, tenant_id, desk.upload_lifetime, COMPLETION_LEASE)
+        if row is not None:
+            return row
+        found = await store.find_file(conn, id, tenant_id)
+    if found is None or found.state in ("uploading", "deleted"):
+        raise NotFound
+    if found.state == "completing":
+        raise BeingCompleted
+    if found.state == "announced":
+        raise UploadExpired
+    return found
+
+
+async def _take_over(row: File, bucket: Bucket) -> Received:
+    """Read, judge and store. Raises `NothingUploaded` or `Mismatch`."""
+    found = await bucket.find(incoming_key(row.id))
+    if found is None:
+        raise NothingUploaded
+    if found.size != row.size:
+        raise Mismatch(f"{row.size} bytes were announced, and {found.size} uploaded. The object has been removed.")
+    async with bucket.read(incoming_key(row.id)) as chunks:
+        incoming = Incoming(chunks, row.size)
+        kind = kind_of(await incoming.peek(ENOUGH), "")
+        if not agree(row.content_type, kind):
+            raise Mismatch(f"{row.content_type} was announced, and this is {kind}. The object has been removed.")
+        body: AsyncIterator[bytes] = incoming.take(row.size)
+        await bucket.put(
+            row.key,
+            body if row.size else b"",
+            row.size,
+            content_type=served_as(row.content_type),
+            disposition=disposition(row.name),
+        )
+    received = incoming.received()
+    if row.sha256 is not None and received.sha256 != row.sha256:
+        raise Mismatch("The SHA-256 is not the one that was announced. The object has been removed.")
+    return received
+
+
+async def _refuse(row: File, desk: Desk) -> None:
+    await desk.bucket.delete(incoming_key(row.id))
+    await desk.bucket.delete(row.key)
+    async with desk.database.connection() as conn:
+        await store.drop_file(conn, row.id, "completing")

@@ -1,0 +1,90 @@
+"""Uploads through us: a row first, then the bytes, then both are there for all to see."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from files import store
+from files.actions.desk import Desk
+from files.domain import Arriving, File, Received, UploadExpired
+from files.kinds import ENOUGH, kind_of, served_as
+from files.names import disposition, key_of
+from files.receiving import Incoming, pass_on
+from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.outage import Outage
+
+FORGET_SECONDS = 5.0
+
+
+async def receive_file(
+    arriving: Arriving, incoming: Incoming, announced: int | None, desk: Desk
+) -> tuple[File, Received]:
+    """Put the bytes into the bucket as they come. On any failure nothing stays: neither object nor row."""
+    content_type = kind_of(await incoming.peek(ENOUGH), arriving.name.extension)
+    row = await _add_row(arriving, content_type, announced or 0, desk)
+    try:
+        received = await pass_on(
+            incoming,
+            announced,
+            desk.bucket,
+            row.key,
+            content_type=served_as(content_type),
+            disposition=disposition(row.name),
+        )
+    except BaseException:
+        await asyncio.shield(forget(row, desk))
+        raise
+    return row, received
+
+
+async def store_file(row: File, received: Received, work: Work) -> File:
+    """The bytes are in place: tell. When this fails, nobody knows whether it was committed: the row and the cleanup
+    will tell what becomes of the bytes. Raises `UploadExpired`."""
+    file = await store.save_stored(
+        work.conn, row.id, row.state, size=received.size, sha256=received.sha256, content_type=row.content_type
+    )
+    if file is None:
+        raise UploadExpired
+    await work.publish(file.uploaded(), tenant_id=file.tenant_id)
+    return file
+
+
+async def forget(row: File, desk: Desk) -> None:
+    """Drop the row of an upload that left nothing in the bucket. What fails here, the cleanup does later."""
+    with suppress(Outage, TimeoutError):
+        async with asyncio.timeout(FORGET_SECONDS), desk.database.connection() as conn:
+            await store.drop_file(conn, row.id, row.state)
+
+
+async def discard(row: File, desk: Desk) -> None:
+    """Remove the bytes and the row of an upload that nobody needs after all."""
+    with suppress(Outage):
+        await desk.bucket.delete(row.key)
+        await forget(row, desk)
+
+
+async def _add_row(arriving: Arriving, content_type: str, size: int, desk: Desk) -> File:
+    place = arriving.place
+    async with open_work(desk.database, tenant_id=place.tenant_id) as work:
+        return await store.add_file(
+            work.conn,
+            id=arriving.id,
+            tenant_id=place.tenant_id,
+            state="uploading",
+            name=str(arriving.name),
+            key=key_of(
+                arriving.name,
+                tenant_id=place.tenant_id,
+                entity_type=place.entity_type,
+                entity_id=place.entity_id,
+                unique=arriving.id,
+            ),
+            size=size,
+            content_type=content_type,
+            sha256=None,
+            entity_type=place.entity_type,
+            entity_id=place.entity_id,
+            uploaded_by=arriving.uploaded_by,
+            lifetime=desk.upload_lifetime,
+        )

@@ -15,7 +15,10 @@ Check = Callable[[], Awaitable[object]]
 State = Literal["starting", "ready", "draining"]
 
 CHECK_SECONDS = 2.0
+TOO_SLOW = f"error: no answer within {CHECK_SECONDS:g} s"
 FRESH_SECONDS = 0.5  # gateways probe each second, each of them: they share a result
+# A check that only takes too long may be waiting behind requests: an instance under load is no instance to eject.
+SLOW_SECONDS = 5.0
 
 
 @dataclass
@@ -25,6 +28,12 @@ class _Registered:
     running: asyncio.Task[str] | None = None
     result: str = ""
     at: float = float("-inf")
+    last_good: float = float("-inf")
+    slow: bool = False
+
+    def lets_requests_in(self) -> bool:
+        """Whether it is good enough to be ready: passed, or passed lately and only slow now."""
+        return self.result == "ok" or (self.slow and monotonic() - self.last_good < SLOW_SECONDS)
 
 
 class Health:
@@ -60,7 +69,7 @@ class Health:
     async def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether requests are welcome, and the answer of `/readyz`."""
         checks = await self._results(only_ready=True) if self.state == "ready" else {}
-        ready = self.state == "ready" and all(result == "ok" for result in checks.values())
+        ready = self.state == "ready" and all(self._checks[name].lets_requests_in() for name in checks)
         status = self.state if self.state != "ready" or ready else "unready"
         return ready, {"status": status, "instance": self.instance, "checks": checks or self._start()}
 
@@ -101,9 +110,11 @@ async def _run(registered: _Registered) -> str:
         async with asyncio.timeout(CHECK_SECONDS):
             await registered.check()
         result = "ok"
+        registered.last_good = monotonic()
     except TimeoutError:
-        result = f"error: no answer within {CHECK_SECONDS:g} s"
+        result = TOO_SLOW
     except Exception as error:
         result = f"error: {str(error) or type(error).__name__}"
+    registered.slow = result == TOO_SLOW
     registered.result, registered.at, registered.running = result, monotonic(), None
     return result

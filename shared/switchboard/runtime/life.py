@@ -78,6 +78,7 @@ class Life:
                 app = await self._open(stack, opening, health)
                 self._opening = False
                 await serving.enter_async_context(self._serving(app.http, self._settings.drain_seconds))
+            self._socket.close()  # else the port stays open when the application closes its own half
             app.health.opened()
             log.info("ready")
             await self._work(app, serving)

@@ -1,0 +1,59 @@
+"""A service that does nothing but live and die as its settings say. Run as a program by the tests of `life`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from switchboard.runtime.app import App, main
+from switchboard.runtime.health import Health
+from switchboard.runtime.http import Call, http_app, plain
+from switchboard.runtime.loops import Stop
+from switchboard.runtime.outage import Outage
+from switchboard.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """`directory` is where the tests and the service leave signs for each other."""
+
+    directory: Path
+    behaviour: str = ""
+
+
+@asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    def sign(name: str) -> Path:
+        return settings.directory / name
+
+    if settings.behaviour == "waits" and not sign("server").exists():
+        raise Outage(f"the server {sign('reason').read_text()} is away")
+    if settings.behaviour == "hangs":
+        await asyncio.Event().wait()
+    if settings.behaviour == "cannot open":
+        raise ValueError("nonsense in a file")
+
+    async def work(stop: Stop) -> None:
+        while not await stop.sleep(0.01):
+            if settings.behaviour == "crashes" and sign("crash").exists():
+                raise RuntimeError("a bug in a loop")
+            if settings.behaviour == "ends early" and sign("crash").exists():
+                return
+        if settings.behaviour == "stubborn":
+            await asyncio.Event().wait()
+        sign("worked to the end").touch()
+
+    async def slowly(_call: Call) -> None:
+        sign("request began").touch()
+        while not sign("answer").exists():  # noqa: ASYNC110 (another process makes it)
+            await asyncio.sleep(0.01)
+
+    health = Health(settings.app_instance_id)
+    http = http_app("demo", [plain("GET", "/slowly", slowly, public=True)], health=health)
+    yield App(http=http, health=health, loops=[work])
+    sign("closed").touch()
+
+
+if __name__ == "__main__":
+    main("demo", Settings, open_app)

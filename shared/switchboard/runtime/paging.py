@@ -44,7 +44,7 @@ def page(rows: Sequence[R], limit: int, cursor_of: Callable[[R], tuple[object, .
 
 def encode_cursor(*values: object) -> str:
     """An opaque cursor of the values that the list is ordered by (strings, numbers, datetimes, UUIDs)."""
-    return urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
+    return urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *types: Any) -> tuple[Any, ...]:

@@ -17,7 +17,6 @@ SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIO
 OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"
 # The delay queues return a message to its queue through the default exchange.
 WRITABLE = rf"^(amq\.default|switchboard\..*|({SERVICES})\..*)$"
-GATEWAY = r"^(amq\.gen.*|api-gateway\..*)$"
 
 
 def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[str, Any]:
@@ -55,6 +54,4 @@ def _user(name: str, password: str, admin: bool) -> dict[str, Any]:
 def _permissions(name: str, admin: str) -> dict[str, str]:
     if name == admin:
         return {"configure": ".*", "write": ".*", "read": ".*"}
-    if name == "api-gateway":
-        return {"configure": GATEWAY, "write": GATEWAY, "read": rf"^(switchboard\.events|{GATEWAY[1:-1]})$"}
     return {"configure": OWN, "write": WRITABLE, "read": OWN}

@@ -1,5 +1,6 @@
 """The servers alone, quick rather than durable, for tests to make databases and virtual hosts on."""
 
+import os
 from pathlib import Path
 
 from switchboard.local import orphans, probes
@@ -8,7 +9,7 @@ from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
-from switchboard.local.supervisor import Supervisor, clean_environment
+from switchboard.local.supervisor import Supervisor
 
 
 def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
@@ -19,7 +20,7 @@ def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
     supervisor = Supervisor.of(place, servers.ports, servers.secrets)
     try:
         supervisor.write(servers.prepare())
-        supervisor.start(clean_environment(()))
+        supervisor.start(dict(os.environ))
         probes.wait_for(_waited_for(servers), within=90)
         announce(place, _addresses(servers))
         keep(place, lambda: end(place), until_exit_of)

@@ -52,12 +52,14 @@ def _redis(url: str) -> None:
 
 
 def _http(url: str) -> None:
-    """Any answer will do: without a signature, a store refuses."""
+    """A path has to answer 200; without one any answer will do: a store refuses what isn't signed."""
     parts = urlsplit(url)
     server = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=BOUND)
     try:
-        server.request("GET", "/")
-        server.getresponse()
+        server.request("GET", parts.path or "/")
+        answer = server.getresponse()
+        if parts.path and answer.status != 200:
+            raise NotThere(f"answers {answer.status}")
     finally:
         server.close()
 

@@ -12,6 +12,9 @@ class Service:
 
     name: str
     database: bool = True
+    broker: bool = True
+    redis: bool = True
+    store: bool = False
 
     @property
     def package(self) -> str:
@@ -32,14 +35,35 @@ class Service:
         return f"{self.package.upper()}_URLS"
 
 
-GATEWAY = Service("api-gateway", database=False)
+GATEWAY = Service("api-gateway", database=False, broker=False)
 BEHIND = (
     Service("auth"),
-    Service("files"),
+    Service("files", redis=False, store=True),
     Service("conversations"),
-    Service("scheduler"),
+    Service("scheduler", redis=False),
     Service("realtime", database=False),
 )
 SERVICES = (*BEHIND, GATEWAY)
-NAMES = tuple(service.name for service in SERVICES)
+BROKER_USERS = tuple(service.name for service in SERVICES if service.broker)
 INSTANCES = 2
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One process of a service."""
+
+    service: Service
+    number: int
+    port: int
+
+    @property
+    def name(self) -> str:
+        return instance_name(self.service, self.number)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def instance_name(service: Service, number: int) -> str:
+    return f"{service.name}-{number}"

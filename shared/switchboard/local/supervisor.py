@@ -25,6 +25,14 @@ class SupervisorFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Changes:
+    """Names of programs: new or changed ones, and such that are no more."""
+
+    all: frozenset[str]
+    removed: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Supervisor:
     place: Place
     port: int
@@ -36,13 +44,7 @@ class Supervisor:
 
     @property
     def pid(self) -> int | None:
-        """Of the supervisor that runs for this place; a stale file, or another process by its number, is none."""
-        try:
-            pid = int((self.place.root / "supervisord.pid").read_text())
-            command = psutil.Process(pid).cmdline()
-        except (OSError, ValueError, psutil.Error):
-            return None
-        return pid if str(self.place.supervisor_config) in command else None
+        return running_pid(self.place)
 
     def write(self, programs: Sequence[Program]) -> None:
         write_config(self.place, programs, port=self.port, password=self.password)
@@ -66,15 +68,25 @@ class Supervisor:
         found: Any = self._call("getAllProcessInfo")
         return {process["name"]: process for process in found}
 
-    def take_up_changes(self) -> set[str]:
-        """Reads the configuration again: programs that it changes are stopped and replaced. Their names."""
+    def changes(self) -> Changes:
+        """What the configuration on disk would change; nothing is done about it."""
         [[added, changed, removed]] = self._call("reloadConfig")
-        self.stop([*changed, *removed])
-        for name in [*changed, *removed]:
-            self._call("removeProcessGroup", name)
-        for name in [*added, *changed]:
+        return Changes(frozenset([*added, *changed]), frozenset(removed))
+
+    def replace(self, names: Collection[str]) -> None:
+        """Ends these programs and takes them up as the configuration says now."""
+        self.remove([name for name in names if name in self.processes()])
+        for name in sorted(names):
             self._call("addProcessGroup", name)
-        return {*added, *changed}
+
+    def remove(self, names: Collection[str]) -> None:
+        self.stop(names)
+        for name in names:
+            self._call("removeProcessGroup", name)
+
+    def runs(self, name: str) -> bool:
+        process = self.processes().get(name)
+        return process is not None and process["state"] not in DOWN
 
     def start_programs(self, names: Iterable[str]) -> None:
         """Starts those that don't run; doesn't wait."""
@@ -117,6 +129,11 @@ class Supervisor:
             return getattr(server.supervisor, method)(*arguments)
 
 
-def clean_environment(without: Collection[str]) -> dict[str, str]:
-    """Ours, less the settings: each program is given its own, on purpose."""
-    return {name: value for name, value in os.environ.items() if name not in without}
+def running_pid(place: Place) -> int | None:
+    """Of the supervisor that runs for this place; a stale file, or another process by its number, is none."""
+    try:
+        pid = int((place.root / "supervisord.pid").read_text())
+        command = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if str(place.supervisor_config) in command else None

@@ -1,0 +1,99 @@
+"""`up`, `down`, `status`, `logs`: the product on this machine."""
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from switchboard.local.health import NotHealthy, wait_until_healthy
+from switchboard.local.place import Place
+from switchboard.local.ports import PortTaken
+from switchboard.local.probes import NotThere
+from switchboard.local.services import INSTANCES
+from switchboard.local.stack import Stack, recover
+from switchboard.local.status import rows
+from switchboard.local.supervisor import SupervisorFailed
+
+app = typer.Typer()
+DEFAULT_PORT = 8080
+HEALTHY_WITHIN = 60.0
+_console = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def up() -> None:
+    """Start everything that isn't running, and wait until it is healthy."""
+    place = Place.of_repository()
+    place.create()
+    try:
+        recover(place, _tell)
+        stack = Stack.at(place, os.environ, _gateway_port())
+        stack.up(_tell)
+        _tell("waiting for /health")
+        wait_until_healthy(stack, within=HEALTHY_WITHIN)
+    except (PortTaken, NotThere, NotHealthy, SupervisorFailed) as trouble:
+        _console.print(f"[bold red]switchboard:[/] {trouble}", soft_wrap=True)
+        _console.print(f"logs: {os.path.relpath(place.root / 'log')}/   all of them: make logs")
+        raise SystemExit(1) from None
+    _greet(stack)
+
+
+@app.command()
+def down() -> None:
+    """Stop everything that `up` started; the data stays."""
+    place = Place.of_repository()
+    if not place.root.exists():
+        return
+    Stack.at(place, os.environ).down()
+    _tell("stopped; the data is kept in .local/run")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """What runs, since when and how it is."""
+    found = rows(Stack.at(Place.of_repository(), os.environ))
+    if as_json:
+        sys.stdout.write(json.dumps([row.as_json() for row in found], indent=2) + "\n")
+        return
+    table = Table("instance", "pid", "port", "since", "health", box=None, header_style="bold", pad_edge=False)
+    for row in found:
+        health = "[green]ok[/]" if row.healthy else f"[red]{row.trouble}[/]"
+        table.add_row(row.instance, str(row.pid or "-"), str(row.port or "-"), row.since or "-", health)
+    Console().print(table)
+
+
+@app.command()
+def logs() -> None:
+    """Follow the logs of all processes."""
+    files = sorted((Place.of_repository().root / "log").glob("*.log"))
+    if not files:
+        _tell("nothing has run here yet: make up")
+        raise SystemExit(1)
+    os.execvp("tail", ["tail", "-n", "5", "-F", *map(str, files)])
+
+
+def _gateway_port() -> int:
+    text = os.environ.get("SWITCHBOARD_PORT") or str(DEFAULT_PORT)
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535 - INSTANCES:
+        raise PortTaken(f"SWITCHBOARD_PORT must be a port, not {text!r}")
+    return int(text)
+
+
+def _tell(words: str) -> None:
+    _console.print(f"[dim]switchboard:[/] {words}")
+
+
+def _greet(stack: Stack) -> None:
+    first = stack.gateways[0]
+    person = '{"tenant_name": "Acme", "name": "Anna", "email": "anna@example.com", "password": "correct horse battery"}'
+    out = Console(highlight=False)
+    out.print(f"\n[bold green]Switchboard is up[/]   {'   '.join(stack.gateways)}\n")
+    out.print("try next:", style="bold")
+    signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{person}'"
+    for words in (signup, "make demo      a tour of it", "make status    what runs", "make logs      what it says", "make down"):
+        out.print(f"  {words}", soft_wrap=True, markup=False)
+    out.print(f"  {first}/docs", markup=False)

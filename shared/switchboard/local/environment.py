@@ -1,0 +1,106 @@
+"""The settings of each process, and those that somebody gave for all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from switchboard.local.databases import url_for
+from switchboard.local.place import Place, write_private
+from switchboard.local.secrets import Secrets
+from switchboard.local.servers import Servers
+from switchboard.local.services import BEHIND, GATEWAY, SERVICES, Instance, Service
+
+SERVER_SETTINGS = (
+    "DATABASE_URL",
+    "AMQP_URL",
+    "REDIS_URL",
+    "S3_ENDPOINT",
+    "S3_REGION",
+    "S3_ACCESS_KEY",
+    "S3_SECRET_KEY",
+    "S3_BUCKET",
+    "S3_FORCE_PATH_STYLE",
+)
+PASSED_ON = (
+    "DEFAULT_REGION",
+    "DRAIN_NOTICE",
+    "DRAIN_SECONDS",
+    "FRONTEND_URL",
+    "LOG_LEVEL",
+    "MAX_UPLOAD_BYTES",
+    "MESSAGING_PROVIDER",
+    "PUBLIC_URL",
+    "S3_CDN_URL",
+    "SESSION_DURATION",
+    "TRIAL_DURATION",
+    "TRUSTED_PROXIES",
+    "UNCERTAIN_POLICY",
+)
+PASSED_ON_PREFIXES = ("OAUTH_", "TWILIO_", "OTEL_", "RATE_LIMIT_")
+OWN = {"HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE"}
+ADDRESS_LISTS = {service.urls_setting for service in BEHIND}
+
+
+def is_passed_on(name: str) -> bool:
+    return name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+
+
+def is_setting(name: str) -> bool:
+    """Whether a variable of ours must not reach a process by inheritance."""
+    return is_passed_on(name) or name in SERVER_SETTINGS or name in OWN or name in ADDRESS_LISTS
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What every process of one stack is told. `given`: settings of whoever starts it."""
+
+    servers: Servers
+    secrets: Secrets
+    instances: tuple[Instance, ...]
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    def of_instance(self, instance: Instance) -> dict[str, str]:
+        settings = self.of_service(instance.service)
+        if instance.service == GATEWAY and "PUBLIC_URL" not in self.given:
+            settings["PUBLIC_URL"] = instance.url  # a browser is at home at whichever gateway served it
+        return settings | {"APP_INSTANCE_ID": instance.name, "PORT": str(instance.port)}
+
+    def of_service(self, service: Service) -> dict[str, str]:
+        """Also what an operator's command for this service works with."""
+        settings = {
+            "APP_INSTANCE_ID": f"{service.name}-operator",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "PUBLIC_URL": self._urls(GATEWAY)[0],
+            "FRONTEND_URL": self._urls(GATEWAY)[0],
+            **{name: value for name, value in self.given.items() if is_passed_on(name)},
+            **{behind.urls_setting: ",".join(self._urls(behind)) for behind in BEHIND},
+        }
+        if service == GATEWAY:
+            settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_key)
+        if service.name == "auth":
+            settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_public_keys)
+        return settings | self._of_servers(service)
+
+    def write(self, place: Place) -> None:
+        """`<service>.env` for the operator's commands."""
+        for service in SERVICES:
+            lines = [f"{name}={value}\n" for name, value in sorted(self.of_service(service).items())]
+            write_private(place.env / f"{service.name}.env", "".join(lines))
+
+    def _of_servers(self, service: Service) -> dict[str, str]:
+        settings: dict[str, str] = {}
+        if service.database:
+            settings["DATABASE_URL"] = self.database_url(service)
+        if service.broker:
+            settings["AMQP_URL"] = self.servers.amqp_url_of(service.name)
+        if service.redis:
+            settings["REDIS_URL"] = self.servers.redis_url
+        if service.store:
+            settings.update(self.servers.store_settings)
+        return settings
+
+    def database_url(self, service: Service) -> str:
+        return url_for(self.servers.database_url, service, self.secrets.word(service.database_name))
+
+    def _urls(self, service: Service) -> list[str]:
+        return [instance.url for instance in self.instances if instance.service == service]

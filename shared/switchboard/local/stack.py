@@ -1,0 +1,169 @@
+"""The whole product at one place: servers, databases, two instances of every service."""
+
+import asyncio
+import fcntl
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from switchboard.local import orphans, probes
+from switchboard.local.bucket import create_bucket
+from switchboard.local.databases import create_databases
+from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
+from switchboard.local.place import REPOSITORY, Place
+from switchboard.local.ports import Ports, require_free
+from switchboard.local.programs import Program, fingerprint
+from switchboard.local.secrets import Secrets
+from switchboard.local.servers import Servers
+from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, SERVICES, Instance, instance_name
+from switchboard.local.supervisor import Supervisor, running_pid
+from switchboard.runtime.migrations import migrate, scripts_of
+
+SERVERS_WITHIN = 60.0
+READY_WITHIN = 20.0
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything that runs at `place`, and how."""
+
+    place: Place
+    ports: Ports
+    secrets: Secrets
+    servers: Servers
+    environment: Environment
+    supervisor: Supervisor
+
+    @classmethod
+    def at(cls, place: Place, given: Mapping[str, str], gateway_port: int | None = None) -> "Stack":
+        """`given`: the settings of whoever starts it. Gateways listen from `gateway_port` on, or where it is free."""
+        place.create()
+        ports, secrets = Ports.of(place.root), Secrets.of(place.secrets)
+        if gateway_port is not None:
+            for number in range(INSTANCES):
+                ports.put(instance_name(GATEWAY, number + 1), gateway_port + number)
+        outside = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
+        servers = Servers(place, ports, secrets, BROKER_USERS, outside)
+        passed = {name: value for name, value in given.items() if is_passed_on(name) and value}
+        environment = Environment(servers, secrets, tuple(_instances(ports)), passed)
+        return cls(place, ports, secrets, servers, environment, Supervisor.of(place, ports, secrets))
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return self.environment.instances
+
+    @property
+    def gateways(self) -> list[str]:
+        return [instance.url for instance in self.instances if instance.service == GATEWAY]
+
+    def up(self, tell: Tell) -> None:
+        """Starts what isn't running and replaces what isn't up to date; returns before all is healthy."""
+        with self._alone():
+            if self.supervisor.pid is None:
+                self._start_servers(tell)
+            else:
+                self._update_servers()
+            probes.wait_for(self.servers.addresses(), within=SERVERS_WITHIN)
+            tell("preparing databases and the bucket")
+            self._prepare_data()
+            self.environment.write(self.place)
+            self._start_services(tell)
+
+    def down(self) -> None:
+        with self._alone():
+            self.supervisor.shut_down(last=_SERVER_PROGRAMS)
+
+    def _start_servers(self, tell: Tell) -> None:
+        for instance in self.instances:
+            if instance.service == GATEWAY:
+                require_free(instance.port, "SWITCHBOARD_PORT")
+        tell("starting the servers")
+        self.supervisor.write([*self.servers.prepare(), *self._programs()])
+        self.supervisor.start({name: value for name, value in os.environ.items() if not is_setting(name)})
+
+    def _update_servers(self) -> None:
+        self.supervisor.write([*self.servers.prepare(), *self._programs()])
+        changes = self.supervisor.changes()
+        self.supervisor.remove(changes.removed)
+        self.supervisor.replace(changes.all & _SERVER_PROGRAMS)
+        self.supervisor.start_programs(_SERVER_PROGRAMS)
+
+    def _prepare_data(self) -> None:
+        passwords = {s: self.secrets.word(s.database_name) for s in SERVICES if s.database}
+
+        async def databases() -> None:
+            await create_databases(self.servers.database_url, passwords)
+            for service in passwords:
+                await migrate(scripts_of(service.package), self.environment.database_url(service))
+
+        asyncio.run(databases())
+        create_bucket(self.servers.store_settings)
+
+    def _start_services(self, tell: Tell) -> None:
+        """Changed ones a number at a time, so that one instance of each service goes on working."""
+        changes = self.supervisor.changes()
+        for number in range(1, INSTANCES + 1):
+            mine = {instance for instance in self.instances if instance.number == number}
+            changed = {instance for instance in mine if instance.name in changes.all}
+            for instance in changed:
+                if instance.service == GATEWAY:
+                    self._require_port(instance)
+            if changed:
+                tell("restarting " + ", ".join(sorted(instance.name for instance in changed)))
+            self.supervisor.replace({instance.name for instance in changed})
+            self.supervisor.start_programs(sorted(instance.name for instance in mine))
+            if changed:
+                probes.wait_for({i.name: f"{i.url}/readyz" for i in changed}, within=READY_WITHIN)
+
+    def _require_port(self, instance: Instance) -> None:
+        if not self.supervisor.runs(instance.name):
+            require_free(instance.port, "SWITCHBOARD_PORT")
+
+    def _programs(self) -> list[Program]:
+        return [
+            Program(
+                instance.name,
+                [sys.executable, "-m", instance.service.package],
+                self.environment.of_instance(instance),
+                starts_itself=False,
+                build=_build_of(instance.service.folder / instance.service.package),
+            )
+            for instance in self.instances
+        ]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.place.root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def recover(place: Place, tell: Tell) -> None:
+    """Where no supervisor runs: ends what one that was killed had left, and gives up ports that others took."""
+    if running_pid(place) is None:
+        if orphans.end(place):
+            tell("ended what an earlier run had left behind")
+        Ports.of(place.root).repick_lost()
+
+
+_SERVER_PROGRAMS = {"postgres", "epmd", "rabbitmq", "redis", "store"}
+
+
+def _instances(ports: Ports) -> Iterator[Instance]:
+    for service in (*BEHIND, GATEWAY):
+        for number in range(1, INSTANCES + 1):
+            yield Instance(service, number, ports.get(instance_name(service, number)))
+
+
+@cache
+def _build_of(package: Path) -> str:
+    """Changes when the code that the process would run does."""
+    shared = REPOSITORY / "shared" / "switchboard"
+    folders = [package, *(shared / name for name in ("contracts", "messaging", "runtime"))]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    return fingerprint(*(file.read_bytes() for file in [*files, REPOSITORY / "requirements" / "base.txt"]))

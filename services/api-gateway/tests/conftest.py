@@ -138,9 +138,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def stack(
-    keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str
-) -> AsyncIterator[Stack]:
+async def stack(keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str) -> AsyncIterator[Stack]:
     stack = Stack(keys, database_url, amqp_url, redis_url)
     yield stack
     await stack.close()
@@ -149,5 +147,3 @@ async def stack(
 @pytest.fixture
 def dead_redis_url() -> str:
     return "redis://127.0.0.1:1/0"
-
-

@@ -1,0 +1,250 @@
+"""What passes through: bodies both ways, headers that may, and what happens when an instance doesn't answer."""
+
+import asyncio
+import hashlib
+import tracemalloc
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from switchboard.testing.waiting import until
+
+MEBIBYTE = 1024 * 1024
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    return web.json_response({
+        "path": request.raw_path,
+        "headers": {name.lower(): value for name, value in request.headers.items()},
+        "body": (await request.text()),
+    })  # fmt: skip
+
+
+async def test_only_what_we_vouch_for_reaches_a_service(stack: Any) -> None:
+    gateway = await stack.gateway(await stack.auth(), files_urls=(await stack.service(echo),))
+    path = "/api/v1/files/a%20b?x=%2F&y"
+    told = {
+        "X-Switchboard-Identity": "forged",
+        "X-Forwarded-For": "6.6.6.6",
+        "X-Forwarded-Host": "evil",
+        "Cookie": "session=x; a=b",
+        "Authorization": "Bearer nobodys",
+        "Connection": "keep-alive, X-Secret",
+        "X-Secret": "1",
+        "X-Real-Ip": "6.6.6.6",
+        "X-Custom": "stays",
+    }
+
+    async with stack.client.post(URL(gateway + path, encoded=True), headers=told, data=b"hi") as answer:
+        seen = await answer.json()
+        headers = answer.headers
+
+    assert seen["path"] == path
+    assert seen["body"] == "hi"
+    assert seen["headers"]["x-forwarded-for"] == "127.0.0.1"
+    assert seen["headers"]["x-custom"] == "stays"
+    assert seen["headers"]["x-request-id"] == headers["X-Request-Id"]
+    for name in ("x-switchboard-identity", "cookie", "authorization", "x-secret", "x-real-ip", "connection"):
+        assert name not in seen["headers"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in headers
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_50_mib_pass_both_ways_at_flat_memory(stack: Any, chunked: bool) -> None:
+    async def sum_and_send_back(request: web.Request) -> web.StreamResponse:
+        digest = hashlib.sha256()
+        answer = web.StreamResponse()
+        if not chunked:
+            answer.content_length = 50 * MEBIBYTE
+        async for piece in request.content.iter_any():
+            digest.update(piece)
+        answer.headers["X-Sum"] = digest.hexdigest()
+        await answer.prepare(request)
+        for _ in range(50):
+            await answer.write(bytes(MEBIBYTE))
+        return answer
+
+    async def body() -> Any:
+        for _ in range(50):
+            yield bytes(MEBIBYTE)
+
+    gateway = await stack.gateway(files_urls=(await stack.service(sum_and_send_back),))
+    headers = {} if chunked else {"Content-Length": str(50 * MEBIBYTE)}
+    expected = hashlib.sha256(bytes(50 * MEBIBYTE)).hexdigest()
+
+    tracemalloc.start()
+    received = 0
+    async with stack.client.post(f"{gateway}/api/v1/files", data=body(), headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["X-Sum"] == expected
+        async for piece in answer.content.iter_any():
+            received += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert received == 50 * MEBIBYTE
+    assert peak < 20 * MEBIBYTE
+
+
+async def test_a_body_over_the_limit_is_refused_before_it_is_sent(stack: Any) -> None:
+    came: list[str] = []
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        came.append(request.path)
+        await request.read()
+        return web.Response()
+
+    gateway = await stack.gateway(files_urls=(await stack.service(note),), max_upload_bytes=1000)
+
+    async def endless() -> Any:
+        while True:
+            yield bytes(MEBIBYTE)
+
+    async with stack.client.post(f"{gateway}/api/v1/files", data=bytes(3 * MEBIBYTE), expect100=True) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (413, "too_large")
+    assert came == []
+    async with stack.client.post(f"{gateway}/api/v1/files", data=endless()) as answer:
+        assert answer.status == 413
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(stack: Any) -> None:
+    gateway = await stack.gateway(files_urls=(await stack.service(echo),))
+
+    async with stack.client.post(f"{gateway}/api/v1/files", data=b"asked", expect100=True) as answer:
+        assert (await answer.json())["body"] == "asked"
+
+
+async def test_a_client_that_goes_away_takes_its_request_with_it(stack: Any) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def forever(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        begun.set()
+        try:
+            while request.transport is not None:
+                await answer.write(b"x")
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        cancelled.set()
+        return answer
+
+    gateway = await stack.gateway(files_urls=(await stack.service(forever),))
+
+    async with aiohttp.ClientSession() as client, client.get(f"{gateway}/api/v1/files") as answer:
+        await begun.wait()
+        answer.close()
+
+    await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_an_answer_that_breaks_off_is_not_passed_for_whole(stack: Any) -> None:
+    async def cut(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"half")
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
+
+    gateway = await stack.gateway(files_urls=(await stack.service(cut),))
+
+    with pytest.raises(aiohttp.ClientError):
+        async with stack.client.get(f"{gateway}/api/v1/files") as answer:
+            await answer.read()
+
+
+async def test_head_and_empty_answers_keep_the_connection_in_step(stack: Any) -> None:
+    async def various(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/none"):
+            return web.Response(status=204)
+        return web.Response(
+            text="hello", headers={"ETag": '"1"'}, status=304 if request.path.endswith("/same") else 200
+        )
+
+    gateway = await stack.gateway(files_urls=(await stack.service(various),))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as client:
+        for _ in range(3):
+            async with client.head(f"{gateway}/api/v1/files/x") as answer:
+                assert (answer.status, answer.headers["Content-Length"]) == (200, "5")
+            for path, status, text in (("none", 204, ""), ("same", 304, ""), ("x", 200, "hello")):
+                async with client.get(f"{gateway}/api/v1/files/{path}") as answer:
+                    assert (answer.status, await answer.text()) == (status, text)
+
+
+async def test_a_dead_instance_costs_nobody_a_request(stack: Any) -> None:
+    gateway = await stack.gateway(files_urls=("http://127.0.0.1:1", await stack.service(echo)))
+
+    statuses = [await stack.status("POST", f"{gateway}/api/v1/files", data=b"x") for _ in range(20)]
+
+    assert statuses == [200] * 20
+
+
+async def test_what_may_be_repeated_is_asked_again_elsewhere_when_an_instance_breaks_off(stack: Any) -> None:
+    async def die(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    urls = await stack.service(die), await stack.service(echo)
+    gateway = await stack.gateway(files_urls=urls)
+
+    reads = [await stack.status("GET", f"{gateway}/api/v1/files") for _ in range(10)]
+    keyed = [
+        await stack.status("POST", f"{gateway}/api/v1/files", data=b"x", headers={"Idempotency-Key": str(n)})
+        for n in range(10)
+    ]
+    writes = {await stack.status("POST", f"{gateway}/api/v1/files", data=b"x") for _ in range(10)}
+
+    assert reads == [200] * 10
+    assert keyed == [200] * 10
+    assert writes == {200, 503}
+
+
+async def test_when_nobody_is_left_the_answer_is_503_with_a_time_to_come_back(stack: Any) -> None:
+    gateway = await stack.gateway()
+
+    async with stack.client.get(f"{gateway}/api/v1/files") as answer:
+        problem = await answer.json()
+
+    assert (answer.status, problem["code"], answer.headers["Retry-After"]) == (503, "unavailable", "1")
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+
+
+async def test_a_path_that_means_another_than_it_says_goes_nowhere(stack: Any) -> None:
+    gateway = await stack.gateway(await stack.service(echo))
+    host, port = gateway.removeprefix("http://").split(":")
+
+    for path in (
+        "/api/v1/auth/../../internal/x",
+        "/api/v1/auth/%2e%2e/x",
+        "/api/v1/auth//x",
+        "/internal/sessions/resolve",
+    ):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await reader.readline()).split()[1] == b"404", path
+        writer.close()
+
+
+async def test_health_is_well_while_each_service_has_a_ready_instance_and_lists_the_dead(stack: Any) -> None:
+    url = await stack.service(echo)
+    dead = "http://127.0.0.1:1"
+    gateway = await stack.gateway(
+        url, files_urls=(url,), conversations_urls=(url, dead), scheduler_urls=(url,), realtime_urls=(url,)
+    )
+
+    async def states() -> Any:
+        async with stack.client.get(f"{gateway}/health") as answer:
+            report = await answer.json()
+            listed = {one["address"]: one["state"] for one in report["services"]["conversations"]}
+            assert listed == {url.removeprefix("http://"): "ready", "127.0.0.1:1": "down"}
+            return answer.status == 200 and report["status"] == "ok"
+
+    await until(states)

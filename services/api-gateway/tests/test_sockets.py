@@ -1,0 +1,120 @@
+"""`/socket.io`: websockets pass through as bytes, polling sticks to an instance."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType, web
+
+from switchboard.testing.waiting import until
+
+WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+POLLING = "/socket.io/?EIO=4&transport=polling"
+
+
+class Realtime:
+    """Echoes on websockets, answers polls with its name, remembers who came."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.identities: list[str | None] = []
+        self.open = 0
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        self.identities.append(request.headers.get("X-Switchboard-Identity"))
+        if request.headers.get("Upgrade") != "websocket":
+            return web.Response(text=self.name)
+        socket = web.WebSocketResponse(max_msg_size=0)
+        await socket.prepare(request)
+        self.open += 1
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                await socket.send_bytes(message.data)
+            else:
+                await socket.send_str(f"{self.name}: {message.data}")
+        self.open -= 1
+        return socket
+
+
+async def test_a_websocket_passes_through_both_ways_with_its_identity(stack: Any) -> None:
+    realtime = Realtime("one")
+    gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(realtime.serve),))
+    token = (await stack.sign_up(gateway))["session"]["token"]
+    large = bytes(range(256)) * 4096
+
+    headers = {"Cookie": f"session={token}", "Origin": gateway}
+    async with stack.client.ws_connect(gateway + WEBSOCKET, headers=headers, max_msg_size=0) as socket:
+        await socket.send_str("hello")
+        assert await socket.receive_str() == "one: hello"
+        await socket.send_bytes(large)
+        assert await socket.receive_bytes() == large
+        await socket.ping()
+
+    assert realtime.identities[0] is not None
+    await until(lambda: realtime.open == 0)
+
+
+async def test_a_websocket_with_the_cookie_from_another_site_is_refused(stack: Any) -> None:
+    gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(Realtime("one").serve),))
+    token = (await stack.sign_up(gateway))["session"]["token"]
+
+    for origin in ({}, {"Origin": "https://evil.example"}):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await stack.client.ws_connect(gateway + WEBSOCKET, headers={"Cookie": f"session={token}", **origin})
+        assert refused.value.status == 403
+
+
+async def test_a_client_without_a_session_is_left_to_realtime(stack: Any) -> None:
+    realtime = Realtime("one")
+    gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(realtime.serve),))
+
+    async with stack.client.ws_connect(gateway + WEBSOCKET, headers={"Authorization": "Bearer nobodys"}) as socket:
+        await socket.send_str("x")
+        assert await socket.receive_str() == "one: x"
+
+    assert realtime.identities == [None]
+
+
+async def test_a_websocket_ends_when_its_instance_does(stack: Any) -> None:
+    async def close_soon(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.receive()
+        assert request.transport is not None
+        request.transport.abort()
+        return socket
+
+    gateway = await stack.gateway(realtime_urls=(await stack.service(close_soon),))
+
+    async with stack.client.ws_connect(gateway + WEBSOCKET) as socket:
+        await socket.send_str("bye")
+        message = await asyncio.wait_for(socket.receive(), 5)
+
+    assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE)
+
+
+async def test_the_polls_of_a_client_land_on_one_instance_whichever_gateway_takes_them(stack: Any) -> None:
+    auth = await stack.auth()
+    urls = tuple([await stack.service(Realtime(name).serve) for name in "abc"])
+    gateways = await stack.gateway(auth, realtime_urls=urls), await stack.gateway(auth, realtime_urls=urls)
+    tokens = [(await stack.sign_up(gateways[0], f"user{n}@example.com"))["session"]["token"] for n in range(6)]
+    seen: dict[str, set[str]] = {}
+
+    for token in tokens:
+        headers = {"Authorization": f"Bearer {token}"}
+        for gateway in gateways:
+            for path in (POLLING, f"{POLLING}&sid=1", f"{POLLING}&sid=1"):
+                async with stack.client.get(gateway + path, headers=headers) as answer:
+                    seen.setdefault(token, set()).add(await answer.text())
+
+    assert [len(names) for names in seen.values()] == [1] * 6
+    assert len(set.union(*seen.values())) > 1
+
+
+async def test_polls_move_away_from_a_dead_instance(stack: Any) -> None:
+    gateway = await stack.gateway(realtime_urls=("http://127.0.0.1:1", await stack.service(Realtime("alive").serve)))
+
+    for n in range(8):
+        async with stack.client.get(f"{gateway}{POLLING}", headers={"User-Agent": f"agent {n}"}) as answer:
+            assert await answer.text() == "alive"

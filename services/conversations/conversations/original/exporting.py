@@ -38,14 +38,14 @@ async def export_conversation(
         messages = await store.list_with_origin(conn, conversation_id)
     home = _home_of_new(messages, sources) or f"{folders.get(user_id, str(user_id))}/{phone.lstrip('+')}.json"
     layouts = {source.file: files.Layout.from_json(source.layout) for source in sources}
-    for name, elements in _elements(messages, layouts, home).items():
+    texts = _elements(messages, layouts, home)
+    for source in sources:
+        if not source.filled:
+            texts.setdefault(source.file, [])
+    for name, elements in texts.items():
         _write(into / name, files.write(elements, layouts.get(name, files.PRETTY)))
         tally.files += 1
         tally.messages += len(elements)
-    for source in sources:
-        if not source.filled and source.file != home:
-            _write(into / source.file, files.write([], layouts[source.file]))
-            tally.files += 1
 
 
 def _home_of_new(messages: list[store.MessageWithOrigin], sources: list[store.ImportedFile]) -> str | None:

@@ -8,7 +8,9 @@ import typer
 from switchboard.local.for_tests import keep_servers
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Keep = Annotated[Path, typer.Option("--keep", help="The directory for their data, and for the file that says where they are.")]
+Keep = Annotated[
+    Path, typer.Option("--keep", help="The directory for their data, and for the file that says where they are.")
+]
 UntilExitOf = Annotated[int | None, typer.Option(help="End together with this process.")]
 
 

@@ -94,6 +94,12 @@ def _greet(stack: Stack) -> None:
     out.print(f"\n[bold green]Switchboard is up[/]   {'   '.join(stack.gateways)}\n")
     out.print("try next:", style="bold")
     signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{person}'"
-    for words in (signup, "make demo      a tour of it", "make status    what runs", "make logs      what it says", "make down"):
+    for words in (
+        signup,
+        "make demo      a tour of it",
+        "make status    what runs",
+        "make logs      what it says",
+        "make down",
+    ):
         out.print(f"  {words}", soft_wrap=True, markup=False)
     out.print(f"  {first}/docs", markup=False)

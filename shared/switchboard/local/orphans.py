@@ -3,6 +3,7 @@
 Postgres and Redis write their titles over their environment; their working directory is their data.
 """
 
+import contextlib
 from collections.abc import Iterator
 
 import psutil
@@ -39,7 +40,5 @@ def _of(place: Place) -> Iterator[psutil.Process]:
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:
-    try:
+    with contextlib.suppress(psutil.Error):
         process.kill() if kill else process.terminate()
-    except psutil.Error:
-        pass

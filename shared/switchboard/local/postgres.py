@@ -71,10 +71,10 @@ class Postgres:
             shutil.chown(password, USER, USER)
         # Anybody on this machine could talk to a test's server, for minutes: connecting is quicker by a third.
         method = "trust" if self.place.throwaway else "scram-sha-256"
-        words = ["-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
-        made = subprocess.run(
-            [*self._as_own_user(), _binary("initdb"), "-D", self._data, *words], capture_output=True, text=True
-        )
+        words: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
+        words += ["--locale", "C.UTF-8", "--no-sync"]
+        initdb = self._as_own_user() + [_binary("initdb"), *words]
+        made = subprocess.run(initdb, check=False, capture_output=True, text=True)
         password.unlink()
         if made.returncode:
             shutil.rmtree(self._data, ignore_errors=True)
@@ -84,7 +84,7 @@ class Postgres:
     def _data(self) -> Path:
         return self.place.data("postgres")
 
-    def _as_own_user(self) -> list[str]:
+    def _as_own_user(self) -> list[str | Path]:
         """Postgres refuses to run as root, and its user may not be let into, say, /root."""
         if os.geteuid() != 0:
             return []

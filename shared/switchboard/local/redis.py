@@ -1,6 +1,7 @@
 """A private Redis: its log of writes synced each second, and no eviction."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from switchboard.local.place import Place, write_private
 from switchboard.local.ports import Ports
@@ -27,7 +28,7 @@ class Redis:
         write_private(self.place.config("redis.conf"), self._configuration())
 
     def program(self) -> Program:
-        command = ["redis-server", self.place.config("redis.conf")]
+        command: list[str | Path] = ["redis-server", self.place.config("redis.conf")]
         return Program("redis", command, build=fingerprint(self._configuration()))
 
     def _configuration(self) -> str:

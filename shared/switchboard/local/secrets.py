@@ -5,9 +5,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from joserfc.jwk import KeySet, OKPKey
-
 from switchboard.local.place import write_private
+from switchboard.runtime.identity_keys import new_key, public_set
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,6 @@ class Secrets:
     def _make_identity_keys(self) -> None:
         if self.identity_key.exists() and self.identity_public_keys.exists():
             return
-        key = OKPKey.generate_key("Ed25519", {"use": "sig", "alg": "EdDSA"}, private=True, auto_kid=True)
-        keys = KeySet([key])
-        write_private(self.identity_key, json.dumps(keys.as_dict(private=True)) + "\n")
-        self.identity_public_keys.write_text(json.dumps(keys.as_dict(private=False)) + "\n")
+        key = new_key(secrets.token_hex(8))
+        write_private(self.identity_key, json.dumps({"keys": [key.as_dict(private=True)]}) + "\n")
+        self.identity_public_keys.write_text(json.dumps(public_set([key])) + "\n")

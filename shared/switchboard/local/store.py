@@ -40,7 +40,14 @@ class Store:
 
     def program(self) -> Program:
         nanio = Path(sys.executable).with_name("nanio")
-        where = ["--data-dir", self.place.data("store"), "--host", "127.0.0.1", "--port", str(self.port)]
+        where: list[str | Path] = [
+            "--data-dir",
+            self.place.data("store"),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
         return Program(
             "store",
             [nanio, "serve", *where, "--region", REGION, "--log-level", "warning", "--no-access-log"],

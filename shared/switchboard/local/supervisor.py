@@ -1,7 +1,6 @@
 """The supervisor of a place: supervisord, spoken to over its XML-RPC interface on loopback."""
 
 import contextlib
-import os
 import subprocess
 import time
 import xmlrpc.client
@@ -52,7 +51,7 @@ class Supervisor:
     def start(self, environment: dict[str, str]) -> None:
         """Starts it in the background, with the programs that start themselves."""
         marked = {**environment, PLACE_MARK: str(self.place.root)}
-        started = subprocess.run(supervisord(self.place), env=marked, capture_output=True, text=True)
+        started = subprocess.run(supervisord(self.place), env=marked, check=False, capture_output=True, text=True)
         if started.returncode:
             raise SupervisorFailed(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
         deadline = time.monotonic() + 10

@@ -1,9 +1,9 @@
 """The fixtures of every service's tests: real servers, and a part of each that belongs to one test.
 
-    database_url("conversations")   the URL of a fresh database with that service's tables
-    amqp_url, vhost                 a fresh virtual host of the broker
-    redis_url                       an empty logical database
-    bucket                          the S3_... settings, with a fresh bucket
+database_url("conversations")   the URL of a fresh database with that service's tables
+amqp_url, vhost                 a fresh virtual host of the broker
+redis_url                       an empty logical database
+bucket                          the S3_... settings, with a fresh bucket
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+import structlog
 
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.buckets import create_bucket
@@ -24,6 +25,14 @@ LOGICAL_DATABASES = 16  # of Redis, to each worker; used in turn
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,  # plain: the coloured one takes longer than what it tells of
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ]
+    )
     if not _is_worker(config):
         begin_run()
 

@@ -116,5 +116,7 @@ def _wait_until_gone(pid: int) -> None:
 
 def _kept(directory: Path) -> Servers:
     if (addresses := addresses_at(directory)) is None:
-        raise RuntimeError(f"no servers are kept in {directory}: python -m switchboard.local servers --keep {directory}")
+        raise RuntimeError(
+            f"no servers are kept in {directory}: python -m switchboard.local servers --keep {directory}"
+        )
     return Servers.of(addresses)

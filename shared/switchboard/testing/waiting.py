@@ -4,12 +4,16 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def until(predicate: Callable[[], T | Awaitable[T]], within: float = 10.0, *, what: str = "") -> T:
+@overload
+async def until(predicate: Callable[[], Awaitable[T]], within: float = 10.0, *, what: str = "") -> T: ...
+@overload
+async def until(predicate: Callable[[], T], within: float = 10.0, *, what: str = "") -> T: ...
+async def until(predicate: Callable[[], Any], within: float = 10.0, *, what: str = "") -> Any:
     """Asks `predicate` (plain or async) again and again; its first truthy answer. Fails when none comes in time.
 
     An assertion that fails inside counts as "not yet"; the last one is shown.
@@ -20,7 +24,7 @@ async def until(predicate: Callable[[], T | Awaitable[T]], within: float = 10.0,
         complaint: object = None
         try:
             answer = predicate()
-            value: T = await answer if inspect.isawaitable(answer) else answer  # type: ignore[assignment]
+            value = await answer if inspect.isawaitable(answer) else answer
             if value:
                 return value
             complaint = f"last answer: {value!r}"
@@ -30,3 +34,15 @@ async def until(predicate: Callable[[], T | Awaitable[T]], within: float = 10.0,
             raise AssertionError(f"not within {within} s: {what or 'the condition'}; {complaint}")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+async def becomes(ask: Callable[[], object], expected: object, within: float = 10.0) -> None:
+    """Waits until `ask` (plain or async) answers just this."""
+
+    async def as_expected() -> bool:
+        answer = ask()
+        value = await answer if inspect.isawaitable(answer) else answer
+        assert value == expected, f"{value!r} is not {expected!r}"
+        return True
+
+    await until(as_expected, within)

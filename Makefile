@@ -1,0 +1,54 @@
+# Everything that is done to Switchboard on one machine. `make help` lists it.
+SHELL := /bin/bash
+PY := .venv/bin/python
+PACKAGES := switchboard auth api_gateway files conversations realtime scheduler
+WORKERS ?= 2
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs demo test test-all test-compose check format bench
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
+	  awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## install what is missing, make .venv
+	@infra/setup.sh
+
+up: setup ## start everything, wait until it is healthy (SWITCHBOARD_PORT, default 8080)
+	@bin/switchboard up
+
+down: ## stop everything; the data stays in .local
+	@[ ! -x .venv/bin/python ] || bin/switchboard down
+
+status: ## what runs
+	@bin/switchboard status
+
+logs: ## follow all logs
+	@bin/switchboard logs
+
+demo: ## a tour of the running stack
+	@bin/switchboard demo
+
+test: setup ## every test but the slow ones, on private servers of its own
+	@$(PY) -m pytest -q -n $(WORKERS) -m "not slow" $(ARGS)
+
+test-all: setup ## the slow ones too: faults, soak, end to end
+	@$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+
+test-compose: setup ## the same stack in containers; needs Docker
+	@$(PY) -m pytest -q -p no:xdist infra/tests $(ARGS)
+
+check: setup ## format, lint, types, and who may import whom
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))
+	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests)
+	@.venv/bin/lint-imports
+
+format: setup ## put the code into form
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+bench: setup ## the benchmarks; a table at the end
+	@$(PY) -m bench $(ARGS)

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# What a machine needs before any of our Python runs: the servers, and .venv with the pinned requirements.
+# Installs only what is missing; run again, it does nothing.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+missing_packages() {
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || echo postgresql
+  [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || echo rabbitmq-server
+  command -v redis-server >/dev/null || echo redis-server
+  python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
+  command -v setpriv >/dev/null || echo util-linux
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  command -v sudo >/dev/null || fail "needs root or sudo to install: $packages"
+  sudo "$@"
+}
+
+# The distribution would start each server that it installs, and again at every boot; ours are private ones.
+install_quietly() {
+  command -v apt-get >/dev/null || fail "not a Debian system; install yourself: $packages"
+  say "installing $packages"
+  local policy=/usr/sbin/policy-rc.d written=
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod 755 $policy
+    written=1
+  fi
+  as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
+  local status=0
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $packages >"$log" 2>&1 || status=$?
+  [ -z "$written" ] || as_root rm -f $policy
+  [ $status = 0 ] || { tail -n 20 "$log" >&2; fail "apt-get install $packages failed"; }
+  if [ -d /run/systemd/system ]; then
+    for package in $packages; do
+      case $package in
+        *-server | postgresql) as_root systemctl disable -q "$package" 2>/dev/null || true ;;
+      esac
+    done
+  fi
+}
+
+make_environment() {
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 must be 3.11 or newer"
+  say "making .venv with the pinned requirements"
+  [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; python3 -m venv .venv; }
+  .venv/bin/python -m pip install -q --disable-pip-version-check "$(grep '^uv==' requirements/dev.txt)"
+  # uv doesn't read pip's configuration: a machine that says where packages come from says it to pip.
+  : "${UV_DEFAULT_INDEX:=$(configured index-url)}" "${UV_INDEX:=$(configured extra-index-url)}"
+  : "${UV_FIND_LINKS:=$(configured find-links)}"
+  for name in UV_DEFAULT_INDEX UV_INDEX UV_FIND_LINKS; do
+    if [ -n "${!name}" ]; then export "${name?}"; else unset "$name"; fi
+  done
+  local packages="-e shared"
+  for folder in services/*/; do packages="$packages -e $folder"; done
+  install -r requirements/dev.txt
+  install --no-build-isolation --no-deps $packages
+  echo "$stamp" >.venv/stamp
+}
+
+configured() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null | tr '\n' ' ' | sed 's/ $//' || true; }
+
+install() {
+  .venv/bin/uv pip install -q --python .venv/bin/python "$@" && return
+  say "uv could not; trying pip"
+  .venv/bin/python -m pip install -q --disable-pip-version-check "$@"
+}
+
+mkdir -p .local
+log=.local/setup.log
+if [ "${1:-}" != --python-only ]; then
+  packages=$(missing_packages | tr '\n' ' ')
+  [ -z "$packages" ] || install_quietly
+else
+  packages=$(missing_packages | grep python3-venv || true)
+  [ -z "$packages" ] || install_quietly
+fi
+stamp=$(cat requirements/dev.txt shared/pyproject.toml services/*/pyproject.toml | sha256sum | cut -d' ' -f1)
+[ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ] || make_environment

@@ -15,7 +15,6 @@ Check = Callable[[], Awaitable[object]]
 State = Literal["starting", "ready", "draining"]
 
 CHECK_SECONDS = 2.0
-TOO_SLOW = f"error: no answer within {CHECK_SECONDS:g} s"
 FRESH_SECONDS = 0.5  # gateways probe each second, each of them: they share a result
 # A check that only takes too long may be waiting behind requests: an instance under load is no instance to eject.
 SLOW_SECONDS = 5.0
@@ -25,15 +24,16 @@ SLOW_SECONDS = 5.0
 class _Registered:
     check: Check
     ready: bool
+    within: float
     running: asyncio.Task[str] | None = None
     result: str = ""
     at: float = float("-inf")
     last_good: float = float("-inf")
     slow: bool = False
 
-    def lets_requests_in(self) -> bool:
+    def lets_requests_in(self, slow_for: float) -> bool:
         """Whether it is good enough to be ready: passed, or passed lately and only slow now."""
-        return self.result == "ok" or (self.slow and monotonic() - self.last_good < SLOW_SECONDS)
+        return self.result == "ok" or (self.slow and monotonic() - self.last_good < slow_for)
 
 
 class Health:
@@ -45,18 +45,23 @@ class Health:
     an alert.
     """
 
-    def __init__(self, instance: str) -> None:
+    def __init__(
+        self, instance: str, *, within: float = CHECK_SECONDS, fresh: float = FRESH_SECONDS, slow: float = SLOW_SECONDS
+    ) -> None:
         self.instance = instance
         self.state: State = "starting"
         self.waiting_for = ""  # while starting
         self._checks: dict[str, _Registered] = {}
         self._since = monotonic()
+        self._within = within
+        self._fresh = fresh
+        self._slow = slow
 
     def add(self, name: str, check: Check, *, ready: bool) -> None:
         """Register a check. Its name is shown in `/health`."""
         if name in self._checks:
             raise ValueError(f"there is a health check {name!r} already")
-        self._checks[name] = _Registered(check, ready)
+        self._checks[name] = _Registered(check, ready, self._within)
 
     def opened(self) -> None:
         """The process has all that it needs."""
@@ -69,7 +74,7 @@ class Health:
     async def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Whether requests are welcome, and the answer of `/readyz`."""
         checks = await self._results(only_ready=True) if self.state == "ready" else {}
-        ready = self.state == "ready" and all(self._checks[name].lets_requests_in() for name in checks)
+        ready = self.state == "ready" and all(self._checks[name].lets_requests_in(self._slow) for name in checks)
         status = self.state if self.state != "ready" or ready else "unready"
         return ready, {"status": status, "instance": self.instance, "checks": checks or self._start()}
 
@@ -92,13 +97,13 @@ class Health:
 
     async def _results(self, *, only_ready: bool = False) -> dict[str, str]:
         wanted = {name: check for name, check in self._checks.items() if check.ready or not only_ready}
-        results = await asyncio.gather(*(_result(registered) for registered in wanted.values()))
+        results = await asyncio.gather(*(_result(registered, self._fresh) for registered in wanted.values()))
         return dict(zip(wanted, results, strict=True))
 
 
-async def _result(registered: _Registered) -> str:
+async def _result(registered: _Registered, fresh: float) -> str:
     """`ok` or `error: ...`; callers at the same time share one check."""
-    if monotonic() - registered.at < FRESH_SECONDS:
+    if monotonic() - registered.at < fresh:
         return registered.result
     if registered.running is None:
         registered.running = asyncio.create_task(_run(registered))
@@ -106,15 +111,16 @@ async def _result(registered: _Registered) -> str:
 
 
 async def _run(registered: _Registered) -> str:
+    registered.slow = False
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(registered.within):
             await registered.check()
         result = "ok"
         registered.last_good = monotonic()
     except TimeoutError:
-        result = TOO_SLOW
+        result = f"error: no answer within {registered.within:g} s"
+        registered.slow = True
     except Exception as error:
         result = f"error: {str(error) or type(error).__name__}"
-    registered.slow = result == TOO_SLOW
     registered.result, registered.at, registered.running = result, monotonic(), None
     return result

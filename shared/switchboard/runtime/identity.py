@@ -81,10 +81,11 @@ class InvalidIdentity(Unauthenticated):
 class IdentityVerifier:
     """Checks identities meant for `audience`. A token seen before costs one look-up until it expires."""
 
-    def __init__(self, audience: str, keys: Keys, *, clock: Clock = time) -> None:
+    def __init__(self, audience: str, keys: Keys, *, clock: Clock = time, remembered: int = REMEMBERED) -> None:
         self.keys = keys
         self._audience = audience
         self._clock = clock
+        self._remembered = remembered
         self._seen: dict[str, tuple[Identity, float]] = {}
 
     async def verify(self, token: str | None) -> Identity:
@@ -118,7 +119,7 @@ class IdentityVerifier:
         return identity, expires
 
     def _remember(self, token: str, identity: Identity, expires: float) -> None:
-        while len(self._seen) >= REMEMBERED:
+        while len(self._seen) >= self._remembered:
             self._seen.pop(next(iter(self._seen)))
         self._seen.pop(token, None)
         self._seen[token] = (identity, expires)
@@ -127,11 +128,14 @@ class IdentityVerifier:
 class IdentitySigner:
     """Signs identities, as the gateway does; one is reused for its session until shortly before it expires."""
 
-    def __init__(self, key: OKPKey, *, issuer: str = "api-gateway", clock: Clock = time) -> None:
+    def __init__(
+        self, key: OKPKey, *, issuer: str = "api-gateway", clock: Clock = time, remembered: int = REMEMBERED
+    ) -> None:
         self._key = key
         self._header = {"alg": ALGORITHM, "kid": str(key.kid), "typ": "JWT"}
         self._issuer = issuer
         self._clock = clock
+        self._remembered = remembered
         self._signed: dict[tuple[UUID, Role, object, str], tuple[str, float]] = {}
 
     def sign(self, identity: Identity, audience: str, *, version: object = 0) -> str:
@@ -144,7 +148,7 @@ class IdentitySigner:
         if signed is not None and now < signed[1]:
             return signed[0]
         token = self._encode(identity, audience, int(now))
-        while len(self._signed) >= REMEMBERED:
+        while len(self._signed) >= self._remembered:
             self._signed.pop(next(iter(self._signed)))
         self._signed.pop(key, None)
         self._signed[key] = (token, int(now) + LIFETIME - REUSE_UNTIL)

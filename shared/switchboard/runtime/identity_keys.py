@@ -19,7 +19,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from switchboard.runtime.loops import Loop, Stop
+from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 
 KEYS_PATH = "/internal/identity-keys"
@@ -62,9 +62,10 @@ class FixedKeys:
 class PublishedKeys:
     """Auth's keys, fetched over HTTP from whichever instance answers. Made by `open_keys`."""
 
-    def __init__(self, auth_urls: Sequence[str], client: aiohttp.ClientSession) -> None:
+    def __init__(self, auth_urls: Sequence[str], client: aiohttp.ClientSession, least_pause: float) -> None:
         self._urls = list(auth_urls)
         self._client = client
+        self._least_pause = least_pause
         self._keys: dict[str, OKPKey] = {}
         self._tried = float("-inf")
         self._fetching = asyncio.Lock()
@@ -109,20 +110,18 @@ class PublishedKeys:
     @property
     def _pause(self) -> float:
         """Seconds between two tries: auth is not asked at each request."""
-        return LEAST_PAUSE if self._keys else RETRY_SECONDS
+        return self._least_pause if self._keys else RETRY_SECONDS
 
 
 @asynccontextmanager
-async def open_keys(auth_urls: Sequence[str]) -> AsyncIterator[PublishedKeys]:
-    """Auth's keys, with the HTTP client that fetches them. Waits for nobody."""
+async def open_keys(auth_urls: Sequence[str], *, least_pause: float = LEAST_PAUSE) -> AsyncIterator[PublishedKeys]:
+    """Auth's keys, with the HTTP client that fetches them. Waits for nobody.
+
+    `least_pause`: seconds between two fetches for keys that are not known.
+    """
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as client:
-        yield PublishedKeys(auth_urls, client)
-
-
-def loops_of(keys: Keys) -> list[Loop]:
-    """What keeps these keys fresh."""
-    return [keys.refreshing] if isinstance(keys, PublishedKeys) else []
+        yield PublishedKeys(auth_urls, client, least_pause)
 
 
 def read_keys(text: bytes) -> list[OKPKey]:

@@ -46,7 +46,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
 
     async def slowly(_call: Call) -> None:
         sign("request began").touch()
-        while not sign("answer").exists():  # noqa: ASYNC110 (another process makes it)
+        while not sign("answer").exists():
             await asyncio.sleep(0.01)
 
     health = Health(settings.app_instance_id)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import asyncio
+
+from switchboard.runtime.health import Health
+from switchboard.testing.waiting import until
+
+
+async def failing() -> None:
+    raise RuntimeError("the queue has no consumer")
+
+
+async def passing() -> None:
+    return
+
+
+async def test_all_well() -> None:
+    health = Health("demo-1")
+    health.add("database", passing, ready=True)
+    health.opened()
+
+    healthy, report = await health.report()
+
+    assert healthy
+    assert report["status"] == "ok"
+    assert report["instance"] == "demo-1"
+    assert report["checks"] == {"database": "ok"}
+    assert report["timestamp"].endswith("Z")
+    assert report["uptime"] >= 0
+
+
+async def test_stalled_work_degrades_health_and_leaves_readiness_alone() -> None:
+    health = Health("demo-1")
+    health.add("consumers", failing, ready=False)
+    health.opened()
+
+    healthy, report = await health.report()
+    ready, _ = await health.readiness()
+
+    assert (healthy, report["status"]) == (False, "degraded")
+    assert report["checks"] == {"consumers": "error: the queue has no consumer"}
+    assert ready
+
+
+async def test_what_no_request_can_do_without_fails_readiness() -> None:
+    health = Health("demo-1")
+    health.add("database", failing, ready=True)
+    health.opened()
+
+    ready, readiness = await health.readiness()
+
+    assert not ready
+    assert readiness["status"] == "unready"
+
+
+async def test_nobody_is_ready_while_starting_or_draining() -> None:
+    health = Health("demo-1")
+    health.add("database", passing, ready=True)
+
+    assert not (await health.readiness())[0]
+    health.opened()
+    assert (await health.readiness())[0]
+    health.drain()
+    assert not (await health.readiness())[0]
+
+
+async def test_a_check_that_hangs_is_given_up() -> None:
+    health = Health("demo-1", within=0.01)
+    health.add("database", asyncio.Event().wait, ready=True)
+    health.opened()
+
+    ready, readiness = await health.readiness()
+
+    assert not ready
+    assert "no answer within" in readiness["checks"]["database"]
+
+
+async def test_an_instance_whose_check_is_slow_stays_ready_for_a_while() -> None:
+    slow = asyncio.Event()
+    slow.set()
+    health = Health("demo-1", within=0.02, fresh=0, slow=0.05)
+    health.add("database", slow.wait, ready=True)
+    health.opened()
+    await health.readiness()
+
+    async def is_unready() -> bool:
+        return not (await health.readiness())[0]
+
+    slow.clear()
+
+    assert (await health.readiness())[0]
+    await until(is_unready)
+
+
+async def test_probes_at_the_same_time_share_one_check() -> None:
+    ran = 0
+
+    async def check() -> None:
+        nonlocal ran
+        ran += 1
+        await asyncio.sleep(0.01)
+
+    health = Health("demo-1")
+    health.add("database", check, ready=True)
+    health.opened()
+
+    await asyncio.gather(*(health.readiness() for _ in range(5)), *(health.report() for _ in range(5)))
+
+    assert ran == 1

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from switchboard.runtime.logs import about, configure_logs
+from switchboard.runtime.tracing import continued
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+class Stderr(io.TextIOWrapper):
+    def lines(self) -> list[dict[str, Any]]:
+        self.flush()
+        return [json.loads(line) for line in self.buffer.getvalue().splitlines()]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
+    kept, level = structlog.get_config(), logging.getLogger().level
+    handlers = logging.getLogger().handlers[:]
+    stderr = Stderr(io.BytesIO(), write_through=True)
+    monkeypatch.setattr("sys.stderr", stderr)
+    configure_logs("demo", "demo-1", "info")
+    yield stderr
+    structlog.configure(**kept)
+    logging.basicConfig(handlers=handlers, level=level, force=True)
+
+
+def test_a_line_says_who_and_what_it_belongs_to(stderr: Stderr) -> None:
+    with about(request_id="r1", tenant_id="t1"), continued(f"00-{TRACE}-b7ad6b7169203331-01"):
+        structlog.get_logger().info("request", status=200)
+
+    [line] = stderr.lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "request", "level": "info", "service": "demo", "instance": "demo-1",
+        "request_id": "r1", "tenant_id": "t1", "trace_id": TRACE, "status": 200,
+    }  # fmt: skip
+
+
+def test_facts_end_with_their_block(stderr: Stderr) -> None:
+    with about(event_id="e1"):
+        pass
+
+    structlog.get_logger().info("later")
+
+    assert "event_id" not in stderr.lines()[0]
+
+
+def test_libraries_log_in_the_same_form(stderr: Stderr) -> None:
+    try:
+        raise RuntimeError("a bug")
+    except RuntimeError:
+        with about(request_id="r1"):
+            logging.getLogger("somebody.else").exception("it broke: %s", "again")
+
+    [line] = stderr.lines()
+    assert (line["event"], line["level"], line["request_id"]) == ("it broke: again", "error", "r1")
+    assert "RuntimeError: a bug" in line["exception"]
+
+
+def test_secrets_are_not_written(stderr: Stderr) -> None:
+    structlog.get_logger().info(
+        "login",
+        password="hunter2",
+        session_token="hunter2",
+        Authorization="Bearer hunter2",
+        url="amqp://anna:hunter2@rabbit/",
+        email="anna@example.org",
+    )
+
+    [line] = stderr.lines()
+    assert "hunter2" not in json.dumps(line)
+    assert line["url"] == "amqp://anna:***@rabbit/"
+    assert line["email"] == "anna@example.org"
+
+
+def test_a_lower_level_is_not_written(stderr: Stderr) -> None:
+    structlog.get_logger().debug("detail")
+    logging.getLogger("somebody.else").debug("detail")
+
+    assert stderr.lines() == []

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchboard.runtime.loops import Backoff, EndedEarly, Stop, repeat, run_loops
+from switchboard.runtime.outage import Outage
+
+
+async def test_a_sleep_ends_when_it_is_time_to_stop() -> None:
+    stop = Stop()
+    sleeping = asyncio.create_task(stop.sleep(60))
+    await asyncio.sleep(0)
+
+    stop.set()
+
+    assert await sleeping is True
+    assert await stop.sleep(60) is True
+
+
+async def test_a_sleep_that_was_not_disturbed_says_so() -> None:
+    assert await Stop().sleep(0.001) is False
+
+
+async def test_a_crashing_loop_ends_the_others() -> None:
+    ended = asyncio.Event()
+
+    async def crash(_stop: Stop) -> None:
+        raise RuntimeError("a bug")
+
+    async def work(stop: Stop) -> None:
+        try:
+            await stop.wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run_loops([work, crash], Stop())
+
+    assert raised.group_contains(RuntimeError, match="a bug")
+    assert ended.is_set()
+
+
+async def test_a_loop_that_ends_early_is_an_error_that_names_it() -> None:
+    async def forgetful(_stop: Stop) -> None:
+        return
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await run_loops([forgetful], Stop())
+
+    assert raised.group_contains(EndedEarly, match="forgetful")
+
+
+async def test_a_repeated_step_outlives_an_outage() -> None:
+    stop, calls = Stop(), []
+
+    async def step() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise Outage("away")
+        stop.set()
+
+    await repeat(step, every=0.001)(stop)
+
+    assert calls == [0, 1]
+
+
+async def test_a_repeated_step_does_not_hide_a_bug() -> None:
+    async def step() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await repeat(step, every=0.001)(Stop())
+
+
+def test_pauses_grow_up_to_a_bound_and_begin_again() -> None:
+    backoff = Backoff(first=1, most=4)
+
+    pauses = [backoff.pause() for _ in range(5)]
+    backoff.reset()
+    pauses.append(backoff.pause())
+
+    for pause, expected in zip(pauses, [1, 2, 4, 4, 4, 1], strict=True):
+        assert expected * 0.8 <= pause <= expected * 1.2

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from switchboard.runtime.settings import (
+    BusSettings,
+    DatabaseSettings,
+    Duration,
+    IdentitySettings,
+    RedisSettings,
+    load,
+)
+
+
+class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
+    trial_duration: Duration = timedelta(days=14)
+
+
+GOOD = {
+    "PORT": "8001",
+    "DATABASE_URL": "postgresql://anna:hunter2@db:5432/switchboard_demo",
+    "AMQP_URL": "amqp://anna:hunter2@rabbit/",
+    "REDIS_URL": "redis://redis/0",
+    "AUTH_URLS": "http://auth-1:8101/, http://auth-2:8101",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAL_DURATION", "90m")
+    monkeypatch.setenv("LOG_LEVEL", "")
+
+    settings = load(Settings)
+
+    assert settings.port == 8001
+    assert settings.auth_urls == ("http://auth-1:8101", "http://auth-2:8101")
+    assert settings.trial_duration == timedelta(minutes=90)
+    assert settings.log_level == "info"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("PORT", None, "PORT is missing"),
+        ("PORT", "", "PORT is missing"),
+        ("PORT", "70000", "PORT should be less than or equal to 65535"),
+        ("DATABASE_URL", "hunter2", "DATABASE_URL must be a URL such as postgresql://host:port"),
+        ("DATABASE_URL", "mysql://hunter2@db/x", "DATABASE_URL must be a URL such as postgresql://host:port"),
+        ("AMQP_URL", "amqp://hunter2@rabbit:eighty/", "AMQP_URL must be a URL such as amqp://host:port"),
+        ("AUTH_URLS", "http://auth-1,hunter2", "AUTH_URLS must be a URL such as http://host:port"),
+        ("AUTH_URLS", None, "AUTH_URLS is missing"),
+        ("TRIAL_DURATION", "14", "TRIAL_DURATION must be a duration such as 5s, 30m, 2h or 14d"),
+        ("TRIAL_DURATION", "-5s", "TRIAL_DURATION must be a duration such as 5s, 30m, 2h or 14d"),
+        ("TRIAL_DURATION", "9999999999d", "TRIAL_DURATION is too long"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL should be 'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_setting_that_is_missing_or_malformed_is_named_in_one_line_without_its_value(
+    name: str, value: str | None, complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if value is None:
+        monkeypatch.delenv(name)
+    else:
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SystemExit) as end:
+        load(Settings)
+
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"cannot start: {complaint}\n"
+
+
+def test_several_wrong_settings_still_make_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PORT")
+    monkeypatch.delenv("AMQP_URL")
+
+    with pytest.raises(SystemExit):
+        load(Settings)
+
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert "PORT is missing" in line
+    assert "AMQP_URL is missing" in line
+
+
+def test_settings_shown_in_a_traceback_tell_no_password() -> None:
+    assert "hunter2" not in repr(load(Settings))

@@ -9,6 +9,7 @@ from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.consumer import Consumer
 from switchboard.messaging.delivery import Effect, TransactionalEffect
+from switchboard.messaging.peers import Peers
 from switchboard.messaging.pruning import prune_forever
 from switchboard.messaging.relay import Relay
 from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
@@ -60,13 +61,14 @@ class Bus:
         return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
 
     def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect]]) -> Loop:
-        loops: list[Loop] = []
+        peers = Peers(self._consuming, subscriptions[0][0].service, self._instance)
+        loops: list[Loop] = [peers.run]
         for subscription, effect in subscriptions:
             consumers = [
                 Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries)
                 for queue in subscription.queues()
             ]
-            watch = Watch(self._consuming, self._instance, consumers)
+            watch = Watch(self._consuming, peers, self._instance, consumers)
             self.checks[subscription.queue] = watch.check
             loops += [consumer.run for consumer in consumers] + [watch.run]
         return _together(*loops)

@@ -142,7 +142,7 @@ class Consumer:
             error = await self._attempt(message)
             if error is None:
                 return None
-            if is_hopeless(error) or monotonic() >= until:
+            if is_hopeless(error) or (attempts > 1 and monotonic() >= until):
                 return await self._park(message, error, attempts)
             if await stop.sleep(self._retries.pause_in_place(attempts)):
                 raise _Stopping

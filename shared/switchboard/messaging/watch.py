@@ -1,19 +1,18 @@
 """A watch over a process's consumers: that the broker still has them, and that partitions are spread.
 
-A broker can drop a consumer without a word reaching us. And the place of the single active consumer goes to whoever
-came first: the first instance up would keep every partition. So an instance that sees others come begins anew on its
-share of the partitions, and queues up behind them there.
+A broker can drop a consumer without a word reaching us. And the place of a queue's single active consumer goes to
+whoever came first: the first instance up would keep every partition. So when instances come or go, each begins anew
+on the partitions that are another's by turn, and so queues up behind it.
 """
 
 from __future__ import annotations
-
-from zlib import crc32
 
 import structlog
 from aio_pika.abc import AbstractChannel
 
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.consumer import Consumer
+from switchboard.messaging.peers import Peers
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 
@@ -23,22 +22,26 @@ log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Run it as a loop beside its consumers."""
+    """Run it as a loop beside its consumers, one a partition."""
 
-    def __init__(self, broker: Broker, instance: str, consumers: list[Consumer]) -> None:
+    def __init__(self, broker: Broker, peers: Peers, instance: str, consumers: list[Consumer]) -> None:
         self._broker = broker
-        self._turn = crc32(instance.encode())
+        self._peers = peers
+        self._instance = instance
         self._consumers = consumers
-        self._counts: dict[str, int] = {}
+        self._seen: list[str] = [instance]  # at the last look
+        self._spread_over: list[str] = [instance]
+        self._unattended: set[str] = set()
 
     async def run(self, stop: Stop) -> None:
         while not await stop.sleep(WATCH_SECONDS):
+            self._spread()
             try:
                 async with self._broker.channel(confirms=False) as channel:
-                    for partition, consumer in enumerate(self._consumers):
-                        await self._look_at(channel, consumer, partition)
+                    for consumer in self._consumers:
+                        await self._look_at(channel, consumer)
             except Outage:
-                self._counts.clear()
+                self._unattended.clear()
 
     async def check(self) -> None:
         """Raises when a queue has no consumer of ours."""
@@ -46,13 +49,23 @@ class Watch:
         if detached:
             raise RuntimeError(f"no consumer on {', '.join(detached)}")
 
-    async def _look_at(self, channel: AbstractChannel, consumer: Consumer, partition: int) -> None:
+    def _spread(self) -> None:
+        """Once for each change of who lives, and not before it was seen twice."""
+        before, self._seen = self._seen, self._peers.names()
+        if len(self._consumers) < 2 or self._seen != before or self._seen == self._spread_over:
+            return
+        self._spread_over = self._seen
+        for partition, consumer in enumerate(self._consumers):
+            if self._seen[partition % len(self._seen)] != self._instance:
+                log.info("partition_left_to_another", queue=consumer.queue, instances=len(self._seen))
+                consumer.begin_anew()
+
+    async def _look_at(self, channel: AbstractChannel, consumer: Consumer) -> None:
         queue = await channel.declare_queue(consumer.queue, passive=True)
-        count = queue.declaration_result.consumer_count or 0
-        before, self._counts[consumer.queue] = self._counts.get(consumer.queue, count), count
-        if count == before == 0 and consumer.attached:
+        if queue.declaration_result.consumer_count or not consumer.attached:
+            self._unattended.discard(consumer.queue)
+        elif consumer.queue in self._unattended:
             log.error("consumer_lost", queue=consumer.queue)
             consumer.begin_anew()
-        elif count > before and len(self._consumers) > 1 and (partition + self._turn) % count != 0:
-            log.info("place_given_back", queue=consumer.queue, consumers=count)
-            consumer.begin_anew()
+        else:
+            self._unattended.add(consumer.queue)  # may be on its way: look once more

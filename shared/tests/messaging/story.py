@@ -1,0 +1,111 @@
+"""A small product of its own for these tests: one ordered and one unordered subscription."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from switchboard.contracts.auth import TrialSweep
+from switchboard.contracts.consumers import Subscription
+from switchboard.contracts.conversations import ConversationRead
+from switchboard.contracts.message import Event
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.bus import Bus, open_bus
+from switchboard.messaging.dead_letters import DeadLetters
+from switchboard.messaging.retries import Retries
+from switchboard.messaging.subscriptions import Subscriptions
+from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.database import Database
+from switchboard.runtime.loops import Loop, Stop
+
+ORDERED = Subscription("conversations", "ordered", (ConversationRead,), partitions=2)
+UNORDERED = Subscription("conversations", "unordered", (TrialSweep,), partitions=0)
+REGISTRY = (ORDERED, UNORDERED)
+QUICK = Retries(
+    in_place=timedelta(seconds=0.5),
+    pauses=(timedelta(milliseconds=50),),
+    delays=(timedelta(milliseconds=20), timedelta(milliseconds=40)),
+)
+TENANT = UUID("0192f7a0-0000-7000-8000-0000000000aa")
+USER = UUID("0192f7a0-0000-7000-8000-000000000001")
+
+Handler = Callable[[Event, Work], Awaitable[None]]
+
+
+def read(seq: int, phone: str = "+14155550100") -> ConversationRead:
+    return ConversationRead(user_id=USER, contact_phone=phone, seq=seq)
+
+
+async def note(event: ConversationRead, work: Work) -> None:
+    """The handler of most tests: its effect is a row."""
+    await work.conn.execute("insert into noted (subject, seq) values ($1, $2)", event.subject, event.seq)
+
+
+async def note_sweep(_: TrialSweep, work: Work) -> None:
+    await work.conn.execute("insert into noted (subject, seq) values ('sweep', 0)")
+
+
+@dataclass
+class Messaging:
+    """One service with its database and bus; `running` runs an instance of it."""
+
+    database: Database
+    database_url: str
+    amqp_url: str
+    on_read: Handler = field(default=note)  # type: ignore[assignment]
+    on_sweep: Handler = field(default=note_sweep)  # type: ignore[assignment]
+
+    @asynccontextmanager
+    async def instance(self, name: str = "conversations-1", *, relay: bool = True) -> AsyncIterator[Bus]:
+        subscriptions = Subscriptions("conversations", REGISTRY)
+        subscriptions.on(ConversationRead, lambda event, work: self.on_read(event, work))
+        subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))  # type: ignore[arg-type]
+        async with open_bus(
+            self.amqp_url, service="conversations", instance=name, registry=REGISTRY, retries=QUICK
+        ) as bus:
+            loops = [bus.consume(subscriptions, self.database)]
+            async with running(*loops, *([bus.relay(self.database)] if relay else [])):
+                yield bus
+
+    async def publish(self, *messages: ConversationRead | TrialSweep) -> None:
+        async with open_work(self.database, tenant_id=TENANT) as work:
+            for message in messages:
+                await work.publish(message)
+
+    async def noted(self, phone: str = "+14155550100") -> list[int]:
+        """The `seq` of this conversation's events, in the order in which they took effect."""
+        subject = read(0, phone).subject
+        rows = await self.database.pool.fetch("select seq from noted where subject = $1 order by id", subject)
+        return [row["seq"] for row in rows]
+
+    async def count(self, table: str) -> int:
+        return int(await self.database.pool.fetchval(f"select count(*) from {table}"))
+
+    @asynccontextmanager
+    async def dead_letters(self) -> AsyncIterator[DeadLetters]:
+        broker = Broker(self.amqp_url, "operator")
+        try:
+            yield DeadLetters(broker, REGISTRY)
+        finally:
+            await broker.close()
+
+    async def parked(self) -> list[tuple[str, int]]:
+        """Reason and attempts of every dead letter."""
+        async with self.dead_letters() as letters:
+            return [(letter.reason.rpartition(".")[2], letter.attempts) for letter in await letters.find()]
+
+
+@asynccontextmanager
+async def running(*loops: Loop) -> AsyncIterator[None]:
+    stop = Stop()
+    tasks = [asyncio.create_task(loop(stop)) for loop in loops]  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await asyncio.gather(*tasks)

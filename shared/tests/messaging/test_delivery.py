@@ -1,0 +1,207 @@
+"""What happens to a message, from the commit that wrote it to the commit of its effect."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aio_pika
+import pytest
+
+from switchboard.contracts.auth import TrialSweep
+from switchboard.contracts.conversations import ConversationRead
+from switchboard.messaging.dead_letters import DeadLetter, DeadLetters
+from switchboard.messaging.routing import COMMANDS, EVENTS, routing_key
+from switchboard.messaging.work import Work, open_work
+from switchboard.testing import becomes, until
+
+from .story import ORDERED, TENANT, UNORDERED, Messaging, note, read
+
+
+async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS) -> None:
+    """As a stranger would: past the outbox."""
+    key = TrialSweep.type if exchange == COMMANDS else routing_key(read(0), TENANT)
+    connection = await aio_pika.connect(messaging.amqp_url)
+    async with connection, connection.channel(on_return_raises=True) as channel:
+        target = await channel.get_exchange(exchange)
+        await target.publish(aio_pika.Message(body, delivery_mode=2, type="conversation.read"), key)
+
+
+async def two(letters: DeadLetters) -> list[DeadLetter]:
+    found = await letters.find()
+    return found if len(found) == 2 else []
+
+
+async def publish_and_fail(messaging: Messaging) -> None:
+    async with open_work(messaging.database, tenant_id=TENANT) as work:
+        await work.publish(read(1))
+        raise ZeroDivisionError
+
+
+async def test_what_is_committed_takes_effect_in_order(messaging: Messaging) -> None:
+    async with messaging.instance():
+        for first in range(1, 201, 20):
+            await messaging.publish(*(read(seq) for seq in range(first, first + 20)))
+
+        await becomes(lambda: messaging.count("noted"), 200)
+
+    assert await messaging.noted() == list(range(1, 201))
+    assert await messaging.count("outbox") == 0
+
+
+async def test_what_is_rolled_back_is_never_sent(messaging: Messaging) -> None:
+    async with messaging.instance():
+        with pytest.raises(ZeroDivisionError):
+            await publish_and_fail(messaging)
+        await messaging.publish(read(2))
+
+        await becomes(lambda: messaging.count("noted"), 1)
+
+    assert await messaging.noted() == [2]
+
+
+async def test_what_was_published_before_the_first_consumer_waits_for_it(messaging: Messaging) -> None:
+    await messaging.publish(read(1), TrialSweep())
+    async with messaging.instance():
+        await becomes(lambda: messaging.count("noted"), 2)
+
+
+async def test_a_message_sent_twice_takes_effect_once(messaging: Messaging) -> None:
+    await messaging.publish(read(1))
+    async with messaging.database.connection() as conn:
+        await conn.execute(
+            "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
+            " select event_id, exchange, routing_key, type, subject, body from outbox"
+        )
+
+    async with messaging.instance():
+        await messaging.publish(read(2))
+        await becomes(messaging.noted, [1, 2])
+
+
+async def test_a_message_of_broken_json_is_parked_and_healthy_ones_go_on(messaging: Messaging) -> None:
+    async with messaging.instance():
+        await messaging.publish(read(1))
+        await becomes(messaging.noted, [1])
+
+        await send_raw(messaging, b"{not json")
+        await messaging.publish(read(2))
+
+        await becomes(messaging.noted, [1, 2])
+        await becomes(messaging.parked, [("Unreadable", 1)])
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+async def test_a_message_of_a_wrong_schema_is_parked_and_healthy_ones_go_on(messaging: Messaging) -> None:
+    async with messaging.instance():
+        wrong = read(7).model_copy(update={"seq": "seven"})
+        await messaging.publish(wrong, read(8))
+
+        await becomes(messaging.noted, [8])
+        await becomes(messaging.parked, [("ValidationError", 1)])
+
+
+async def test_a_message_that_always_fails_is_parked_and_later_ones_of_its_subject_go_on(messaging: Messaging) -> None:
+    async def refuse_the_third(event: ConversationRead, work: Work) -> None:
+        if event.seq == 3:
+            raise ZeroDivisionError
+        await note(event, work)
+
+    messaging.on_read = refuse_the_third  # type: ignore[assignment]
+    async with messaging.instance():
+        await messaging.publish(*(read(seq) for seq in range(1, 6)))
+
+        await becomes(messaging.noted, [1, 2, 4, 5])
+        async with messaging.dead_letters() as letters:
+            (letter,) = await until(letters.find)
+
+    assert (letter.reason, letter.subscription) == ("builtins.ZeroDivisionError", ORDERED.queue)
+    assert letter.attempts > 1
+    assert "instance" in letter.handler
+
+
+async def test_a_failing_message_holds_up_its_own_partition_alone(messaging: Messaging) -> None:
+    stuck = asyncio.Event()
+
+    async def wait_on_the_first(event: ConversationRead, work: Work) -> None:
+        if event.contact_phone == "+14155550100":
+            stuck.set()
+            raise ZeroDivisionError
+        await note(event, work)
+
+    messaging.on_read = wait_on_the_first  # type: ignore[assignment]
+    others = [f"+1415555{n:04}" for n in range(101, 141)]
+    async with messaging.instance():
+        await messaging.publish(read(1))
+        await stuck.wait()
+        await messaging.publish(*(read(1, phone) for phone in others))
+
+        await becomes(lambda: messaging.count("noted"), len(others))
+
+
+async def test_an_unordered_message_that_fails_at_first_comes_back_after_a_pause(messaging: Messaging) -> None:
+    tries = 0
+
+    async def fail_twice(_: TrialSweep, work: Work) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 4:  # each delivery is tried with its batch and alone
+            raise ZeroDivisionError
+        await work.conn.execute("insert into noted (subject, seq) values ('sweep', 1)")
+
+    messaging.on_sweep = fail_twice  # type: ignore[assignment]
+    async with messaging.instance():
+        await messaging.publish(TrialSweep())
+
+        await becomes(lambda: messaging.count("noted"), 1)
+
+    assert await messaging.parked() == []
+
+
+async def test_an_unordered_message_that_always_fails_is_parked_after_the_last_pause(messaging: Messaging) -> None:
+    async def fail(_: TrialSweep, work: Work) -> None:
+        raise ZeroDivisionError
+
+    messaging.on_sweep = fail  # type: ignore[assignment]
+    async with messaging.instance():
+        await messaging.publish(TrialSweep())
+
+        await becomes(messaging.parked, [("ZeroDivisionError", 3)])
+
+
+async def test_a_replayed_message_takes_effect_once_its_handler_is_mended(messaging: Messaging) -> None:
+    async def fail(event: ConversationRead, work: Work) -> None:
+        raise ZeroDivisionError
+
+    messaging.on_read = fail  # type: ignore[assignment]
+    async with messaging.instance(), messaging.dead_letters() as letters:
+        await messaging.publish(read(1))
+        await until(messaging.parked)
+        messaging.on_read = note  # type: ignore[assignment]
+
+        assert await letters.replay(ORDERED.queue) == 1
+
+        await becomes(messaging.noted, [1])
+        assert await letters.counts() == {ORDERED.queue: 0, UNORDERED.queue: 0}
+
+
+async def test_discarding_one_dead_letter_leaves_the_others(messaging: Messaging) -> None:
+    async with messaging.instance(), messaging.dead_letters() as letters:
+        await letters.counts()  # declares the queues
+        await send_raw(messaging, b"{one")
+        await send_raw(messaging, b"{two")
+        first, second = await until(lambda: two(letters))
+
+        assert await letters.discard(ORDERED.queue, id=first.id) == 1
+
+        assert [letter.body for letter in await letters.find()] == [second.body]
+
+
+async def test_a_message_goes_only_to_its_own_subscription_when_replayed(messaging: Messaging) -> None:
+    async with messaging.instance(), messaging.dead_letters() as letters:
+        await letters.counts()  # declares the queues
+        await send_raw(messaging, b"{broken", exchange=COMMANDS)
+        await until(messaging.parked)
+
+        await letters.replay(UNORDERED.queue)
+
+        await becomes(letters.counts, {ORDERED.queue: 0, UNORDERED.queue: 1})

@@ -1,0 +1,77 @@
+"""One leader, on the database's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import Stop
+from switchboard.testing import until
+
+from .story import Messaging, running
+
+
+@asynccontextmanager
+async def frozen(lease: Lease) -> AsyncIterator[None]:
+    """Won, and then never renewed: as by a process that is stopped."""
+    task = asyncio.create_task(lease.run(Stop()))
+    await until(lambda: lease.held())
+    task.cancel()
+    yield
+
+
+async def test_one_of_two_holds_it(messaging: Messaging) -> None:
+    first, second = (Lease(messaging.database, "leader", name) for name in ("a", "b"))
+    async with running(first.run):
+        await until(lambda: first.held())
+        async with running(second.run):
+            await asyncio.sleep(0)
+
+            assert (first.held(), second.held()) == (True, False)
+
+
+async def test_one_that_resigns_hands_over_at_once(messaging: Messaging) -> None:
+    first = Lease(messaging.database, "leader", "a", ttl=30, renew_every=10)
+    second = Lease(messaging.database, "leader", "b", ttl=30, renew_every=10)
+    async with running(first.run):
+        await until(lambda: first.held())
+        stop = Stop()
+        waiting = asyncio.create_task(second.run(stop))
+        await asyncio.sleep(0)
+
+    await until(lambda: second.held(), within=5)
+
+    assert (first.held(), second.term) == (False, 2)
+    stop.set()
+    await waiting
+
+
+async def test_one_that_hangs_stops_trusting_it_before_another_may_take_it(messaging: Messaging) -> None:
+    hanging = Lease(messaging.database, "leader", "a", ttl=1.0, margin=0.5, renew_every=0.1)
+    other = Lease(messaging.database, "leader", "b", ttl=1.0, margin=0.5, renew_every=0.1)
+    async with frozen(hanging), running(other.run):
+        await until(lambda: other.held() or not hanging.held())
+
+        assert not hanging.held()
+        await until(lambda: other.held())
+        assert (hanging.term, other.term) == (1, 2)
+
+
+async def test_one_that_hangs_in_an_open_transaction_blocks_nobody(messaging: Messaging) -> None:
+    hanging = Lease(messaging.database, "leader", "a", ttl=1.0)
+    other = Lease(messaging.database, "leader", "b", ttl=1.0)
+    async with frozen(hanging):
+        stuck = await asyncpg.connect(
+            messaging.database_url, server_settings={"idle_in_transaction_session_timeout": "2000"}
+        )
+        await stuck.execute("begin")
+        await stuck.execute("update leases set expires_at = clock_timestamp() where name = 'leader'")
+
+        async with running(other.run):
+            await until(lambda: other.held(), within=8)
+
+        stuck.terminate()

@@ -1,0 +1,58 @@
+"""From the outbox to the broker, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+
+from switchboard.contracts.conversations import ConversationCleared
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.relay import Relay
+from switchboard.messaging.work import open_work
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import Stop
+from switchboard.testing import becomes, until
+
+from .story import QUICK, REGISTRY, TENANT, USER, Messaging, read
+
+
+async def test_a_message_that_no_queue_takes_holds_back_its_subject_alone(messaging: Messaging) -> None:
+    """Nobody here subscribes to `conversation.cleared`: the broker returns it."""
+    async with open_work(messaging.database, tenant_id=TENANT) as work:
+        await work.publish(ConversationCleared(user_id=USER, contact_phone="+14155550100", up_to_seq=1))
+        await work.publish(read(2, "+14155550100"))
+        await work.publish(read(1, "+14155550199"))
+
+    async with messaging.instance():
+        await becomes(lambda: messaging.noted("+14155550199"), [1])
+
+        assert await messaging.noted("+14155550100") == []
+        await becomes(lambda: messaging.count("outbox"), 2)
+
+
+async def test_a_relay_that_hangs_is_replaced(messaging: Messaging) -> None:
+    """The first holder never renews: as if its process were stopped."""
+    hanging = Lease(messaging.database, "relay", "hanging", ttl=1.0)
+    taking = asyncio.create_task(hanging.run(Stop()))
+    await until(lambda: hanging.held())
+    taking.cancel()
+    await messaging.publish(read(1))
+
+    async with messaging.instance():
+        await becomes(messaging.noted, [1])
+
+
+async def test_two_relays_at_once_do_no_harm(messaging: Messaging) -> None:
+    """What a holder that was paused does when it goes on: it sends rows that its successor has in hand as well."""
+    await messaging.publish(*(read(seq) for seq in range(1, 301)))
+    stop, broker = Stop(), Broker(messaging.amqp_url, "second relay")
+    unaware = Lease(messaging.database, "another", "unaware")
+    second = Relay(messaging.database, broker, unaware, REGISTRY, QUICK)
+    tasks = [asyncio.create_task(unaware.run(stop)), asyncio.create_task(second.run(stop))]
+
+    async with messaging.instance():
+        await becomes(lambda: messaging.count("outbox"), 0)
+        await becomes(messaging.noted, list(range(1, 301)))
+
+    stop.set()
+    await asyncio.gather(*tasks)
+    await broker.close()

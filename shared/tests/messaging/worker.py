@@ -1,0 +1,22 @@
+"""An instance of the tests' service in a process of its own, to be killed: `worker NAME DATABASE_URL AMQP_URL`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from switchboard.runtime.database import open_database
+
+from .story import Messaging
+
+
+async def main(name: str, database_url: str, amqp_url: str) -> None:
+    async with (
+        open_database(database_url, application="conversations") as database,
+        Messaging(database, database_url, amqp_url).instance(name),
+    ):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -73,7 +73,7 @@ class Postgres:
         method = "trust" if self.place.throwaway else "scram-sha-256"
         words: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
         words += ["--locale", "C.UTF-8", "--no-sync"]
-        initdb = self._as_own_user() + [_binary("initdb"), *words]
+        initdb = [*self._as_own_user(), _binary("initdb"), *words]
         made = subprocess.run(initdb, check=False, capture_output=True, text=True)
         password.unlink()
         if made.returncode:
@@ -84,7 +84,7 @@ class Postgres:
     def _data(self) -> Path:
         return self.place.data("postgres")
 
-    def _as_own_user(self) -> list[str | Path]:
+    def _as_own_user(self) -> list[str]:
         """Postgres refuses to run as root, and its user may not be let into, say, /root."""
         if os.geteuid() != 0:
             return []

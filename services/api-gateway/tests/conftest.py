@@ -44,7 +44,7 @@ class Stack:
             app_instance_id="auth",
             database_url=self.database_url,
             amqp_url=self.amqp_url,
-            redis_url=self.redis_url,
+            redis_url=settings.pop("redis_url", self.redis_url),
             identity_key_file=self._keys / "public.json",
             **settings,
         )

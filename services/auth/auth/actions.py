@@ -104,12 +104,15 @@ async def begin_session(work: Work, user: User, lasts: timedelta, origin: Origin
     return SignedIn(user, tenant, session, token)
 
 
-async def end_session(work: Work, user_id: UUID, session_id: UUID, reason: str, now: datetime) -> list[Mark]:
-    """End one session of a user, again if need be: the mark may not have been shown the first time."""
+async def end_session(work: Work, user_id: UUID, session_id: UUID, reason: str, now: datetime) -> list[Mark] | None:
+    """End one session of a user, again if need be: the mark may not have been shown the first time.
+
+    None when the user has no such session.
+    """
     assert work.tenant_id is not None
     found = await store.end_session(work.conn, work.tenant_id, user_id, session_id, now)
     if found is None:
-        return []
+        return None
     session, was_live = found
     return await _ended(work, user_id, [session], reason if was_live else None)
 
@@ -119,6 +122,16 @@ async def end_sessions(work: Work, user_id: UUID, reason: str, now: datetime, *,
     assert work.tenant_id is not None
     ended = await store.end_sessions(work.conn, work.tenant_id, user_id, now, but)
     return await _ended(work, user_id, ended, reason)
+
+
+async def change_password(work: Work, proven: User, new_hash: str, session_id: UUID, now: datetime) -> list[Mark]:
+    """Set a password for who has shown the old one; all other sessions end. Raises `InvalidCredentials` if that has
+    changed meanwhile."""
+    user = await store.lock_user(work.conn, proven.tenant_id, proven.id)
+    if user.password_hash != proven.password_hash:
+        raise InvalidCredentials()
+    await store.save_user(work.conn, user.with_password(new_hash))
+    return await end_sessions(work, user.id, "password_changed", now, but=session_id)
 
 
 async def _ended(work: Work, user_id: UUID, sessions: list[Session], reason: str | None) -> list[Mark]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from auth.api import SessionRoutes
+from auth.api import routes
 from auth.consumers import subscriptions
 from auth.cookies import SessionCookie
 from auth.housekeeping import forgetting_sessions
 from auth.keys import KeyFile
+from auth.parts import Parts
 from auth.passwords import open_passwords
 from auth.session_cache import SessionCache
 from auth.settings import Settings
+from auth.throttle import Throttle
 from switchboard.messaging.bus import open_bus
 from switchboard.runtime.app import App
 from switchboard.runtime.database import open_database
@@ -39,10 +41,11 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         passwords = await stack.enter_async_context(open_passwords())
         keys = KeyFile(settings.identity_key_file)
         cache = SessionCache(redis, database)
-        sessions = SessionRoutes(
+        parts = Parts(
             database=database,
             cache=cache,
             passwords=passwords,
+            throttle=Throttle(redis),
             keys=keys,
             cookie=SessionCookie.for_url(settings.public_url),
             trial_duration=settings.trial_duration,
@@ -61,7 +64,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             health.add(check_name, check, ready=False)
         http = http_app(
             "auth",
-            sessions.table(),
+            routes(parts),
             health=health,
             verifier=IdentityVerifier("auth", keys),
             database=database,

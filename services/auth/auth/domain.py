@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from switchboard.contracts.auth import RoleName, TenantStatus
-from switchboard.runtime.refusals import Conflict, Forbidden, Invalid, Unauthenticated
+from switchboard.runtime.refusals import Conflict, Forbidden, Invalid, Refusal, Unauthenticated
 
 RANKS: dict[RoleName, int] = {"agent": 0, "admin": 1, "owner": 2}
 
@@ -34,10 +34,11 @@ class RankTooLow(Forbidden):
     """Nobody gives a role above their own, nor changes somebody above them."""
 
 
-class InviteInvalid(Invalid):
+class InviteInvalid(Refusal):
     """The invitation is unknown, used or too old."""
 
     code = "invite_invalid"
+    status = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +92,18 @@ class User:
         """Given `role` by somebody of role `by`. Raises `OwnerStays` or `RankTooLow`."""
         if role == self.role:
             return self
-        self._check_touched_by(by)
+        if self.role == "owner":
+            raise OwnerStays()
         if RANKS[role] > RANKS[by] or role == "owner":
             raise RankTooLow()
         return replace(self, role=role, version=self.version + 1)
 
-    def switched(self, disabled: bool, by: RoleName) -> User:
-        """Disabled or enabled again, by somebody of role `by`. Raises `OwnerStays` or `RankTooLow`."""
+    def switched(self, disabled: bool) -> User:
+        """Disabled or enabled again. Raises `OwnerStays`."""
         if disabled == self.disabled:
             return self
-        self._check_touched_by(by)
+        if self.role == "owner":
+            raise OwnerStays()
         return replace(self, disabled=disabled, version=self.version + 1)
 
     def renamed(self, name: str) -> User:
@@ -109,9 +112,8 @@ class User:
     def with_password(self, password_hash: str) -> User:
         return replace(self, password_hash=password_hash)
 
-    def _check_touched_by(self, role: RoleName) -> None:
-        if self.role == "owner":
-            raise OwnerStays()
+    def check_touched_by(self, role: RoleName) -> None:
+        """Raises `RankTooLow` for who stands below this user."""
         if RANKS[self.role] > RANKS[role]:
             raise RankTooLow()
 

@@ -135,6 +135,38 @@ async def list_users(conn: asyncpg.Connection, tenant_id: UUID, after: UUID | No
     return [User(**row) for row in rows]
 
 
+async def add_invite(conn: asyncpg.Connection, id: UUID, user: User, token_hash: bytes, expires_at: datetime) -> None:
+    await conn.execute(
+        "insert into invites (id, tenant_id, user_id, token_hash, expires_at) values ($1, $2, $3, $4, $5)",
+        id,
+        user.tenant_id,
+        user.id,
+        token_hash,
+        expires_at,
+    )
+
+
+async def take_invite(conn: asyncpg.Connection, token_hash: bytes, now: datetime) -> tuple[UUID, UUID] | None:
+    """Accept it, once: its tenant and user. None when it is unknown, used or too old."""
+    row = await conn.fetchrow(
+        """update invites set accepted_at = $2 where token_hash = $1 and accepted_at is null and expires_at > $2
+           returning tenant_id, user_id""",
+        token_hash,
+        now,
+    )
+    return (row["tenant_id"], row["user_id"]) if row else None
+
+
+async def drop_invites(conn: asyncpg.Connection, user_id: UUID) -> None:
+    await conn.execute("delete from invites where user_id = $1 and accepted_at is null", user_id)
+
+
+async def has_joined(conn: asyncpg.Connection, user_id: UUID) -> bool:
+    """Whether the user can sign in: signed up, or accepted an invitation."""
+    joined: bool = await conn.fetchval("select password_hash is not null from users where id = $1", user_id)
+    return joined
+
+
 async def add_session(conn: asyncpg.Connection, session: Session) -> None:
     await conn.execute(
         f"insert into sessions ({SESSION}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -155,13 +187,24 @@ async def find_live_session(conn: asyncpg.Connection, token_hash: bytes, now: da
     return await conn.fetchrow(LIVE_SESSION, token_hash, now)
 
 
-async def list_sessions(conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, now: datetime) -> list[Session]:
+async def list_sessions(
+    conn: asyncpg.Connection,
+    tenant_id: UUID,
+    user_id: UUID,
+    now: datetime,
+    *,
+    before: UUID | None = None,
+    limit: int | None = None,
+) -> list[Session]:
+    """Those that live, newest first."""
     rows = await conn.fetch(
         f"""select {SESSION} from sessions where tenant_id = $1 and user_id = $2 and ended_at is null
-            and expires_at > $3 order by id desc limit 200""",
+            and expires_at > $3 and ($4::uuid is null or id < $4) order by id desc limit $5""",
         tenant_id,
         user_id,
         now,
+        before,
+        limit,
     )
     return [Session(**row) for row in rows]
 

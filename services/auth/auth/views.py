@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, EmailStr, Field, StringConstraints
 
 from auth.actions import SignedIn
-from auth.domain import Tenant, User
+from auth.domain import Session, Tenant, User
+from auth.preferences import known_zone, normalised
 from switchboard.contracts.auth import RoleName, TenantStatus
-from switchboard.runtime.http import Body
+from switchboard.runtime.http import Body, Moment
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 NewPassword = Annotated[str, StringConstraints(min_length=8, max_length=256)]
+GivenRole = Literal["admin", "agent"]
+Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(normalised)]
+TimeZone = Annotated[str, StringConstraints(max_length=60), AfterValidator(known_zone)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 
 
@@ -28,6 +32,41 @@ class SignUp(Body):
 class LogIn(Body):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class AcceptInvite(Body):
+    token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    password: NewPassword
+
+
+class ChangePassword(Body):
+    current: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    new: NewPassword
+
+
+class ChangeMe(Body):
+    """What is left out stays; null clears a phone or a time zone."""
+
+    name: Name = ""
+    notify_phone: Phone | None = None
+    time_zone: TimeZone | None = None
+
+
+class InviteUser(Body):
+    email: Email
+    name: Name
+    role: GivenRole = "agent"
+
+
+class ChangeUser(Body):
+    role: GivenRole | None = None
+    name: Name | None = None
+    disabled: bool | None = None
+
+
+class ChangeTenant(Body):
+    name: Name | None = None
+    trial_ends_at: Moment | None = None
 
 
 class Resolve(Body):
@@ -84,6 +123,33 @@ class SignedInView(BaseModel):
             tenant=TenantView.of(signed_in.tenant, now),
             session=SessionToken(token=signed_in.token, expires_at=signed_in.session.expires_at),
         )
+
+
+class SessionView(BaseModel):
+    id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    address: str | None
+    agent: str | None
+    current: bool
+
+    @classmethod
+    def of(cls, session: Session, current: UUID) -> SessionView:
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            address=session.address,
+            agent=session.agent,
+            current=session.id == current,
+        )
+
+
+class InvitedView(BaseModel):
+    user: UserView
+    invite_token: str = Field(description="For the invited person alone, shown this once.")
 
 
 class Me(BaseModel):

@@ -1,7 +1,8 @@
 """Schema migrations: each service's `migrations/versions/NNNN_name.py`, run by alembic, one runner at a time.
 
 A script's `revision` is the number that its file's name begins with, `down_revision` the one before. Each runs in a
-transaction of its own. Expand first and contract a release later: instances of the old code run beside the new schema.
+transaction of its own; `op.execute` takes one statement at a time. Expand first and contract a release later:
+instances of the old code run beside the new schema.
 """
 
 from __future__ import annotations

@@ -1,0 +1,132 @@
+"""Handlers that read and write, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from switchboard.messaging.work import Work
+from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.http import Call, http_app, reads, writes
+from switchboard.runtime.refusals import Conflict
+
+
+@pytest.fixture
+async def database(empty_database_url: str) -> AsyncIterator[Database]:
+    async with open_database(empty_database_url, application="demo", size=2) as database:
+        async with database.connection() as conn:
+            await conn.execute("create table things (name text)")
+        yield database
+
+
+async def test_a_write_is_rolled_back_when_it_is_refused_or_breaks(
+    start: Any, database: Database, as_anna: dict[str, str]
+) -> None:
+    async def add(call: Call, work: Work) -> None:
+        await work.conn.execute("insert into things values ($1)", call.path["how"])
+        match call.path["how"]:
+            case "refused":
+                raise Conflict
+            case "broken":
+                raise RuntimeError
+
+    async def count(_call: Call, conn: asyncpg.Connection) -> dict[str, int]:
+        return {"count": await conn.fetchval("select count(*) from things")}
+
+    client = await start(
+        [writes("POST", "/{how}", add), reads("/count", count, answer=dict[str, int])], database=database
+    )
+
+    statuses = [(await client.post(f"/{how}", headers=as_anna)).status for how in ("refused", "broken", "good")]
+
+    assert statuses == [409, 500, 204]
+    assert await (await client.get("/count", headers=as_anna)).json() == {"count": 1}
+
+
+async def test_a_write_acts_for_the_caller_s_tenant(
+    start: Any, database: Database, as_anna: dict[str, str], anna: Any
+) -> None:
+    seen = []
+
+    async def note(_call: Call, work: Work) -> None:
+        seen.append(work.tenant_id)
+
+    client = await start([writes("POST", "/note", note), writes("POST", "/open", note, public=True)], database=database)
+
+    await client.post("/note", headers=as_anna)
+    await client.post("/open")
+
+    assert seen == [anna.tenant_id, None]
+
+
+async def test_a_write_goes_on_when_its_client_goes_away(
+    start: Any, database: Database, as_anna: dict[str, str]
+) -> None:
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(_call: Call, work: Work) -> None:
+        begun.set()
+        await go_on.wait()
+        await work.conn.execute("insert into things values ('a')")
+        done.set()
+
+    client = await start([writes("POST", "/slowly", slowly)], database=database)
+    request = asyncio.create_task(client.post("/slowly", headers=as_anna))
+    await begun.wait()
+
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    go_on.set()
+
+    async with asyncio.timeout(5):
+        await done.wait()
+
+
+async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Database, as_anna: dict[str, str]) -> None:
+    async def forever(_call: Call, conn: asyncpg.Connection) -> None:
+        await conn.execute("select pg_sleep(60)")
+
+    client = await start([reads("/forever", forever, answer=None)], database=database, within=0.1)
+
+    answer = await client.get("/forever", headers=as_anna)
+
+    assert answer.status == 503
+    assert (await answer.json(content_type=None))["code"] == "timeout"
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_a_database_that_is_away_is_503_and_needs_no_restart(
+    start: Any, database: Database, empty_database_url: str, as_anna: dict[str, str], health: Any
+) -> None:
+    async def look(_call: Call, conn: asyncpg.Connection) -> dict[str, int]:
+        return {"one": await conn.fetchval("select 1")}
+
+    health.add("database", database.check, ready=True)
+    client = await start([reads("/look", look, answer=dict[str, int])], database=database)
+    assert (await client.get("/look", headers=as_anna)).status == 200
+    admin = await asyncpg.connect(empty_database_url.rsplit("/", 1)[0] + "/postgres")
+    name = empty_database_url.rsplit("/", 1)[1]
+
+    await admin.execute(f'alter database "{name}" with allow_connections false')
+    await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+    away = await client.get("/look", headers=as_anna)
+    unready = await client.get("/readyz")
+    await admin.execute(f'alter database "{name}" with allow_connections true')
+    await admin.close()
+    back = await client.get("/look", headers=as_anna)
+
+    assert (away.status, unready.status, back.status) == (503, 503, 200)
+
+
+def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
+    async def anything(_call: Call) -> None: ...
+
+    for route in (reads("/a", anything, answer=None, public=True), writes("POST", "/a", anything)):
+        with pytest.raises(ValueError, match="/a: "):
+            http_app("demo", [route], health=health)
+    with pytest.raises(ValueError, match="Idempotency-Key"):
+        writes("POST", "/a", anything, answer=dict, public=True, creates=True)

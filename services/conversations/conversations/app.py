@@ -43,7 +43,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
             health.add(name, check, ready=False)
         http = http_app(
             NAME,
-            routes(settings.default_region),
+            routes(database, settings.default_region),
             health=health,
             verifier=IdentityVerifier(NAME, keys),
             database=database,

@@ -32,7 +32,10 @@ PRETTY = """[
   }
 ]
 """
-COMPACT = '[{"direction":"inbound","body":"hi","timestamp":"2024-03-01T10:00:00Z"}, {"direction":"outbound","text":"hello","timestamp":"2024-03-01T08:00:00Z"}]'
+COMPACT = (
+    '[{"direction":"inbound","body":"hi","timestamp":"2024-03-01T10:00:00Z"},'
+    ' {"direction":"outbound","text":"hello","timestamp":"2024-03-01T08:00:00Z"}]'
+)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ async def open_world(url: str) -> AsyncIterator[World]:
     async with open_database(url, application="conversations") as database:
         http = http_app(
             "conversations",
-            routes("US"),
+            routes(database, "US"),
             health=Health("conversations-test"),
             verifier=IdentityVerifier("conversations", FixedKeys([KEY])),
             database=database,

@@ -1,0 +1,116 @@
+"""Contacts by the file: CSV in and out, a batch at a time, in constant memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from conversations.domain.contacts import COLUMNS, ContactRow, Records, Rejected, UnusableFile, columns_of, row_of
+from conversations.store import contacts as store
+from conversations.store.projections import list_user_ids
+from switchboard.messaging.work import open_work
+from switchboard.runtime.database import Database
+
+BATCH = 1000
+
+
+@dataclass
+class Report:
+    """`rejected`: a spool of JSON objects {line, reason}, separated by commas."""
+
+    rejected: IO[bytes]
+    created: int = 0
+    updated: int = 0
+    rejections: int = 0
+
+    def reject(self, line: int, reason: str) -> None:
+        if self.rejections:
+            self.rejected.write(b",")
+        self.rejected.write(orjson.dumps({"line": line, "reason": reason}))
+        self.rejections += 1
+
+
+async def import_contacts(
+    database: Database, tenant_id: UUID, chunks: AsyncIterator[bytes], region: str, report: Report
+) -> None:
+    """Each good line is a contact made or changed; each batch commits, so that importing again goes on harmlessly.
+
+    Raises `UnusableFile` when the file as a whole is none.
+    """
+    async with database.connection() as conn:
+        users = frozenset(await list_user_ids(conn, tenant_id))
+    columns: list[str] | None = None
+    batch: dict[str, ContactRow] = {}
+    async for line, fields in _records(chunks):
+        if columns is None:
+            columns = columns_of(fields)
+            continue
+        try:
+            if len(fields) != len(columns):
+                raise Rejected(f"{len(fields)} fields instead of {len(columns)}")
+            row = row_of(dict(zip(columns, fields, strict=True)), region, users)
+        except Rejected as reason:
+            report.reject(line, str(reason))
+            continue
+        if row.phone in batch or len(batch) >= BATCH:
+            await _save(database, tenant_id, batch, report)
+        batch[row.phone] = row
+    if columns is None:
+        raise UnusableFile("the file is empty")
+    await _save(database, tenant_id, batch, report)
+
+
+async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, list[str]]]:
+    records, decoder = Records(), codecs.getincrementaldecoder("utf-8-sig")()
+    try:
+        async for chunk in chunks:
+            for record in records.feed(decoder.decode(chunk).replace("\r\n", "\n")):
+                yield record
+        for record in records.feed(decoder.decode(b"", final=True)) + records.end():
+            yield record
+    except UnicodeDecodeError:
+        raise UnusableFile("the file is not UTF-8") from None
+    except csv.Error as error:
+        raise UnusableFile(f"the file is not CSV: {error}") from None
+
+
+async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: Report) -> None:
+    if not batch:
+        return
+    rows = sorted(batch.values(), key=lambda row: row.phone)  # one order for all: no deadlock between imports
+    async with open_work(database, tenant_id=tenant_id) as work:
+        created, updated = await store.save_contacts(work.conn, tenant_id, rows, [uuid7() for _ in rows])
+    report.created += created
+    report.updated += updated
+    batch.clear()
+
+
+async def export_contacts(
+    database: Database, tenant_id: UUID, *, q: str | None = None, tag: str | None = None
+) -> AsyncIterator[bytes]:
+    """CSV that `import_contacts` takes, a page at a time."""
+    yield _csv([COLUMNS])
+    after = UUID(int=0)
+    while True:
+        async with database.connection() as conn:
+            found = await store.list_contacts(conn, tenant_id, after=after, q=q, tag=tag, limit=BATCH)
+        if not found:
+            return
+        yield _csv(
+            [(c.phone, c.name or "", ";".join(c.tags), c.owner_id or "", str(c.opted_out).lower()) for c in found]
+        )
+        after = found[-1].id
+
+
+def _csv(rows: Sequence[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()

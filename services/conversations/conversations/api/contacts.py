@@ -1,0 +1,204 @@
+"""Contacts: the tenant's, for every role; importing and exporting takes an admin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from tempfile import SpooledTemporaryFile
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+from aiohttp import web
+from pydantic import BaseModel, Field
+from uuid_utils.compat import uuid7
+
+from conversations.actions import contact_files
+from conversations.api.streams import csv_headers, stream, uploaded_chunks, wants_csv
+from conversations.domain.contacts import PhoneTaken, UnusableFile
+from conversations.domain.phones import requested_phone
+from conversations.store import contacts as store
+from conversations.store.projections import find_user
+from switchboard.messaging.work import Work
+from switchboard.runtime.database import Database
+from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, plain, reads, writes
+from switchboard.runtime.identity import Role
+from switchboard.runtime.refusals import Forbidden, Invalid
+
+MAX_UPLOAD = 256 * 1024 * 1024
+SPOOL = 1024 * 1024
+
+Name = Annotated[str, Field(max_length=200)]
+Tag = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[^;\x1f]+$")]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=50)]
+
+
+class ContactAnswer(BaseModel):
+    """A contact of the tenant."""
+
+    id: UUID
+    phone: str
+    name: str | None
+    tags: list[str]
+    owner_id: UUID | None
+    opted_out: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContactsQuery(PageQuery):
+    """`q`: in name or phone. `Accept: text/csv` gives all of them, streamed."""
+
+    q: Annotated[str, Field(max_length=200)] | None = None
+    tag: Annotated[str, Field(max_length=50)] | None = None
+
+
+class NewContact(Body):
+    """A person to talk with."""
+
+    phone: Annotated[str, Field(max_length=40)]
+    name: Name | None = None
+    tags: Tags = ()
+    owner_id: UUID | None = None
+    opted_out: bool = False
+
+
+class ContactChange(Body):
+    """What is given is replaced."""
+
+    name: Name | None = None
+    tags: Tags | None = None
+    owner_id: UUID | None = None
+    opted_out: bool | None = None
+
+
+class Rejection(BaseModel):
+    line: int
+    reason: str
+
+
+class ImportAnswer(BaseModel):
+    """What became of each line."""
+
+    created: int
+    updated: int
+    rejected: list[Rejection]
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """The handlers. `region`: where a phone without a country is at home."""
+
+    database: Database
+    region: str
+
+    async def list_all(self, call: Call) -> Page[ContactAnswer] | web.StreamResponse:
+        """The tenant's contacts."""
+        query: ContactsQuery = call.query
+        tenant_id = call.identity.tenant_id
+        if wants_csv(call.request):
+            if call.identity.role < Role.ADMIN:
+                raise Forbidden("Exporting takes the role admin or above.")
+            rows = contact_files.export_contacts(self.database, tenant_id, q=query.q, tag=query.tag)
+            return await stream(call.request, rows, "text/csv; charset=utf-8", csv_headers("contacts"))
+        (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
+        async with self.database.connection() as conn:
+            found = await store.list_contacts(
+                conn, tenant_id, after=after, q=query.q, tag=query.tag, limit=query.limit + 1
+            )
+        shown, cursor = page(found, query.limit, lambda last: (last.id,))
+        return Page(items=[_answer(contact) for contact in shown], next_cursor=cursor)
+
+    async def add(self, call: Call, work: Work) -> ContactAnswer:
+        """Add a contact."""
+        new: NewContact = call.body
+        await _check_owner(work.conn, call, new.owner_id)
+        contact = await store.add_contact(
+            work.conn,
+            call.identity.tenant_id,
+            uuid7(),
+            requested_phone(new.phone, self.region, "body", "phone"),
+            name=new.name,
+            tags=new.tags,
+            owner_id=new.owner_id,
+            opted_out=new.opted_out,
+        )
+        return _answer(contact)
+
+    async def import_file(self, call: Call) -> web.StreamResponse:
+        """Import a CSV file: columns phone, name, tags (separated by `;`), owner_id, opted_out."""
+        with SpooledTemporaryFile(max_size=SPOOL) as spool:
+            report = contact_files.Report(rejected=spool)
+            chunks = uploaded_chunks(call.request)
+            await contact_files.import_contacts(self.database, call.identity.tenant_id, chunks, self.region, report)
+            return await stream(call.request, _report(report), "application/json")
+
+
+async def get(call: Call, conn: asyncpg.Connection) -> ContactAnswer:
+    """One contact."""
+    return _answer(await store.get_contact(conn, call.identity.tenant_id, call.uuid("id")))
+
+
+async def change(call: Call, work: Work) -> ContactAnswer:
+    """Change name, tags, owner or opt-out."""
+    given: ContactChange = call.body
+    contact = await store.lock_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
+    changes = {name: getattr(given, name) for name in given.model_fields_set}
+    for name in ("tags", "opted_out"):
+        if name in changes and changes[name] is None:
+            raise Invalid.field("must not be null", "body", name)
+    await _check_owner(work.conn, call, changes.get("owner_id"))
+    if "tags" in changes:
+        changes["tags"] = list(changes["tags"])
+    return _answer(await store.save_contact(work.conn, call.identity.tenant_id, replace(contact, **changes)))
+
+
+async def drop(call: Call, work: Work) -> None:
+    """Remove a contact; conversations with the phone stay."""
+    await store.drop_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
+
+
+async def _check_owner(conn: asyncpg.Connection, call: Call, owner_id: UUID | None) -> None:
+    if owner_id is not None and await find_user(conn, call.identity.tenant_id, owner_id) is None:
+        raise Invalid.field("is no user of this tenant", "body", "owner_id")
+
+
+def _answer(contact: store.Contact) -> ContactAnswer:
+    return ContactAnswer.model_validate(contact, from_attributes=True)
+
+
+async def _report(report: contact_files.Report) -> AsyncIterator[bytes]:
+    yield f'{{"created":{report.created},"updated":{report.updated},"rejected":['.encode()
+    report.rejected.seek(0)
+    while piece := report.rejected.read(SPOOL):
+        yield piece
+    yield b"]}"
+
+
+def routes(database: Database, region: str) -> list[Route]:
+    api = Contacts(database, region)
+    return [
+        plain("GET", "/api/v1/contacts", api.list_all, query=ContactsQuery, answer=Page[ContactAnswer]),
+        writes(
+            "POST",
+            "/api/v1/contacts",
+            api.add,
+            body=NewContact,
+            answer=ContactAnswer,
+            creates=True,
+            errors=(PhoneTaken,),
+        ),
+        plain(
+            "POST",
+            "/api/v1/contacts/import",
+            api.import_file,
+            answer=ImportAnswer,
+            role=Role.ADMIN,
+            errors=(UnusableFile,),
+            max_body=MAX_UPLOAD,
+        ),
+        reads("/api/v1/contacts/{id}", get, answer=ContactAnswer),
+        writes("PATCH", "/api/v1/contacts/{id}", change, body=ContactChange, answer=ContactAnswer),
+        writes("DELETE", "/api/v1/contacts/{id}", drop),
+    ]

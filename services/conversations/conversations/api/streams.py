@@ -1,0 +1,47 @@
+"""Answers and uploads too large to hold."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from aiohttp import BodyPartReader, web
+
+from switchboard.runtime.refusals import Invalid, UnsupportedMediaType
+
+CHUNK = 64 * 1024
+
+
+def wants_csv(request: web.Request) -> bool:
+    return "text/csv" in request.headers.get("Accept", "")
+
+
+async def stream(
+    request: web.Request, chunks: AsyncIterator[bytes], content_type: str, headers: Mapping[str, str] | None = None
+) -> web.StreamResponse:
+    """Send them as they come."""
+    response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
+    await response.prepare(request)
+    async for chunk in chunks:
+        await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+def csv_headers(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+
+
+async def uploaded_chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """The bytes of the one uploaded file: the body itself (text/csv), or the part `file` of a form."""
+    if request.content_type == "text/csv":
+        async for chunk in request.content.iter_chunked(CHUNK):
+            yield chunk
+        return
+    if request.content_type != "multipart/form-data":
+        raise UnsupportedMediaType("Send text/csv, or a form with the part `file`.")
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader) and part.name == "file":
+            while chunk := await part.read_chunk(CHUNK):
+                yield bytes(chunk)
+            return
+    raise Invalid.field("is missing", "body", "file")

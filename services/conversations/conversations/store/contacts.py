@@ -1,0 +1,165 @@
+"""The tenant's contacts, one for each phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from conversations.domain.contacts import ContactRow, PhoneTaken
+from switchboard.runtime.refusals import NotFound
+
+COLUMNS = "id, phone, name, tags, owner_id, opted_out, created_at, updated_at"
+ADD = f"""
+insert into contacts (id, tenant_id, phone, name, tags, owner_id, opted_out, opted_out_at)
+values ($1, $2, $3, $4, $5, $6, $7, case when $7 then clock_timestamp() end)
+on conflict (tenant_id, phone) do nothing returning {COLUMNS}
+"""
+GET = f"select {COLUMNS} from contacts where tenant_id = $1 and id = $2"
+LOCK = f"{GET} for update"
+SAVE = f"""
+update contacts set name = $3, tags = $4, owner_id = $5, opted_out = $6,
+    opted_out_at = case when $6 then coalesce(opted_out_at, clock_timestamp()) end, updated_at = clock_timestamp()
+where tenant_id = $1 and id = $2 returning {COLUMNS}
+"""
+DROP = "delete from contacts where tenant_id = $1 and id = $2 returning id"
+LIST = f"""
+select {COLUMNS} from contacts
+where tenant_id = $1 and id > $2 and ($3::text is null or coalesce(name, '') || ' ' || phone ilike $3)
+  and ($4::text is null or tags @> array[$4])
+order by id limit $5
+"""
+# A field that the file does not carry (null) stays as it was.
+SAVE_ALL = """
+insert into contacts as c (id, tenant_id, phone, name, tags, owner_id, opted_out, opted_out_at)
+select id, $1, phone, name, coalesce(string_to_array(nullif(tags, ''), e'\\x1f'), '{}'), owner_id, coalesce(out, false),
+       case when out then clock_timestamp() end
+from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::boolean[])
+     as n (id, phone, name, tags, owner_id, out)
+on conflict (tenant_id, phone) do update set
+    name = coalesce(excluded.name, c.name),
+    tags = case when cardinality(excluded.tags) > 0 then excluded.tags else c.tags end,
+    owner_id = coalesce(excluded.owner_id, c.owner_id),
+    opted_out = c.opted_out or excluded.opted_out,
+    opted_out_at = coalesce(c.opted_out_at, excluded.opted_out_at),
+    updated_at = clock_timestamp()
+returning xmax = 0 as created
+"""
+OPT = """
+update contacts set opted_out = $3, opted_out_at = case when $3 then clock_timestamp() end,
+    updated_at = clock_timestamp()
+where tenant_id = $1 and phone = $2 and opted_out <> $3 returning id
+"""
+ENSURE = """
+insert into contacts (id, tenant_id, phone)
+select id, $1, phone from unnest($2::uuid[], $3::text[]) as n (id, phone)
+on conflict (tenant_id, phone) do nothing
+"""
+FIND_OWNER = "select owner_id from contacts where tenant_id = $1 and phone = $2"
+
+
+@dataclass(frozen=True)
+class Contact:
+    id: UUID
+    phone: str
+    name: str | None
+    tags: list[str]
+    owner_id: UUID | None
+    opted_out: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+async def add_contact(
+    conn: asyncpg.Connection,
+    tenant_id: UUID,
+    contact_id: UUID,
+    phone: str,
+    *,
+    name: str | None,
+    tags: Sequence[str],
+    owner_id: UUID | None,
+    opted_out: bool,
+) -> Contact:
+    """Raises `PhoneTaken`."""
+    row = await conn.fetchrow(ADD, contact_id, tenant_id, phone, name, list(tags), owner_id, opted_out)
+    if row is None:
+        raise PhoneTaken
+    return Contact(*row)
+
+
+async def get_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> Contact:
+    """Raises `NotFound`."""
+    return _found(await conn.fetchrow(GET, tenant_id, contact_id))
+
+
+async def lock_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> Contact:
+    """Raises `NotFound`."""
+    return _found(await conn.fetchrow(LOCK, tenant_id, contact_id))
+
+
+async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Contact) -> Contact:
+    """As it stands after the change. Raises `NotFound`."""
+    return _found(
+        await conn.fetchrow(
+            SAVE, tenant_id, contact.id, contact.name, contact.tags, contact.owner_id, contact.opted_out
+        )
+    )
+
+
+async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> None:
+    """Raises `NotFound`."""
+    if await conn.fetchval(DROP, tenant_id, contact_id) is None:
+        raise NotFound
+
+
+async def list_contacts(
+    conn: asyncpg.Connection, tenant_id: UUID, *, after: UUID, q: str | None, tag: str | None, limit: int
+) -> list[Contact]:
+    """Those after `after`, oldest first. `q`: in name or phone."""
+    pattern = None if q is None else "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return [Contact(*row) for row in await conn.fetch(LIST, tenant_id, after, pattern, tag, limit)]
+
+
+async def save_contacts(
+    conn: asyncpg.Connection, tenant_id: UUID, rows: Sequence[ContactRow], ids: Sequence[UUID]
+) -> tuple[int, int]:
+    """How many were made and how many changed. A phone may stand only once among them."""
+    found = await conn.fetch(
+        SAVE_ALL,
+        tenant_id,
+        list(ids),
+        [row.phone for row in rows],
+        [row.name for row in rows],
+        ["\x1f".join(row.tags) for row in rows],
+        [row.owner_id for row in rows],
+        [row.opted_out for row in rows],
+    )
+    created = sum(row["created"] for row in found)
+    return created, len(found) - created
+
+
+async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, opted_out: bool) -> bool:
+    """Whether that changed anything."""
+    return await conn.fetchval(OPT, tenant_id, phone, opted_out) is not None
+
+
+async def ensure_contacts(
+    conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str], ids: Sequence[UUID]
+) -> None:
+    """Unknown phones become contacts."""
+    await conn.execute(ENSURE, tenant_id, list(ids), list(phones))
+
+
+async def find_contact_owner(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> UUID | None:
+    owner: UUID | None = await conn.fetchval(FIND_OWNER, tenant_id, phone)
+    return owner
+
+
+def _found(row: asyncpg.Record | None) -> Contact:
+    if row is None:
+        raise NotFound
+    return Contact(*row)

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from scheduler.api import routes
+from scheduler.chores import housekeeping
 from scheduler.clock import Clock, SystemClock
 from scheduler.clockwork import Clockwork
 from scheduler.consumers import subscriptions
@@ -50,7 +51,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         counts = SchedulerMetrics(metrics.registry)
         lease = lease_of(settings, database)
         leader = Leader(database, lease, clock, KINDS, counts, settings.late_after)
-        consuming, relaying = bus.consume(subscriptions(), database), bus.relay(database)
+        consuming, relaying = bus.consume(subscriptions(clock), database), bus.relay(database)
         health = Health(settings.app_instance_id)
         health.add("database", database.check, ready=True)
         for name, check in bus.checks.items():
@@ -59,9 +60,20 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         health.add("leader", timekeeping.check_leader, ready=False)
         health.add("lateness", timekeeping.check_lateness, ready=False)
         verifier = IdentityVerifier(NAME, keys)
-        http = http_app(NAME, routes(clock), health=health, verifier=verifier, database=database, metrics=metrics)
+        http = http_app(
+            NAME,
+            routes(clock, settings.default_region),
+            health=health,
+            verifier=verifier,
+            database=database,
+            metrics=metrics,
+        )
         clockwork = Clockwork(database, lease, leader, counts)
-        yield App(http=http, health=health, loops=[lease.run, clockwork.run, consuming, relaying])
+        yield App(
+            http=http,
+            health=health,
+            loops=[lease.run, clockwork.run, housekeeping(database, clock), consuming, relaying],
+        )
 
 
 def lease_of(settings: Settings, database: Database) -> Lease:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from scheduler.actions.calls import follow_call
+from scheduler.actions.campaigns import follow_campaign
+from scheduler.actions.trials import follow_trial
+from scheduler.clock import Clock
 from scheduler.store import people
 from switchboard.contracts.auth import (
     TenantCreated,
@@ -10,6 +14,17 @@ from switchboard.contracts.auth import (
     TenantUpdated,
     UserCreated,
     UserUpdated,
+)
+from switchboard.contracts.conversations import (
+    CallCompleted,
+    CallEvent,
+    CallFailed,
+    CallMissed,
+    CallRinging,
+    CampaignCompleted,
+    CampaignEvent,
+    CampaignProgress,
+    CampaignStarted,
 )
 from switchboard.messaging.subscriptions import Subscriptions
 from switchboard.messaging.work import Work
@@ -32,14 +47,23 @@ async def know_user(event: UserCreated | UserUpdated, work: Work) -> None:
     await people.save_user(work.conn, user, as_of=work.envelope.time)
 
 
-async def know_tenant(event: TenantEvent, work: Work) -> None:
-    assert work.envelope is not None
-    tenant = people.Tenant(event.tenant_id, event.name, event.status, event.trial_ends_at)
-    await people.save_tenant(work.conn, tenant, as_of=work.envelope.time)
+def subscriptions(clock: Clock) -> Subscriptions:
+    """The table, and what it needs of the clock."""
 
+    async def know_tenant(event: TenantEvent, work: Work) -> None:
+        assert work.envelope is not None
+        tenant = people.Tenant(event.tenant_id, event.name, event.status, event.trial_ends_at)
+        if await people.save_tenant(work.conn, tenant, as_of=work.envelope.time):
+            await follow_trial(work, tenant, clock.now())
 
-def subscriptions() -> Subscriptions:
-    """The table."""
+    async def campaign_went_on(event: CampaignEvent, work: Work) -> None:
+        assert work.envelope is not None
+        await follow_campaign(work, event, work.envelope.time, clock.now())
+
+    async def call_went_on(event: CallEvent, work: Work) -> None:
+        assert work.envelope is not None
+        await follow_call(work, event, work.envelope.time, clock.now())
+
     subs = Subscriptions("scheduler")
     subs.on(UserCreated, know_user)
     subs.on(UserUpdated, know_user)
@@ -47,4 +71,11 @@ def subscriptions() -> Subscriptions:
     subs.on(TenantUpdated, know_tenant)
     subs.on(TenantTrialExtended, know_tenant)
     subs.on(TenantTrialExpired, know_tenant)
+    subs.on(CampaignStarted, campaign_went_on)
+    subs.on(CampaignProgress, campaign_went_on)
+    subs.on(CampaignCompleted, campaign_went_on)
+    subs.on(CallRinging, call_went_on)
+    subs.on(CallCompleted, call_went_on)
+    subs.on(CallMissed, call_went_on)
+    subs.on(CallFailed, call_went_on)
     return subs

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from heapq import merge
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid5
 
 from scheduler.recurrence import Recurrence
 
+TICK = timedelta(microseconds=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 GRACE = timedelta(minutes=1)
 LATE_AFTER = timedelta(seconds=5)
@@ -59,6 +63,16 @@ class Schedule:
             return None
         return min((at for at in (self.next_at, self.extra_at) if at is not None), default=None)
 
+    def occurrences_from(self, since: datetime) -> Iterator[datetime]:
+        """When it is due at or after `since`, as far as it is planned; what is over has the time it was due last."""
+        if self.next_at is None and self.extra_at is None:
+            return iter([self.planned_at] if self.planned_at >= since else [])
+        named = sorted({at for at in (self.next_at, self.extra_at) if at is not None and at >= since})
+        series: Iterator[datetime] = iter(())
+        if self.recurrence is not None and self.next_at is not None:
+            series = self.recurrence.following(max(self.next_at, since - TICK))
+        return (at for at, _ in groupby(merge(named, series)))
+
     def planned_anew(self, at: datetime, recurrence: Recurrence | None) -> Schedule:
         """Due at `at` and, if it recurs, from then on. What was planned before is forgotten."""
         return replace(
@@ -89,6 +103,7 @@ class Occurrence:
     """
 
     at: datetime
+    now: datetime
     late: bool
     skipped: bool
     command_id: UUID
@@ -110,6 +125,7 @@ def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_
     left = replace(schedule, next_at=next_at, extra_at=None if extra_due else schedule.extra_at)
     occurrence = Occurrence(
         at=at,
+        now=now,
         late=now - due_at > late_after,
         skipped=schedule.misfire is Misfire.SKIP and now - at > schedule.grace,
         command_id=command_id(schedule, at),

@@ -81,7 +81,7 @@ class Leader:
     def _observe(self, settlement: Settlement, now: datetime) -> None:
         due_at = settlement.read.due_at
         assert due_at is not None
-        outcome = "fired" if settlement.messages else "skipped"
+        outcome = "fired" if settlement.fired else "skipped"
         self.metrics.settled(settlement.read.kind, outcome, (now - due_at).total_seconds())
 
 
@@ -92,7 +92,9 @@ def settle(
     occurrence, after = come_due(schedule, now, late_after=late_after)
     firing = kinds[schedule.kind].settle(schedule, occurrence)
     settled = replace(after, status=firing.status, late=occurrence.late)
-    return Settlement(schedule, settled, tuple(_messages(schedule, occurrence, firing, source)))
+    return Settlement(
+        schedule, settled, firing.command is not None, tuple(_messages(schedule, occurrence, firing, source))
+    )
 
 
 def _messages(schedule: Schedule, occurrence: Occurrence, firing: Firing, source: str) -> list[OutboxRow]:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import model_validator
+import phonenumbers
+from pydantic import AfterValidator, model_validator
 
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, IdentitySettings
+
+
+def _known_region(region: str) -> str:
+    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be a country's two letters, such as US")
+    return region.upper()
+
+
+Region = Annotated[str, AfterValidator(_known_region)]
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings):
@@ -18,6 +29,9 @@ class Settings(DatabaseSettings, BusSettings, IdentitySettings):
     lease_renew_every: Duration = timedelta(milliseconds=750)
     late_after: Duration = timedelta(seconds=5)
     """What is fired later than this after its time is marked late."""
+
+    default_region: Region = "US"
+    """Where a phone that is written without a country is at home."""
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> Settings:

@@ -15,7 +15,7 @@ from scheduler.zones import to_instant, to_local
 from .oracle import Parts, occurrences
 
 ZONES = sorted(available_timezones())
-CALM = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+CALM = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _some(values: st.SearchStrategy[int], most: int = 3) -> st.SearchStrategy[tuple[int, ...]]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from scheduler.api.calls import call_routes
+from scheduler.api.campaigns import campaign_routes
 from scheduler.api.reminders import reminder_routes
+from scheduler.api.window import window_routes
 from scheduler.clock import Clock
 from switchboard.runtime.routing import Route
 
 
-def routes(clock: Clock) -> list[Route]:
-    """Every route of the service."""
-    return [*reminder_routes(clock)]
+def routes(clock: Clock, region: str | None = None) -> list[Route]:
+    """Every route of the service. `region`: where a phone that is written without a country is at home."""
+    return [
+        *reminder_routes(clock),
+        *call_routes(clock, region),
+        *campaign_routes(clock, region),
+        *window_routes(),
+    ]

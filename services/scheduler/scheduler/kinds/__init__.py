@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scheduler.kinds import reminder
+from scheduler.kinds import call, campaign, housekeeping, reminder, trial
 from scheduler.kinds.firing import Kind
 
 KINDS: Mapping[str, Kind] = {
+    call.KIND: call.kind,
+    campaign.KIND: campaign.kind,
     reminder.KIND: reminder.kind,
+    trial.KIND: trial.kind,
+    housekeeping.KIND: housekeeping.kind,
 }

@@ -55,10 +55,11 @@ LEADER = "select holder, term, acquired_at, expires_at > clock_timestamp() as va
 
 @dataclass(frozen=True)
 class Settlement:
-    """A due schedule as it was read, as it will be, and what is said then."""
+    """A due schedule as it was read, as it will be, and what is said then. `fired`: not skipped."""
 
     read: Schedule
     settled: Schedule
+    fired: bool
     messages: tuple[OutboxRow, ...]
 
 
@@ -100,7 +101,7 @@ async def claim(
         [each.settled.next_at for each in settlements],
         [each.settled.extra_at for each in settlements],
         [each.settled.planned_at for each in settlements],
-        [bool(each.messages) for each in settlements],
+        [each.fired for each in settlements],
         [each.settled.late for each in settlements],
         now,
         [schedule_id for schedule_id, _ in told],

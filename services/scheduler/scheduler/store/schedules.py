@@ -44,6 +44,12 @@ where ($1::text is null or kind = $1) and ($2::uuid is null or tenant_id = $2)
   and ($3 or due_at is not null or held)
 order by due_at nulls last, planned_at limit $4
 """
+LIST_WINDOW = f"""
+select {COLUMNS} from schedules
+where tenant_id = $1 and ((user_id = $2 and kind = any($3::text[])) or kind = any($4::text[]))
+  and status <> 'cancelled' and planned_at <= $6 and (planned_at >= $5 or recurrence is not null)
+order by planned_at limit $7
+"""
 
 
 async def add_schedule(conn: asyncpg.Connection, schedule: Schedule) -> None:
@@ -93,6 +99,29 @@ async def list_any(
 ) -> list[Schedule]:
     """Whosever they are, the soonest due first: for operators."""
     return [to_schedule(row) for row in await conn.fetch(LIST_ANY, kind, tenant_id, finished, limit)]
+
+
+async def lock_kind(conn: asyncpg.Connection, kind: str) -> None:
+    """One transaction at a time, until its end."""
+    await conn.execute("select pg_advisory_xact_lock(hashtext($1))", f"schedules/{kind}")
+
+
+async def drop_others(conn: asyncpg.Connection, kind: str, ids: Sequence[UUID]) -> None:
+    """Drop those of a kind that are not among `ids`."""
+    await conn.execute("delete from schedules where kind = $1 and id <> all($2::uuid[])", kind, list(ids))
+
+
+async def list_window(
+    conn: asyncpg.Connection,
+    whose: tuple[UUID, UUID],
+    kinds: tuple[Sequence[str], Sequence[str]],
+    window: tuple[datetime, datetime],
+    *,
+    limit: int,
+) -> list[Schedule]:
+    """What may be due in the window, of a (tenant, user): the user's of the first kinds, the tenant's of the others."""
+    rows = await conn.fetch(LIST_WINDOW, *whose, *map(list, kinds), *window, limit)
+    return [to_schedule(row) for row in rows]
 
 
 def to_schedule(row: asyncpg.Record) -> Schedule:

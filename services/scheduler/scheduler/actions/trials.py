@@ -1,0 +1,42 @@
+"""The timer of each tenant's trial follows what `auth` says of the tenant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from scheduler.clockwork import nudge_leader
+from scheduler.domain import Schedule
+from scheduler.kinds.trial import KIND, OVER, SCHEDULED, timer_of
+from scheduler.store import schedules
+from scheduler.store.people import Tenant
+from switchboard.messaging.work import Work
+
+
+async def follow_trial(work: Work, tenant: Tenant, now: datetime) -> None:
+    """Set, move or stop the tenant's timer. One that has fired for this very time isn't set again."""
+    timer = await schedules.find_any(work.conn, timer_of(tenant.id), lock=True)
+    ends_at = tenant.trial_ends_at if tenant.status == "trial" else None
+    if timer is None:
+        if ends_at is not None:
+            await schedules.add_schedule(work.conn, _new_timer(tenant, ends_at, now))
+    elif ends_at is None:
+        if timer.next_at is not None:
+            await schedules.save_schedule(work.conn, replace(timer.without_plan(), status=OVER), now)
+    elif ends_at != timer.planned_at:
+        moved = replace(timer.planned_anew(ends_at, None), status=SCHEDULED)
+        await schedules.save_schedule(work.conn, moved, now)
+    nudge_leader(work, ends_at, now)
+
+
+def _new_timer(tenant: Tenant, ends_at: datetime, now: datetime) -> Schedule:
+    return Schedule(
+        id=timer_of(tenant.id),
+        kind=KIND,
+        status=SCHEDULED,
+        next_at=ends_at,
+        planned_at=ends_at,
+        tenant_id=tenant.id,
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,143 @@
+"""Campaigns over HTTP: the tenant's; its maker and admins steer one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from scheduler.actions import campaigns
+from scheduler.api.fields import Phone, ZoneName
+from scheduler.clock import Clock
+from scheduler.domain import Schedule
+from scheduler.kinds.campaign import KIND
+from scheduler.phones import to_e164
+from scheduler.refusals import WrongState
+from scheduler.store import schedules
+from switchboard.contracts.conversations import CampaignCounts, CampaignStatus
+from switchboard.messaging.work import Work
+from switchboard.runtime.inputs import Body, Moment
+from switchboard.runtime.paging import Page, PageQuery, decode_cursor, page
+from switchboard.runtime.routing import Call, Route, reads, writes
+
+PATH = "/api/v1/campaigns"
+
+LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["21:00"])]
+Tag = Annotated[str, Field(min_length=1, max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=5000)]
+
+
+class Audience(Body):
+    """Exactly one of the three."""
+
+    phones: Annotated[list[Phone], Field(min_length=1)] | None = None
+    tags: Annotated[list[Tag], Field(min_length=1, max_length=100)] | None = None
+    all: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Audience:
+        if (self.phones is not None) + (self.tags is not None) + (self.all is True) != 1:
+            raise ValueError("has to name exactly one of phones, tags, all: true")
+        return self
+
+
+class Quiet(Body):
+    """Local times of the recipient between which nothing is sent; may span midnight."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: LocalTime = Field(alias="from")
+    to: LocalTime
+
+
+class NewCampaign(Body):
+    """`template` takes `{{name}}`, `{{first_name}}`, `{{phone}}`. It doesn't begin, nor send, after `not_after`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    channel: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    template: Text
+    audience: Audience
+    send_at: Moment
+    time_zone: ZoneName | None = None
+    not_after: Moment | None = None
+    quiet_hours: Quiet | None = None
+    rate_per_second: Annotated[float, Field(gt=0, le=1000)] | None = None
+
+
+class CampaignAnswer(BaseModel):
+    id: UUID
+    name: str
+    status: CampaignStatus
+    counts: CampaignCounts
+    channel: str | None
+    template: str
+    audience: dict[str, Any]
+    send_at: datetime
+    time_zone: str | None
+    not_after: datetime | None
+    quiet_hours: dict[str, str] | None
+    rate_per_second: float | None
+    user_id: UUID
+    started_at: datetime | None
+    late: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, campaign: Schedule) -> CampaignAnswer:
+        kept = {name: getattr(campaign, name) for name in cls.model_fields.keys() & vars(campaign).keys()}
+        told = {"send_at": campaign.planned_at, "started_at": campaign.fired_at}
+        return cls.model_validate({**campaign.payload, **kept, **told})
+
+
+def campaign_routes(clock: Clock, region: str | None) -> list[Route]:
+    """The table. `region`: where a phone without a country is at home."""
+
+    async def create(call: Call, work: Work) -> CampaignAnswer:
+        """Plan a campaign."""
+        plan = call.body.model_dump(mode="json", by_alias=True, exclude={"send_at", "not_after"})
+        plan["audience"] = _audience(call.body.audience, region)
+        times = {"send_at": call.body.send_at, "not_after": call.body.not_after}
+        return CampaignAnswer.of(await campaigns.plan_campaign(work, call.identity, clock.now(), {**plan, **times}))
+
+    def step(path: str, action: Callable[..., Awaitable[Schedule]], summary: str) -> Route:
+        async def take(call: Call, work: Work) -> CampaignAnswer:
+            return CampaignAnswer.of(await action(work, call.identity, clock.now(), call.uuid("id")))
+
+        return writes("POST", path, take, answer=CampaignAnswer, summary=summary, errors=(WrongState,))
+
+    return [
+        reads(PATH, list_campaigns, query=PageQuery, answer=Page[CampaignAnswer]),
+        writes("POST", PATH, create, body=NewCampaign, answer=CampaignAnswer, creates=True),
+        reads(PATH + "/{id}", get_campaign, answer=CampaignAnswer),
+        step(PATH + "/{id}/pause", campaigns.pause_campaign, "Send to nobody further for now."),
+        step(PATH + "/{id}/resume", campaigns.resume_campaign, "Go on where it was paused."),
+        step(PATH + "/{id}/cancel", campaigns.cancel_campaign, "End it here."),
+    ]
+
+
+async def list_campaigns(call: Call, conn: asyncpg.Connection) -> Page[CampaignAnswer]:
+    """The tenant's campaigns, by their time."""
+    after = decode_cursor(call.query.cursor, datetime, UUID) if call.query.cursor else None
+    found = await schedules.list_owned(
+        conn, KIND, call.identity.tenant_id, user_id=None, after=after, limit=call.query.limit + 1
+    )
+    shown, cursor = page(found, call.query.limit, lambda each: (each.planned_at, each.id))
+    return Page(items=[CampaignAnswer.of(each) for each in shown], next_cursor=cursor)
+
+
+async def get_campaign(call: Call, conn: asyncpg.Connection) -> CampaignAnswer:
+    """One campaign, with its counts."""
+    return CampaignAnswer.of(await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id")))
+
+
+def _audience(audience: Audience, region: str | None) -> dict[str, Any]:
+    """As the bus carries it, each phone once."""
+    if audience.phones is None:
+        return audience.model_dump(mode="json", exclude_none=True)
+    phones = [to_e164(each, region, "audience", "phones", n) for n, each in enumerate(audience.phones)]
+    return {"phones": list(dict.fromkeys(phones))}

@@ -1,0 +1,109 @@
+"""`/schedule`: all that is due in a window, of every kind, series unrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice, takewhile
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field
+
+from scheduler.actions.planning import sees
+from scheduler.domain import Schedule
+from scheduler.kinds import call, campaign, reminder, trial
+from scheduler.store import schedules
+from switchboard.runtime.identity import Role
+from switchboard.runtime.inputs import Moment
+from switchboard.runtime.paging import Page, PageQuery, decode_cursor, page
+from switchboard.runtime.refusals import Forbidden, Invalid
+from switchboard.runtime.routing import Call, Route, reads
+
+LONGEST = timedelta(days=366)
+MOST_SCHEDULES = 10_000
+TITLES = {reminder.KIND: "note", call.KIND: "contact_phone", campaign.KIND: "name"}
+
+
+class WindowQuery(PageQuery):
+    """From `from`, inclusive, to `to`, exclusive; at most 366 days."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: Moment = Field(alias="from")
+    to: Moment
+    user_id: UUID | None = None
+
+
+class DueAnswer(BaseModel):
+    """One occurrence. `id` is that of the reminder, call or campaign."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    status: str
+    title: Annotated[str, Field(max_length=200)]
+    user_id: UUID | None
+    recurring: bool
+
+
+def window_routes() -> list[Route]:
+    return [reads("/api/v1/schedule", list_window, query=WindowQuery, answer=Page[DueAnswer])]
+
+
+async def list_window(request: Call, conn: asyncpg.Connection) -> Page[DueAnswer]:
+    """All that is due in a window: my reminders and calls, the tenant's campaigns and, for admins, its trial."""
+    query, caller = request.query, request.identity
+    since, until = _window(query.from_, query.to)
+    user_id = query.user_id or caller.user_id
+    if not sees(caller, user_id):
+        raise Forbidden("only an admin sees others' schedules")
+    tenants = [campaign.KIND, trial.KIND] if caller.role >= Role.ADMIN else [campaign.KIND]
+    found = await schedules.list_window(
+        conn,
+        (caller.tenant_id, user_id),
+        ([reminder.KIND, call.KIND], tenants),
+        (since, until),
+        limit=MOST_SCHEDULES,
+    )
+    after = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
+    due = merge(*(_occurrences(each, since, until, after) for each in found), key=_place)
+    shown, cursor = page(list(islice(due, query.limit + 1)), query.limit, _place)
+    return Page(items=[_answer(at, each) for at, each in shown], next_cursor=cursor)
+
+
+def _window(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    if not since < until:
+        raise Invalid.field("has to be later than from", "query", "to")
+    if until - since > LONGEST:
+        raise Invalid.field(f"has to be within {LONGEST.days} days of from", "query", "to")
+    return since, until
+
+
+def _occurrences(
+    each: Schedule, since: datetime, until: datetime, after: tuple[Any, ...] | None
+) -> Iterator[tuple[datetime, Schedule]]:
+    """Those within the window, in order, later than `after`: a dense series is unrolled only as far as it is read."""
+    begin = since if after is None else max(since, after[0])
+    for at in takewhile(lambda at: at < until, each.occurrences_from(begin)):
+        if after is None or (at, each.id) > after:
+            yield at, each
+
+
+def _place(due: tuple[datetime, Schedule]) -> tuple[datetime, UUID]:
+    return due[0], due[1].id
+
+
+def _answer(at: datetime, each: Schedule) -> DueAnswer:
+    title = str(each.payload.get(TITLES.get(each.kind, ""), ""))[:200]
+    return DueAnswer(
+        id=each.id,
+        kind=each.kind,
+        at=at,
+        status=each.status,
+        title=title,
+        user_id=each.user_id,
+        recurring=each.recurrence is not None,
+    )

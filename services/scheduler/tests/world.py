@@ -1,0 +1,142 @@
+"""A scheduler in virtual time: real database, HTTP interface, and a leader that lives through years in seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from aiohttp.test_utils import TestClient, TestServer
+from joserfc.jwk import OKPKey
+from prometheus_client import CollectorRegistry
+from uuid_utils.compat import uuid7
+
+from scheduler.api import routes
+from scheduler.clock import VirtualClock
+from scheduler.consumers import subscriptions
+from scheduler.health import LEASE
+from scheduler.kinds import KINDS
+from scheduler.leader import Leader
+from scheduler.metrics import SchedulerMetrics
+from scheduler.store import claims
+from switchboard.contracts.consumers import Subscription
+from switchboard.contracts.envelope import Envelope
+from switchboard.contracts.message import Event
+from switchboard.messaging.delivery import TransactionalEffect
+from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.health import Health
+from switchboard.runtime.http import http_app
+from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
+from switchboard.runtime.identity_keys import FixedKeys
+from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import Stop
+from switchboard.testing import until
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+TENANT = UUID(int=1)
+ANNA = Identity(UUID(int=11), TENANT, Role.AGENT, UUID(int=111))
+BEN = Identity(UUID(int=12), TENANT, Role.AGENT, UUID(int=112))
+CHIEF = Identity(UUID(int=13), TENANT, Role.ADMIN, UUID(int=113))
+STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
+
+KEY = OKPKey.generate_key("Ed25519", parameters={"kid": "test"})
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+
+
+@dataclass
+class World:
+    """One instance, leading, at `clock`'s time."""
+
+    database: Database
+    clock: VirtualClock
+    leader: Leader
+    client: TestClient[Any, Any]
+    signer: IdentitySigner = field(default_factory=lambda: IdentitySigner(KEY))
+
+    async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
+        """One request as `who`, below `/api/v1`."""
+        headers = {IDENTITY_HEADER: self.signer.sign(who, "scheduler")}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        async with self.client.request(method, f"/api/v1{path}", json=body, headers=headers) as answer:
+            text = await answer.read()
+            return Answer(answer.status, await answer.json(content_type=None) if text else None)
+
+    async def live_until(self, at: datetime) -> None:
+        """Let time pass, stopping at each due time."""
+        while True:
+            async with self.database.connection() as conn:
+                due = await claims.find_next_due(conn)
+            if due is None or due > at:
+                break
+            self.clock.set(max(due, self.clock.now()))
+            await self.leader.fire_due()
+        self.clock.set(at)
+
+    async def live_for(self, **length: float) -> None:
+        await self.live_until(self.clock.now() + timedelta(**length))
+
+    async def sleep_through(self, **length: float) -> None:
+        """Nobody leads for so long; then somebody does again."""
+        self.clock.set(self.clock.now() + timedelta(**length))
+        await self.leader.fire_due()
+
+    async def sent(self, *types: str) -> list[Envelope]:
+        """What was published so far, of these types or all."""
+        async with self.database.connection() as conn:
+            rows = await conn.fetch("select body from outbox order by id")
+        found = [Envelope.decode(row["body"]) for row in rows]
+        return [each for each in found if not types or each.type in types]
+
+    async def hear(
+        self,
+        event: Event,
+        *,
+        source: str = "auth",
+        tenant_id: UUID = TENANT,
+        id: UUID | None = None,
+        time: datetime | None = None,
+    ) -> None:
+        """An event arrives, through the inbox and the handler's transaction."""
+        envelope = Envelope(
+            id=id or uuid7(),
+            source=source,
+            type=event.type,
+            subject=event.subject,
+            time=time or self.clock.now(),
+            data=event.model_dump(mode="json", by_alias=True),
+            tenant_id=tenant_id,
+        )
+        subscription, handlers = self._subscription_of(event)
+        await TransactionalEffect(self.database, subscription, handlers)([envelope])
+
+    def _subscription_of(self, event: Event) -> tuple[Subscription, Any]:
+        return next(each for each in subscriptions(self.clock).each() if type(event) in each[0].types)
+
+
+@asynccontextmanager
+async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[World]:
+    """At `at`, leading."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(database_url, application="scheduler", size=5))
+        clock = VirtualClock(at)
+        lease = Lease(database, LEASE, "test")
+        leader = Leader(database, lease, clock, KINDS, SchedulerMetrics(CollectorRegistry()))
+        verifier = IdentityVerifier("scheduler", FixedKeys([KEY]))
+        http = http_app("scheduler", routes(clock), health=Health("test"), verifier=verifier, database=database)
+        client = await stack.enter_async_context(TestClient(TestServer(http)))
+        stop = Stop()
+        leading = asyncio.create_task(lease.run(stop))
+        await until(lease.held)
+        yield World(database, clock, leader, client)
+        stop.set()
+        await leading

@@ -50,20 +50,12 @@ make_environment() {
   say "making .venv with the pinned requirements"
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; python3 -m venv .venv; }
   .venv/bin/python -m pip install -q --disable-pip-version-check "$(grep '^uv==' requirements/dev.txt)"
-  # uv doesn't read pip's configuration: a machine that says where packages come from says it to pip.
-  : "${UV_DEFAULT_INDEX:=$(configured index-url)}" "${UV_INDEX:=$(configured extra-index-url)}"
-  : "${UV_FIND_LINKS:=$(configured find-links)}"
-  for name in UV_DEFAULT_INDEX UV_INDEX UV_FIND_LINKS; do
-    if [ -n "${!name}" ]; then export "${name?}"; else unset "$name"; fi
-  done
   local packages="-e shared"
   for folder in services/*/; do packages="$packages -e $folder"; done
   install -r requirements/dev.txt
   install --no-build-isolation --no-deps $packages
   echo "$stamp" >.venv/stamp
 }
-
-configured() { .venv/bin/python -m pip config get "global.$1" 2>/dev/null | tr '\n' ' ' | sed 's/ $//' || true; }
 
 install() {
   .venv/bin/uv pip install -q --python .venv/bin/python "$@" && return

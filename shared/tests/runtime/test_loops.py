@@ -53,7 +53,8 @@ async def test_a_loop_that_ends_early_is_an_error_that_names_it() -> None:
 
 
 async def test_a_repeated_step_outlives_an_outage() -> None:
-    stop, calls = Stop(), []
+    stop = Stop()
+    calls: list[int] = []
 
     async def step() -> None:
         calls.append(len(calls))

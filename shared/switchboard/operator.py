@@ -22,8 +22,11 @@ DEFAULT_ENVIRONMENTS = Path(__file__).resolve().parents[2] / ".local" / "run" / 
 def environment_of(service: str) -> dict[str, str]:
     """The settings of a service on this machine; nothing when no file says them."""
     file = Path(os.environ.get(ENVIRONMENTS) or DEFAULT_ENVIRONMENTS) / f"{service}.env"
-    if not file.exists():
-        return {}
+    return read_environment(file) if file.exists() else {}
+
+
+def read_environment(file: Path) -> dict[str, str]:
+    """Lines of NAME=VALUE."""
     lines = (line.partition("=") for line in file.read_text().splitlines() if "=" in line)
     return {name: value for name, _, value in lines}
 

@@ -1,11 +1,11 @@
-"""`python -m switchboard.local servers --keep DIR`: servers for tests, kept running until it is interrupted."""
+"""`python -m switchboard.local servers --keep DIR` (or `stack`): for tests, kept until it is interrupted."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from switchboard.local.for_tests import keep_servers
+from switchboard.local.for_tests import keep_servers, keep_stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Keep = Annotated[
@@ -23,6 +23,12 @@ def _local() -> None:
 def servers(keep: Keep, until_exit_of: UntilExitOf = None) -> None:
     """Postgres, RabbitMQ, Redis and an S3 store for SWITCHBOARD_TEST_SERVERS=DIR."""
     keep_servers(keep, until_exit_of)
+
+
+@app.command()
+def stack(keep: Keep, until_exit_of: UntilExitOf = None) -> None:
+    """The whole product, two instances of each service, on servers and ports of its own."""
+    keep_stack(keep, until_exit_of)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,71 @@
-"""The servers alone, quick rather than durable, for tests to make databases and virtual hosts on."""
+"""Servers, and whole stacks, that tests hold on to: quick rather than durable."""
 
 import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from switchboard.local import orphans, probes
-from switchboard.local.kept import announce, keep
+from switchboard.local.environment import SERVER_SETTINGS
+from switchboard.local.health import wait_until_healthy
+from switchboard.local.kept import announce, ended_by_signals, keep
 from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
+from switchboard.local.stack import Stack
 from switchboard.local.supervisor import Supervisor
+
+SERVERS_WITHIN = 90.0
+HEALTHY_WITHIN = 120.0
 
 
 def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
-    """Starts a set of servers, announces them in `directory`, and keeps them; see `kept.keep`."""
-    place = Place(directory.resolve(), throwaway=True)
-    place.create()
-    servers = Servers(place, Ports.of(place.root), Secrets.of(place.secrets))
-    supervisor = Supervisor.of(place, servers.ports, servers.secrets)
-    try:
+    """Starts a set of servers, announces them in `directory`, and keeps them until told, or that process's exit."""
+    with _place(directory) as place:
+        servers = Servers(place, Ports.of(place.root), Secrets.of(place.secrets))
+        supervisor = Supervisor.of(place, servers.ports, servers.secrets)
         supervisor.write(servers.prepare())
         supervisor.start(dict(os.environ))
-        probes.wait_for(_waited_for(servers), within=90)
+        probes.wait_for(_waited_for(servers), within=SERVERS_WITHIN)
         announce(place, _addresses(servers))
-        keep(place, lambda: end(place), until_exit_of)
-    finally:
-        end(place)
+        keep(until_exit_of)
 
 
-def end(place: Place) -> None:
-    """At once: nobody needs this data any more."""
-    orphans.end(place)
+def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
+    """The same with the services on them, told the settings of our own environment."""
+    with _place(directory) as place:
+        stack = Stack.at(place, _without_servers(os.environ))
+        stack.up(_tell)
+        wait_until_healthy(stack, within=HEALTHY_WITHIN)
+        announce(place, _addresses(stack.servers) | {"gateways": stack.gateways})
+        keep(until_exit_of)
+
+
+@contextmanager
+def _place(directory: Path) -> Iterator[Place]:
+    """Nothing runs there before, and nothing is left there after."""
+    place = Place(directory.resolve(), throwaway=True)
+    with ended_by_signals():
+        place.create()
+        orphans.end(place)
+        try:
+            yield place
+        finally:
+            orphans.end(place)
+            shutil.rmtree(place.root, ignore_errors=True)
+
+
+def _without_servers(environment: os._Environ[str]) -> dict[str, str]:
+    """A test's stack never works on a server that a developer has set for `make up`."""
+    return {name: value for name, value in environment.items() if name not in SERVER_SETTINGS}
+
+
+def _tell(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
 
 
 def _waited_for(servers: Servers) -> dict[str, str]:

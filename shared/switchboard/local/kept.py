@@ -5,10 +5,10 @@ it is told to; so a test run that was killed leaves nothing behind.
 """
 
 import json
-import shutil
 import signal
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,7 @@ ADDRESSES = "servers.json"
 def announce(place: Place, addresses: dict[str, object]) -> None:
     """Written last, and at once: who sees the file may use what it names."""
     draft = place.root / f"{ADDRESSES}.draft"
-    draft.write_text(json.dumps(addresses, indent=2) + "\n")
+    draft.write_text(json.dumps(addresses | {"place": str(place.root)}, indent=2) + "\n")
     draft.rename(place.root / ADDRESSES)
 
 
@@ -31,14 +31,21 @@ def addresses_at(directory: Path) -> dict[str, object] | None:
     return dict(json.loads(file.read_text())) if file.exists() else None
 
 
-def keep(place: Place, stop: Callable[[], None], until_exit_of: int | None) -> None:
-    """Blocks until a signal, or the exit of that process; then stops everything and removes the directory."""
-    told = threading.Event()
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """A signal ends the block as an exception does, so that what was started is stopped, however early it comes."""
+
+    def leave(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, leave)
+    yield
+
+
+def keep(until_exit_of: int | None) -> None:
+    """Blocks until a signal, or the exit of that process."""
     master = psutil.Process(until_exit_of) if until_exit_of else None
-    while not told.wait(0.5) and (master is None or master.is_running()):
-        pass
-    (place.root / ADDRESSES).unlink(missing_ok=True)
-    stop()
-    shutil.rmtree(place.root, ignore_errors=True)
+    while master is None or master.is_running():
+        time.sleep(0.5)

@@ -22,6 +22,7 @@ class Program:
     directory: Path = REPOSITORY
     stop_signal: str = "TERM"
     stop_within: int = 15  # seconds, then it is killed
+    settles_within: int = 1  # seconds; what ends sooner is started again after growing pauses
     starts_itself: bool = True  # with the supervisor; what needs a migrated database doesn't
     build: str = ""  # of its code and files: another one means a restart
 
@@ -72,7 +73,7 @@ directory={_literal(program.directory)}
 environment={",".join(f"{name}={_assigned(value)}" for name, value in sorted(environment.items()))}
 autostart={str(program.starts_itself).lower()}
 autorestart=true
-startsecs=1
+startsecs={program.settles_within}
 startretries=1000
 stopsignal={program.stop_signal}
 stopwaitsecs={program.stop_within}

@@ -24,7 +24,7 @@ from switchboard.local.supervisor import Supervisor, running_pid
 from switchboard.runtime.migrations import migrate, scripts_of
 
 SERVERS_WITHIN = 60.0
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 Tell = Callable[[str], None]
 
 
@@ -130,6 +130,7 @@ class Stack:
                 instance.name,
                 [sys.executable, "-m", instance.service.package],
                 self.environment.of_instance(instance),
+                settles_within=5,
                 starts_itself=False,
                 build=_build_of(instance.service.folder / instance.service.package),
             )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from switchboard.local import probes
 from switchboard.local.stack import Stack
-from switchboard.local.supervisor import RUNNING
+from switchboard.local.supervisor import ALIVE
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def _row(service: str, name: str, url: str, process: dict[str, Any] | None, trou
     port = urlsplit(url).port
     if process is None:
         return Row(service, name, None, port, None, trouble is None, trouble)
-    running = process["state"] == RUNNING
+    running = process["state"] in ALIVE
     since = datetime.fromtimestamp(process["start"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if running else None
     reason = trouble if running else f"{process['statename'].lower()} {process['description']}".strip()
     return Row(service, name, process["pid"] or None, port, since, running and trouble is None, reason)

@@ -16,7 +16,7 @@ from switchboard.local.ports import Ports
 from switchboard.local.programs import PLACE_MARK, Program, supervisord, write_config
 from switchboard.local.secrets import Secrets
 
-RUNNING, DOWN = 20, {0, 100, 200, 1000}  # process states: running; stopped, exited, fatal, unknown
+ALIVE, DOWN = {10, 20}, {0, 100, 200, 1000}  # starting, running; stopped, exited, fatal, unknown
 
 
 class SupervisorFailed(Exception):

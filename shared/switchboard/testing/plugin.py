@@ -20,6 +20,7 @@ from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import NoContainers, Servers, begin_run, end_run, find_servers
+from switchboard.testing.stack import RunningStack, find_stack
 
 LOGICAL_DATABASES = 16  # of Redis, to each worker; used in turn
 
@@ -53,6 +54,12 @@ def servers() -> Servers:
         return find_servers()
     except NoContainers as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def stack() -> RunningStack:
+    """A whole stack of this run's own, or that of SWITCHBOARD_URLS."""
+    return find_stack()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from switchboard.local.place import REPOSITORY
 CHOICE = "SWITCHBOARD_TEST_SERVERS"
 RUN = "SWITCHBOARD_TEST_RUN"  # the directory of this run, set by the process that was started by hand
 CONTAINERS = "containers"
-STARTS_WITHIN = 120.0
+STARTS_WITHIN = 240.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,8 @@ def _start(directory: Path, words: list[str]) -> dict[str, Any]:
     deadline = time.monotonic() + STARTS_WITHIN
     while (addresses := addresses_at(directory)) is None:
         if keeper.poll() is not None or time.monotonic() > deadline:
+            keeper.terminate()
+            keeper.wait()
             raise RuntimeError(f"{words[0]} didn't start:\n{log.read_text()[-4000:]}")
         time.sleep(0.05)
     return addresses

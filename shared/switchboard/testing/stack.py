@@ -1,0 +1,70 @@
+"""A whole stack for end-to-end tests: its gateways, its processes to kill, its databases to look into."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from switchboard.local.place import Place
+from switchboard.local.stack import Stack
+from switchboard.local.status import Row, rows
+from switchboard.operator import read_environment
+from switchboard.testing.servers import started
+
+RUNNING_STACK = "SWITCHBOARD_URLS"
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Seen from outside by `gateways`; `place` is None for a stack that somebody else runs."""
+
+    gateways: list[str]
+    place: Path | None = None
+
+    def instances(self, service: str | None = None) -> list[Row]:
+        """A row for each process, the servers among them: as `bin/switchboard status`."""
+        return [row for row in rows(self._stack()) if service in (None, row.service)]
+
+    def pid(self, instance: str) -> int | None:
+        """Of `conversations-1`, `postgres`, ...; None while it is being restarted."""
+        process = self._stack().supervisor.processes()[instance]
+        return process["pid"] or None
+
+    def kill(self, instance: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Sends it a signal, SIGKILL if none is named; the supervisor starts what dies. The pid it had."""
+        pid = self.pid(instance)
+        if pid is None:
+            raise ProcessLookupError(f"{instance} isn't running")
+        os.kill(pid, number)
+        return pid
+
+    def restart_server(self, name: str) -> None:
+        """Kills `postgres`, `rabbitmq`, `redis` or `store` the hard way; returns at once, it comes back by itself."""
+        self.kill(name)
+
+    def is_healthy(self, instance: str) -> bool:
+        return any(row.healthy for row in self.instances() if row.instance == instance)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The settings of a service, such as its DATABASE_URL."""
+        return read_environment(self._place().env / f"{service}.env")
+
+    def log(self, instance: str) -> str:
+        return self._place().log(instance).read_text()
+
+    def _stack(self) -> Stack:
+        return Stack.at(self._place(), {})
+
+    def _place(self) -> Place:
+        if self.place is None:
+            raise LookupError(f"only the gateways are known of a stack that {RUNNING_STACK} names")
+        return Place(self.place, throwaway=True)
+
+
+def find_stack() -> RunningStack:
+    """That of `SWITCHBOARD_URLS` (gateways, separated by commas), else one of this run's own."""
+    if urls := os.environ.get(RUNNING_STACK):
+        return RunningStack([url.strip().rstrip("/") for url in urls.split(",")])
+    announced: dict[str, Any] = started("stack", "switchboard.local", "stack")
+    return RunningStack(announced["gateways"], Path(announced["place"]))

@@ -31,6 +31,8 @@ app.add_typer(schedule, name="schedule")
 T = TypeVar("T")
 Id = Annotated[UUID, typer.Argument(help="The schedule's id.", show_default=False)]
 
+WHAT = ("chore", "name", "contact_phone", "note")  # of a payload, for one line of a list
+
 console = Console()
 
 
@@ -59,7 +61,8 @@ def list_schedules(
     leader, found = _with_database(read)
     now = datetime.now(UTC)
     console.print(_leader_line(leader, now))
-    table = Table("id", "kind", "status", "due", "in", "recurrence", "tenant", "user")
+    table = Table("kind", "status", "due", "in", "what", box=None)
+    table.add_column("id", no_wrap=True)
     for each in found:
         table.add_row(*_row(each, now))
     console.print(table)
@@ -141,13 +144,12 @@ def _leader_line(leader: claims.Leadership | None, now: datetime) -> str:
 def _row(each: Schedule, now: datetime) -> list[str]:
     due = each.due_at
     state = f"{each.status} (paused)" if each.held else each.status
+    what = next((each.payload[name] for name in WHAT if name in each.payload), each.tenant_id)
     return [
-        str(each.id),
         each.kind,
         state,
-        due.isoformat(timespec="seconds") if due else "-",
+        due.isoformat(timespec="seconds").replace("+00:00", "Z") if due else "-",
         f"{(due - now).total_seconds():.0f} s" if due else "-",
-        each.recurrence.rule if each.recurrence else "-",
-        str(each.tenant_id or "-"),
-        str(each.user_id or "-"),
+        " ".join(filter(None, [str(what)[:40], each.recurrence and each.recurrence.rule])),
+        str(each.id),
     ]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from aiohttp.test_utils import TestClient, TestServer
-from joserfc.jwk import OKPKey
 from prometheus_client import CollectorRegistry
-from uuid_utils.compat import uuid7
 
 from scheduler.api import routes
 from scheduler.clock import VirtualClock
@@ -23,18 +21,16 @@ from scheduler.kinds import KINDS
 from scheduler.leader import Leader
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
-from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Event
-from switchboard.messaging.delivery import TransactionalEffect
 from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.health import Health
 from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
-from switchboard.runtime.identity_keys import FixedKeys
+from switchboard.runtime.identity import Identity, Role
 from switchboard.runtime.lease import Lease
 from switchboard.runtime.loops import Stop
 from switchboard.testing import until
+from switchboard.testing.app import Answer, call, deliver, verifier
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 TENANT = UUID(int=1)
@@ -42,14 +38,6 @@ ANNA = Identity(UUID(int=11), TENANT, Role.AGENT, UUID(int=111))
 BEN = Identity(UUID(int=12), TENANT, Role.AGENT, UUID(int=112))
 CHIEF = Identity(UUID(int=13), TENANT, Role.ADMIN, UUID(int=113))
 STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
-
-KEY = OKPKey.generate_key("Ed25519", parameters={"kid": "test"})
-
-
-@dataclass
-class Answer:
-    status: int
-    body: Any
 
 
 @dataclass
@@ -60,16 +48,10 @@ class World:
     clock: VirtualClock
     leader: Leader
     client: TestClient[Any, Any]
-    signer: IdentitySigner = field(default_factory=lambda: IdentitySigner(KEY))
 
     async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """One request as `who`, below `/api/v1`."""
-        headers = {IDENTITY_HEADER: self.signer.sign(who, "scheduler")}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        async with self.client.request(method, f"/api/v1{path}", json=body, headers=headers) as answer:
-            text = await answer.read()
-            return Answer(answer.status, await answer.json(content_type=None) if text else None)
+        return await call(self.client, "scheduler", who, method, path, body, key=key)
 
     async def live_until(self, at: datetime) -> None:
         """Let time pass, stopping at each due time."""
@@ -98,29 +80,11 @@ class World:
         return [each for each in found if not types or each.type in types]
 
     async def hear(
-        self,
-        event: Event,
-        *,
-        source: str = "auth",
-        tenant_id: UUID = TENANT,
-        id: UUID | None = None,
-        time: datetime | None = None,
+        self, event: Event, *, tenant_id: UUID = TENANT, id: UUID | None = None, time: datetime | None = None
     ) -> None:
         """An event arrives, through the inbox and the handler's transaction."""
-        envelope = Envelope(
-            id=id or uuid7(),
-            source=source,
-            type=event.type,
-            subject=event.subject,
-            time=time or self.clock.now(),
-            data=event.model_dump(mode="json", by_alias=True),
-            tenant_id=tenant_id,
-        )
-        subscription, handlers = self._subscription_of(event)
-        await TransactionalEffect(self.database, subscription, handlers)([envelope])
-
-    def _subscription_of(self, event: Event) -> tuple[Subscription, Any]:
-        return next(each for each in subscriptions(self.clock).each() if type(event) in each[0].types)
+        at = time or self.clock.now()
+        await deliver(subscriptions(self.clock), self.database, event, tenant_id=tenant_id, id=id, at=at)
 
 
 @asynccontextmanager
@@ -131,8 +95,13 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         clock = VirtualClock(at)
         lease = Lease(database, LEASE, "test")
         leader = Leader(database, lease, clock, KINDS, SchedulerMetrics(CollectorRegistry()))
-        verifier = IdentityVerifier("scheduler", FixedKeys([KEY]))
-        http = http_app("scheduler", routes(clock), health=Health("test"), verifier=verifier, database=database)
+        http = http_app(
+            "scheduler",
+            routes(clock, "US"),
+            health=Health("test"),
+            verifier=verifier("scheduler"),
+            database=database,
+        )
         client = await stack.enter_async_context(TestClient(TestServer(http)))
         stop = Stop()
         leading = asyncio.create_task(lease.run(stop))

@@ -10,7 +10,7 @@ from scheduler.clock import Clock
 from switchboard.runtime.routing import Route
 
 
-def routes(clock: Clock, region: str | None = None) -> list[Route]:
+def routes(clock: Clock, region: str | None) -> list[Route]:
     """Every route of the service. `region`: where a phone that is written without a country is at home."""
     return [
         *reminder_routes(clock),

@@ -5,23 +5,41 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from redis.asyncio import Redis
+
 from conversations.api import routes
 from conversations.consumers import subscriptions
+from conversations.providers.protocol import Account
+from conversations.providers.sandbox import Sandbox
+from conversations.providers.twilio import Twilio, open_twilio
+from conversations.sending.accounts import Accounts
+from conversations.sending.calls import CallPlacer
+from conversations.sending.crashing import crashing_at
+from conversations.sending.expansion import Expansion
+from conversations.sending.pace import Pace
+from conversations.sending.progress import progressing
+from conversations.sending.recovery import recovering
+from conversations.sending.sandbox_reports import reporting
+from conversations.sending.sender import Sender
 from conversations.settings import Settings
 from switchboard.messaging.bus import open_bus
 from switchboard.runtime.app import App
-from switchboard.runtime.database import open_database
+from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.health import Health
 from switchboard.runtime.http import http_app
 from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.identity_keys import Keys, open_keys
+from switchboard.runtime.loops import Loop
+from switchboard.runtime.redis import check_redis, open_redis
 
 NAME = "conversations"
+DEFAULT_ENDPOINT = "default"
 
 
 @asynccontextmanager
 async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIterator[App]:
     """The service, ready to run. `keys`: a test's own."""
+    instance = settings.app_instance_id
     async with AsyncExitStack() as stack:
         if keys is None:
             keys = await stack.enter_async_context(open_keys(settings.auth_urls))
@@ -33,19 +51,59 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
                 listen_url=settings.database_listen_url,
             )
         )
-        bus = await stack.enter_async_context(
-            open_bus(settings.amqp_url, service=NAME, instance=settings.app_instance_id)
+        redis = await stack.enter_async_context(open_redis(settings.redis_url))
+        bus = await stack.enter_async_context(open_bus(settings.amqp_url, service=NAME, instance=instance))
+        twilio = await stack.enter_async_context(
+            open_twilio(settings.twilio_base_url, settings.public_url, most=2 * settings.sending_slots)
         )
-        loops = [bus.consume(subscriptions(), database), bus.relay(database)]
-        health = Health(settings.app_instance_id)
+        accounts = accounts_of(settings, database, twilio)
+        health = Health(instance)
         health.add("database", database.check, ready=True)
+        health.add("redis", lambda: check_redis(redis), ready=False)
+        loops = [
+            bus.consume(subscriptions(), database),
+            bus.relay(database),
+            *sending_loops(settings, database, redis, accounts),
+        ]
         for name, check in bus.checks.items():
             health.add(name, check, ready=False)
         http = http_app(
             NAME,
-            routes(database, settings.default_region),
+            routes(database, accounts, region=settings.default_region, public_url=settings.public_url),
             health=health,
             verifier=IdentityVerifier(NAME, keys),
             database=database,
         )
         yield App(http=http, health=health, loops=loops)
+
+
+def accounts_of(settings: Settings, database: Database, twilio: Twilio) -> Accounts:
+    """Who sends for whom."""
+    if settings.messaging_provider == "twilio":
+        credentials = {"account_sid": settings.twilio_account_sid, "auth_token": settings.twilio_auth_token}
+        default = Account("twilio", settings.twilio_from, DEFAULT_ENDPOINT, credentials)
+    else:
+        default = Account("sandbox", "+15005550006", DEFAULT_ENDPOINT)
+    return Accounts({"sandbox": Sandbox(database), "twilio": twilio}, default)
+
+
+def sending_loops(settings: Settings, database: Database, redis: Redis, accounts: Accounts) -> list[Loop]:
+    """All that gets out what is queued."""
+    pace = Pace(redis, provider_rate=settings.provider_rate, tenant_rate=settings.tenant_rate)
+    sender = Sender(
+        database,
+        accounts,
+        pace,
+        instance=settings.app_instance_id,
+        uncertain_policy=settings.uncertain_policy,
+        checkpoint=crashing_at(settings.crash_at),
+        slots=settings.sending_slots,
+    )
+    return [
+        sender.run,
+        recovering(database, accounts, uncertain_policy=settings.uncertain_policy),
+        Expansion(database, settings.default_region).run,
+        progressing(database),
+        CallPlacer(database, accounts, instance=settings.app_instance_id).run,
+        reporting(database),
+    ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
 import phonenumbers
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, model_validator
 
-from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings
+from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, Url
 
 
 def _known_region(region: str) -> str:
@@ -17,6 +17,7 @@ def _known_region(region: str) -> str:
 
 
 Region = Annotated[str, AfterValidator(_known_region)]
+Rate = Annotated[float, Field(gt=0, le=100_000)]
 
 
 class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
@@ -24,3 +25,28 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
 
     default_region: Region = "US"
     """Where a phone that is written without a country is at home."""
+    public_url: Url = "http://127.0.0.1:8080"
+    """Where providers reach our webhooks."""
+    messaging_provider: Literal["sandbox", "twilio"] = "sandbox"
+    """Of tenants that have no channel of their own."""
+    twilio_account_sid: str = ""
+    twilio_auth_token: str = Field(default="", repr=False)
+    twilio_from: str = ""
+    twilio_base_url: Url = "https://api.twilio.com"
+    uncertain_policy: Literal["hold", "resend"] = "hold"
+    provider_rate: Rate = 100.0
+    """Messages a second to one account at a provider, all instances together."""
+    tenant_rate: Rate = 100.0
+    """Messages a second of one tenant, all instances together."""
+    sending_slots: int = Field(default=64, ge=2, le=1000)
+    """Messages that one instance has in hand at a time."""
+    crash_at: str = Field(default="", pattern=r"^$|^(before_claim|after_claim|after_yes|before_settling):\d+$")
+    """For tests of a sudden end: `after_yes:40` ends the process by SIGKILL at the 40th passing of that point."""
+
+    @model_validator(mode="after")
+    def _twilio_is_whole(self) -> Self:
+        if self.messaging_provider == "twilio" and not (
+            self.twilio_account_sid and self.twilio_auth_token and self.twilio_from
+        ):
+            raise ValueError("twilio takes TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM")
+        return self

@@ -9,12 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 from joserfc.jwk import OKPKey
 from uuid_utils.compat import uuid7
 
 from conversations.api import routes
 from conversations.consumers import subscriptions
+from conversations.providers.protocol import Account
+from conversations.providers.sandbox import Sandbox
+from conversations.providers.twilio import Twilio
+from conversations.sending.accounts import Accounts
 from switchboard.contracts.auth import TenantCreated, UserCreated
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Message, registered
@@ -33,6 +38,11 @@ STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
 PHONE = "+14155550100"
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
+PUBLIC_URL = "https://crm.example"
+NOWHERE = "http://127.0.0.1:9"
+SANDBOX = Account("sandbox", "+15005550006", "default", {"secret": "shh"})
+TWILIO = Account("twilio", "+15005550006", "default", {"account_sid": "AC1", "auth_token": "token"})
+
 KEY = OKPKey.generate_key("Ed25519", parameters={"kid": "test"})
 
 
@@ -50,6 +60,7 @@ class World:
     database: Database
     client: TestClient[Any, Any]
     signer: IdentitySigner
+    accounts: Accounts
 
     async def call(
         self, who: Identity | None, method: str, path: str, body: Any = None, *, key: str | None = None
@@ -118,14 +129,18 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(url: str) -> AsyncIterator[World]:
-    async with open_database(url, application="conversations") as database:
+async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = NOWHERE) -> AsyncIterator[World]:
+    """`default`: the account that tenants send with. `twilio_at`: where Twilio is."""
+    async with open_database(url, application="conversations") as database, aiohttp.ClientSession() as session:
+        sandbox = Sandbox(database, reports_after=timedelta(milliseconds=50))
+        twilio = Twilio(session, twilio_at, f"{PUBLIC_URL}/api/v1/webhooks")
+        accounts = Accounts({"sandbox": sandbox, "twilio": twilio}, default)
         http = http_app(
             "conversations",
-            routes(database, "US"),
+            routes(database, accounts, region="US", public_url=PUBLIC_URL),
             health=Health("conversations-test"),
             verifier=IdentityVerifier("conversations", FixedKeys([KEY])),
             database=database,
         )
         async with TestClient(TestServer(http)) as client:
-            yield World(database, client, IdentitySigner(KEY))
+            yield World(database, client, IdentitySigner(KEY), accounts)

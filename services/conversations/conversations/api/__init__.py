@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from conversations.api import contacts, conversations, notifications
+from conversations.api import calls, campaigns, channels, contacts, conversations, notifications, webhooks
+from conversations.sending.accounts import Accounts
 from switchboard.runtime.database import Database
 from switchboard.runtime.http import Route
 
 
-def routes(database: Database, region: str) -> list[Route]:
-    """`region`: where a phone without a country is at home."""
+def routes(database: Database, accounts: Accounts, *, region: str, public_url: str) -> list[Route]:
+    """`region`: where a phone without a country is at home. `public_url`: where providers reach us."""
     return [
         *contacts.routes(database, region),
         *conversations.routes(region),
         *notifications.routes(),
+        *campaigns.routes(database),
+        *calls.routes(),
+        *channels.routes(region, public_url),
+        *webhooks.routes(database, accounts, region),
     ]

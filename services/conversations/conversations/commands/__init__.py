@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from conversations.commands import original
+from conversations.commands import contacts, deliveries, original
 
 app = typer.Typer(no_args_is_help=True)
 original.register(app)
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(contacts.app, name="contacts")

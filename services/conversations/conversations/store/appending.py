@@ -16,7 +16,7 @@ from switchboard.contracts.conversations import ConversationMessage, Conversatio
 from switchboard.messaging.work import OUTBOX, OutboxRow, Work, row_of
 
 UNNUMBERED = -1
-_PLACE = b'"seq":-1,'
+PLACE = b'"seq":-1,'
 
 _APPEND = """
 with conversation as (
@@ -106,7 +106,7 @@ async def append_message(
 def _values(
     work: Work, new: NewMessage, row: OutboxRow, *, conversation_id: UUID, contact_id: UUID
 ) -> tuple[object, ...]:
-    before, _, after = row.body.partition(_PLACE)  # the first: a body's quotes are escaped
+    before, _, after = row.body.partition(PLACE)  # the first: a body's quotes are escaped
     return (
         conversation_id,
         work.tenant_id,

@@ -30,6 +30,24 @@ LOCK_UNFINISHED = f"""
 select {COLUMNS} from calls where status in ('scheduled', 'ringing') and due_at < clock_timestamp() - $1::interval
 order by due_at limit 500 for update skip locked
 """
+CLAIM = """
+with due as (
+    select id from calls where status = 'scheduled' and due_at <= clock_timestamp()
+      and (lease_until is null or lease_until < clock_timestamp())
+    order by due_at limit $1 for update skip locked
+)
+update calls c set holder = $2, lease_until = clock_timestamp() + $3::interval, attempts = attempts + 1
+from due where c.id = due.id
+returning c.id, c.tenant_id, c.user_id, c.contact_phone, c.attempts, c.attempting_at is not null as attempted
+"""
+MARK_ATTEMPTING = """
+update calls set attempting_at = clock_timestamp(), provider = $3
+where id = $1 and holder = $2 and status = 'scheduled' and lease_until > clock_timestamp() returning id
+"""
+PUT_OFF = """
+update calls set holder = null, lease_until = null, attempting_at = null, due_at = clock_timestamp() + $2::interval
+where id = $1 and status = 'scheduled'
+"""
 LIST_EVENTS = """
 select e.position, e.kind, e.detail, e.at from call_events e join calls c on c.id = e.call_id
 where c.tenant_id = $1 and c.id = $2 and ($3::uuid is null or c.user_id = $3) order by e.position
@@ -47,6 +65,18 @@ class Call:
     reason: str | None
     provider: str | None
     provider_ref: str | None
+
+
+@dataclass(frozen=True)
+class ClaimedCall:
+    """A call that this process is to place. `attempted`: somebody may have placed it already."""
+
+    id: UUID
+    tenant_id: UUID
+    user_id: UUID
+    contact_phone: str
+    attempts: int
+    attempted: bool
 
 
 @dataclass(frozen=True)
@@ -99,3 +129,18 @@ async def list_call_events(
 ) -> list[HistoryEntry]:
     """The history, oldest first. `of_user`: only if the call is this user's."""
     return [HistoryEntry(*row) for row in await conn.fetch(LIST_EVENTS, tenant_id, call_id, of_user)]
+
+
+async def claim_calls(conn: asyncpg.Connection, limit: int, *, holder: str, lease: timedelta) -> list[ClaimedCall]:
+    """Calls to be placed now, and those whose placing was begun by somebody who is gone."""
+    return [ClaimedCall(*row) for row in await conn.fetch(CLAIM, limit, holder, lease)]
+
+
+async def mark_call_attempting(conn: asyncpg.Connection, call_id: UUID, holder: str, provider: str) -> bool:
+    """Just before it rings. Whether it is still ours to place."""
+    return await conn.fetchval(MARK_ATTEMPTING, call_id, holder, provider) is not None
+
+
+async def put_off_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
+    """It did not ring: try again later."""
+    await conn.execute(PUT_OFF, call_id, pause)

@@ -76,3 +76,19 @@ async def set_status(
 ) -> bool:
     """Whether the run stood at one of the statuses `of`, and no later command was seen."""
     return await conn.fetchval(SET_STATUS, tenant_id, run_id, status, revision, list(of)) is not None
+
+
+async def find_run(conn: asyncpg.Connection, run_id: UUID) -> Run | None:
+    row = await conn.fetchrow(f"select {COLUMNS} from campaign_runs where id = $1", run_id)
+    return None if row is None else Run(*row)
+
+
+async def find_run_of(conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> Run | None:
+    """The same, for a caller of that tenant."""
+    run = await find_run(conn, run_id)
+    return run if run is not None and run.tenant_id == tenant_id else None
+
+
+async def reopen(conn: asyncpg.Connection, run_id: UUID) -> None:
+    """A completed run goes on: one of its recipients is sent to again."""
+    await conn.execute("update campaign_runs set status = 'running' where id = $1 and status = 'completed'", run_id)

@@ -70,7 +70,7 @@ TABLES = (
     ) with (fillfactor = 80)
     """,
     "create index conversations_newest on conversations (tenant_id, user_id, updated_at desc, id desc)",
-    "create index conversations_of_phone on conversations (tenant_id, contact_phone, updated_at desc)",
+    "create index conversations_of_phone on conversations (contact_phone, tenant_id, updated_at desc)",
     # No foreign key to conversations: their rows are never dropped, and the row is locked by each append anyway.
     # `original` is the very text of a message that came from the original's files.
     """

@@ -8,6 +8,23 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
+    # As in domain/statuses.py: what is higher is news about what is lower.
+    """
+    create function status_rank(status text) returns int immutable strict parallel safe language sql as $$
+        select case status
+            when 'received' then 0 when 'pending' then 0 when 'queued' then 0 when 'sending' then 1
+            when 'uncertain' then 2 when 'sent' then 3 when 'skipped' then 4 when 'failed' then 4
+            when 'delivered' then 5 when 'read' then 6 end
+    $$
+    """,
+    # RFC 9562, version 7: milliseconds, then chance.
+    """
+    create function uuid7() returns uuid volatile parallel safe language sql as $$
+        select encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid()) placing
+            substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+            52, 1), 53, 1), 'hex')::uuid
+    $$
+    """,
     """
     create table channels (
         id uuid primary key,
@@ -41,7 +58,7 @@ TABLES = (
         expanded boolean not null default false,
         dirty boolean not null default false,
         counts jsonb not null default '{}',
-        progress_at timestamptz,
+        progress_at timestamptz not null default '-infinity',
         started_at timestamptz not null default clock_timestamp(),
         completed_at timestamptz
     )

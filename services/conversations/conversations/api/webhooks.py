@@ -1,0 +1,76 @@
+"""What providers tell us. Public: the signature says who speaks; the key in the path selects tenant and secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from conversations.actions import inbound as actions
+from conversations.domain.phones import NotAPhone, to_e164
+from conversations.providers.protocol import Account, BadSignature, CallReceipt, Inbound, Receipt
+from conversations.providers.sandbox import Sandbox
+from conversations.providers.twilio import Twilio
+from conversations.sending.accounts import Accounts
+from switchboard.messaging.work import open_work
+from switchboard.runtime.database import Database
+from switchboard.runtime.http import Call, Route, plain
+from switchboard.runtime.refusals import Forbidden, Invalid, NotFound
+
+Told = Receipt | CallReceipt | Inbound | None
+
+
+class InvalidSignature(Forbidden):
+    """This was not signed by the provider."""
+
+    code = "invalid_signature"
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    database: Database
+    accounts: Accounts
+    region: str
+
+    async def take(self, call: Call) -> web.Response:
+        """A provider's inbound message, receipt, or word about a call. The same one twice has one effect."""
+        request = call.request
+        async with self.database.connection() as conn:
+            account = await self.accounts.of_endpoint(conn, call.path["provider"], call.path["endpoint_key"])
+        if account is None or account.provider not in self.accounts.providers:
+            raise NotFound
+        await self._act(account, self._read(account, request, await request.read()))
+        return web.Response(text="<Response/>", content_type="text/xml")
+
+    def _read(self, account: Account, request: web.Request, body: bytes) -> Told:
+        provider = self.accounts.provider_of(account)
+        try:
+            if isinstance(provider, Twilio):
+                return provider.read_webhook(account, request.raw_path, request.headers, body)
+            if isinstance(provider, Sandbox):
+                return provider.read_webhook(account, request.headers, body)
+        except BadSignature:
+            raise InvalidSignature from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise Invalid(f"This webhook can't be read: {type(error).__name__}.") from None
+        raise NotFound
+
+    async def _act(self, account: Account, told: Told) -> None:
+        async with open_work(self.database, tenant_id=account.tenant_id) as work:
+            match told:
+                case Receipt():
+                    await actions.take_receipt(work, account, told)
+                case CallReceipt():
+                    await actions.take_call_receipt(work, account, told)
+                case Inbound():
+                    try:
+                        sender = to_e164(told.sender, self.region)
+                    except NotAPhone:
+                        return  # a short code or a name: nobody to answer to
+                    await actions.take_inbound(work, account, told, sender)
+
+
+def routes(database: Database, accounts: Accounts, region: str) -> list[Route]:
+    api = Webhooks(database, accounts, region)
+    path = "/api/v1/webhooks/{provider}/{endpoint_key}"
+    return [plain("POST", path, api.take, public=True, status=200, errors=(InvalidSignature,), answers=(403, 404))]

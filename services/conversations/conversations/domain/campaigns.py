@@ -1,0 +1,25 @@
+"""Where a campaign stands, from where its recipients stand.
+
+running ⇄ paused, both ─▶ cancelled; running ─▶ completed, once all is expanded and no one is pending or sending
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from switchboard.contracts.conversations import CampaignCounts
+
+SETTLED_COUNTS = ("failed", "skipped", "uncertain", "sent")
+
+
+def counts_of(by_status: Mapping[str, int]) -> CampaignCounts:
+    """`delivered` holds those who have read it, too; each recipient is in one count at most."""
+    return CampaignCounts(
+        total=sum(by_status.values()),
+        delivered=by_status.get("delivered", 0) + by_status.get("read", 0),
+        **{name: by_status.get(name, 0) for name in SETTLED_COUNTS},
+    )
+
+
+def unsettled(by_status: Mapping[str, int]) -> int:
+    return by_status.get("pending", 0) + by_status.get("sending", 0)

@@ -1,0 +1,38 @@
+"""Quiet hours: local times of the recipient between which nothing is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import phonenumbers
+from phonenumbers.timezone import time_zones_for_number
+
+UNKNOWN = "Etc/Unknown"
+
+
+@lru_cache(maxsize=65_536)
+def zone_of(phone: str, otherwise: str) -> ZoneInfo:
+    """Where the phone's owner most likely is: the zone of its country or area, else `otherwise`."""
+    zones = time_zones_for_number(phonenumbers.parse(phone, None))
+    for name in (*zones[:1], otherwise, "UTC"):
+        if name and name != UNKNOWN:
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError):
+                continue
+    return ZoneInfo("UTC")
+
+
+def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
+    """When sending is polite again (UTC), or None when it is now. The hours may span midnight; equal ones are none."""
+    local = now.astimezone(zone)
+    clock = local.time().replace(tzinfo=None)
+    if begins == ends:
+        return None
+    quiet = begins <= clock < ends if begins < ends else clock >= begins or clock < ends
+    if not quiet:
+        return None
+    day = local.date() if clock < ends else local.date() + timedelta(days=1)
+    return datetime.combine(day, ends, zone).astimezone(UTC)

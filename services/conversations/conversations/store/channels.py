@@ -1,0 +1,103 @@
+"""What each tenant sends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from conversations.providers.protocol import Account
+
+COLUMNS = "provider, number, endpoint_key, credentials, tenant_id"
+FIND_DEFAULT = f"""
+select {COLUMNS} from channels where tenant_id = $1 order by is_default desc, created_at limit 1
+"""
+FIND_BY_KEY = f"select {COLUMNS} from channels where provider = $1 and endpoint_key = $2"
+
+
+async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> Account | None:
+    """The tenant's own, if it has one."""
+    row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
+    return None if row is None else Account(*row)
+
+
+async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> Account | None:
+    """Whose webhook this is."""
+    row = await conn.fetchrow(FIND_BY_KEY, provider, endpoint_key)
+    return None if row is None else Account(*row)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Without its credentials: they are read only to send and to check signatures."""
+
+    id: UUID
+    provider: str
+    number: str
+    endpoint_key: str
+    is_default: bool
+    created_at: datetime
+
+
+SHOWN = "id, provider, number, endpoint_key, is_default, created_at"
+LIST = f"select {SHOWN} from channels where tenant_id = $1 order by created_at, id"
+FIND = f"select {SHOWN} from channels where tenant_id = $1 and id = $2"
+ADD = f"""
+insert into channels (id, tenant_id, provider, number, credentials, endpoint_key, is_default)
+values ($1, $2, $3, $4, $5, $6, not exists (select from channels where tenant_id = $2))
+on conflict (tenant_id, provider, number) do nothing returning {SHOWN}
+"""
+MAKE_DEFAULT = f"""
+update channels set is_default = (id = $2), updated_at = clock_timestamp() where tenant_id = $1 returning {SHOWN}
+"""
+SAVE_CREDENTIALS = """
+update channels set credentials = $3, updated_at = clock_timestamp() where tenant_id = $1 and id = $2
+"""
+SAVE_ENDPOINT_KEY = """
+update channels set endpoint_key = $3, updated_at = clock_timestamp() where tenant_id = $1 and id = $2
+"""
+DROP = "delete from channels where tenant_id = $1 and id = $2 returning id"
+
+
+async def list_channels(conn: asyncpg.Connection, tenant_id: UUID) -> list[Channel]:
+    return [Channel(*row) for row in await conn.fetch(LIST, tenant_id)]
+
+
+async def find_channel(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> Channel | None:
+    row = await conn.fetchrow(FIND, tenant_id, channel_id)
+    return None if row is None else Channel(*row)
+
+
+async def add_channel(
+    conn: asyncpg.Connection,
+    channel_id: UUID,
+    tenant_id: UUID,
+    provider: str,
+    number: str,
+    credentials: dict[str, str],
+    endpoint_key: str,
+) -> Channel | None:
+    """None: the tenant has this number already."""
+    row = await conn.fetchrow(ADD, channel_id, tenant_id, provider, number, credentials, endpoint_key)
+    return None if row is None else Channel(*row)
+
+
+async def make_default(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> Channel:
+    rows = [Channel(*row) for row in await conn.fetch(MAKE_DEFAULT, tenant_id, channel_id)]
+    return next(channel for channel in rows if channel.id == channel_id)
+
+
+async def save_credentials(
+    conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, credentials: dict[str, str]
+) -> None:
+    await conn.execute(SAVE_CREDENTIALS, tenant_id, channel_id, credentials)
+
+
+async def save_endpoint_key(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, key: str) -> None:
+    await conn.execute(SAVE_ENDPOINT_KEY, tenant_id, channel_id, key)
+
+
+async def drop_channel(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> bool:
+    return await conn.fetchval(DROP, tenant_id, channel_id) is not None

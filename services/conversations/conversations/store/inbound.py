@@ -1,0 +1,38 @@
+"""What came in, and to whom it goes."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+
+ADD = """
+insert into inbound_messages (provider, provider_ref, tenant_id) values ($1, $2, $3) on conflict do nothing returning 1
+"""
+# For the installation's own number, which tenants share: who wrote to this phone last.
+FIND_TENANT = "select tenant_id from conversations where contact_phone = $1 order by updated_at desc limit 1"
+# The contact's owner, else the user who wrote last, else the tenant's owner.
+FIND_RECEIVER = """
+select coalesce(
+    (select k.owner_id from contacts k join users u on u.id = k.owner_id and u.tenant_id = $1 and not u.disabled
+     where k.tenant_id = $1 and k.phone = $2),
+    (select c.user_id from conversations c where c.tenant_id = $1 and c.contact_phone = $2
+     order by c.updated_at desc limit 1),
+    (select id from users where tenant_id = $1 and role = 'owner' order by disabled, id limit 1))
+"""
+
+
+async def add_inbound(conn: asyncpg.Connection, provider: str, ref: str, tenant_id: UUID) -> bool:
+    """Whether it is new."""
+    return await conn.fetchval(ADD, provider, ref, tenant_id) is not None
+
+
+async def find_tenant_of(conn: asyncpg.Connection, phone: str) -> UUID | None:
+    tenant_id: UUID | None = await conn.fetchval(FIND_TENANT, phone)
+    return tenant_id
+
+
+async def find_receiver(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> UUID | None:
+    """The user whose conversation an inbound message goes to."""
+    user_id: UUID | None = await conn.fetchval(FIND_RECEIVER, tenant_id, phone)
+    return user_id

@@ -1,0 +1,58 @@
+"""Where campaigns stand, counted from the ledger."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from conversations.store.runs import COLUMNS, Run
+
+_RUN = COLUMNS.replace("audience,", "'{}'::jsonb,")
+LOCK_ONE = f"""
+select {_RUN} from campaign_runs
+where (status = 'running' or dirty) and progress_at < clock_timestamp() - $1::interval
+order by progress_at limit 1 for update skip locked
+"""
+COUNT = "select status, count(*) as n from deliveries where campaign_id = $1 group by status"
+SAVE = """
+update campaign_runs set counts = $2, status = $3, dirty = $4, progress_at = clock_timestamp(),
+    completed_at = case when $3 = 'completed' then coalesce(completed_at, clock_timestamp()) end
+where id = $1
+"""
+SKIP_PENDING = """
+with due as (select id from deliveries where campaign_id = $1 and status = 'pending' limit $2 for update skip locked)
+update deliveries d set status = 'skipped', reason = 'cancelled', settled_at = clock_timestamp()
+from due where d.id = due.id and d.message_id is null
+"""
+LIST_PENDING_WITH_MESSAGE = """
+select id from deliveries where campaign_id = $1 and status = 'pending' and message_id is not null limit $2
+"""
+
+
+async def lock_one(conn: asyncpg.Connection, every: timedelta) -> Run | None:
+    """A run that may have moved, and of which nothing was told for so long."""
+    row = await conn.fetchrow(LOCK_ONE, every)
+    return None if row is None else Run(*row)
+
+
+async def count(conn: asyncpg.Connection, run_id: UUID) -> dict[str, int]:
+    """How many recipients stand at each status."""
+    return {row["status"]: row["n"] for row in await conn.fetch(COUNT, run_id)}
+
+
+async def save_progress(
+    conn: asyncpg.Connection, run_id: UUID, counts: dict[str, int], status: str, *, dirty: bool
+) -> None:
+    await conn.execute(SAVE, run_id, counts, status, dirty)
+
+
+async def skip_pending(conn: asyncpg.Connection, run_id: UUID, limit: int) -> None:
+    """Of a cancelled run: those that nobody has begun with."""
+    await conn.execute(SKIP_PENDING, run_id, limit)
+
+
+async def list_pending_with_message(conn: asyncpg.Connection, run_id: UUID, limit: int) -> list[UUID]:
+    """Those that were put off after their message was written."""
+    return [row["id"] for row in await conn.fetch(LIST_PENDING_WITH_MESSAGE, run_id, limit)]

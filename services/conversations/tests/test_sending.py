@@ -1,0 +1,292 @@
+"""What is queued gets out, once, through the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from conversations.actions.resolving import Decision, resolve_delivery
+from conversations.sending.recovery import recover
+from switchboard.contracts.auth import UserUpdated
+from switchboard.contracts.conversations import (
+    CampaignAudience,
+    CampaignCancel,
+    CampaignPause,
+    CampaignResume,
+    CampaignRun,
+    QuietHours,
+    ReminderFire,
+)
+from switchboard.messaging.work import open_work
+from switchboard.testing import until
+
+from .senders import sending
+from .world import ANNA, NOW, PHONE, STRANGER, World
+
+CAMPAIGN = UUID(int=900)
+
+
+async def test_a_message_goes_from_queued_to_delivered(world: World, redis_url: str) -> None:
+    async with sending(world, redis_url):
+        message = await world.say(ANNA, PHONE, "hello")
+        await until(lambda: _statuses(world, ["delivered"]))
+
+    listed = await world.call(ANNA, "GET", f"/conversations/{PHONE}/messages")
+    assert listed.body["items"][0]["status"] == "delivered"
+    told: list[Any] = await world.published("message.status_changed")
+    assert [(event.status, event.seq, str(event.message_id)) for event in told] == [
+        ("sent", 1, message["id"]),
+        ("delivered", 1, message["id"]),
+    ]
+    sent = await world.fetch("select recipient, body from sandbox_messages")
+    assert sent == [{"recipient": PHONE, "body": "hello"}]
+
+
+async def test_a_message_that_cannot_be_sent_fails_and_its_user_is_told(world: World, redis_url: str) -> None:
+    async with sending(world, redis_url):
+        await world.say(ANNA, "+14155550000", "hello")
+        await until(lambda: _statuses(world, ["failed"]))
+        await until(lambda: world.published("notification.created"))
+
+    (told,) = await world.published("message.status_changed")
+    assert told.error == "the sandbox never reaches phones that end in 0000"  # type: ignore[attr-defined]
+
+
+async def test_who_opted_out_is_skipped_at_the_moment_of_sending(world: World, redis_url: str) -> None:
+    await world.say(ANNA, PHONE, "hello")
+    await world.fetch("update contacts set opted_out = true")
+
+    async with sending(world, redis_url):
+        await until(lambda: _statuses(world, ["skipped"]))
+
+    assert await world.fetch("select status, error from messages") == [{"status": "failed", "error": "opted_out"}]
+    assert await world.fetch("select from sandbox_messages") == []
+
+
+async def test_a_reminder_reaches_the_users_own_phone_too(world: World, redis_url: str) -> None:
+    await world.given_users()
+    await world.deliver(
+        UserUpdated(
+            user_id=ANNA.user_id,
+            email="a@x.example",
+            name="A",
+            role="agent",
+            disabled=False,
+            notify_phone="+14155550177",
+        )
+    )
+
+    async with sending(world, redis_url):
+        await world.deliver(
+            ReminderFire(reminder_id=uuid4(), user_id=ANNA.user_id, lead_id="L1", note="Call back", remind_at=NOW)
+        )
+        await until(lambda: world.fetch("select from sandbox_messages"))
+
+    sent = await world.fetch("select recipient, body from sandbox_messages")
+    assert sent == [{"recipient": "+14155550177", "body": "Reminder: L1: Call back"}]
+
+
+async def test_what_a_dead_process_held_is_sent_again_or_held_as_uncertain(world: World) -> None:
+    for n in range(4):
+        await world.say(ANNA, f"+1415555010{n}", "hello")
+    await world.fetch(
+        "update deliveries set status = 'sending', holder = 'dead', lease_until = clock_timestamp() - interval '1s'"
+    )
+    await world.fetch(
+        "update deliveries set attempting_at = clock_timestamp(), provider = 'twilio' where contact_phone like '%101'"
+    )
+    await world.fetch(
+        "update deliveries set attempting_at = clock_timestamp(), provider = 'sandbox' where contact_phone like '%102'"
+    )
+    await world.fetch("update deliveries set lease_until = 'infinity' where contact_phone like '%103'")
+
+    await recover(world.database, world.accounts, resends=False)
+
+    rows = await world.fetch("select right(contact_phone, 1) as n, status from deliveries order by 1")
+    assert [tuple(row.values()) for row in rows] == [
+        ("0", "pending"),
+        ("1", "uncertain"),
+        ("2", "pending"),
+        ("3", "sending"),
+    ]
+    (told,) = await world.published("message.status_changed")
+    assert told.status == "uncertain"  # type: ignore[attr-defined]
+
+
+async def test_an_operator_settles_what_is_uncertain_once(world: World) -> None:
+    await world.say(ANNA, PHONE, "hello")
+    await world.fetch("update deliveries set status = 'uncertain'")
+    (row,) = await world.fetch("select id from deliveries")
+
+    async with open_work(world.database, tenant_id=None) as work:
+        first = await resolve_delivery(work, row["id"], Decision.SENT)
+        again = await resolve_delivery(work, row["id"], Decision.RESEND)
+
+    assert (first, again) == (True, False)
+    assert await world.fetch("select status from messages") == [{"status": "sent"}]
+
+
+async def test_a_campaign_reaches_each_phone_once_and_completes(world: World, redis_url: str) -> None:
+    await world.given_users()
+    phones = [f"+1415555{n:04}" for n in range(1, 1001)]
+    await world.call(ANNA, "POST", "/contacts", {"phone": phones[7], "name": "Priya {{phone}}"})
+    await world.call(ANNA, "POST", "/contacts", {"phone": phones[8], "opted_out": True})
+
+    async with sending(world, redis_url):
+        await world.deliver(_campaign(phones=(*phones, *phones[:50], "nonsense", "+14155560000")))
+        completed = await until(lambda: world.published("campaign.completed"), within=30)
+
+    by_status = await world.fetch("select status, reason, count(*) as n from deliveries group by 1, 2 order by 1, 2")
+    assert {
+        (row["status"], row["reason"]): row["n"] for row in by_status if row["status"] not in ("sent", "delivered")
+    } == {
+        ("failed", "the sandbox never reaches phones that end in 0000"): 1,
+        ("skipped", "not a phone number"): 1,
+        ("skipped", "opted_out"): 1,
+    }
+    counts = completed[0].counts  # type: ignore[attr-defined]
+    assert (counts.total, counts.sent + counts.delivered, counts.failed, counts.skipped) == (1002, 999, 1, 2)
+    assert await world.texts(ANNA, phones[7]) == [(1, f"Hello Priya {{{{phone}}}}, {phones[7]}")]
+    assert await world.texts(ANNA, phones[8]) == []
+    once = await world.fetch("select count(*) as n, count(distinct recipient) as phones from sandbox_messages")
+    assert once == [{"n": 999, "phones": 999}]
+    (notified,) = await world.published("notification.created")
+    assert notified.kind == "campaign"  # type: ignore[attr-defined]
+
+
+async def test_a_paused_campaign_stops_within_a_second_and_goes_on_where_it_was(world: World, redis_url: str) -> None:
+    phones = [f"+1415555{n:04}" for n in range(1, 401)]
+    async with sending(world, redis_url, provider_rate=200):
+        await world.deliver(_campaign(phones=tuple(phones)))
+        await until(lambda: _sent_at_least(world, 50))
+        await world.deliver(CampaignPause(campaign_id=CAMPAIGN, revision=1))
+        await asyncio.sleep(0.3)  # what was attempted ends
+        paused = await _count_sent(world)
+        await asyncio.sleep(1.0)
+        assert await _count_sent(world) == paused < 400
+
+    async with sending(world, redis_url):
+        await world.deliver(CampaignResume(campaign_id=CAMPAIGN, revision=2))
+        await until(lambda: world.published("campaign.completed"), within=20)
+
+    once = await world.fetch("select count(*) as n, count(distinct recipient) as phones from sandbox_messages")
+    assert once == [{"n": 400, "phones": 400}]
+
+
+async def test_a_cancelled_campaign_says_of_everybody_what_they_got(world: World, redis_url: str) -> None:
+    phones = [f"+1415555{n:04}" for n in range(1, 401)]
+    async with sending(world, redis_url, provider_rate=100):
+        await world.deliver(_campaign(phones=tuple(phones)))
+        await until(lambda: _sent_at_least(world, 20))
+        await world.deliver(CampaignCancel(campaign_id=CAMPAIGN, revision=1))
+        await until(lambda: _all_settled(world, 400))
+
+    async def counted() -> bool:
+        told: list[Any] = await world.published("campaign.progress")
+        return sum(told[-1].counts.model_dump(exclude={"total"}).values()) == 400
+
+    skipped = await world.fetch("select distinct reason from deliveries where status = 'skipped'")
+    assert skipped == [{"reason": "cancelled"}]
+    async with sending(world, redis_url):
+        await until(counted)
+
+
+async def test_what_is_too_late_is_skipped_and_quiet_hours_wait(world: World, redis_url: str) -> None:
+    clock = datetime.now(UTC).astimezone()
+    quiet = QuietHours(**{"from": "00:00", "to": "23:59"})
+    async with sending(world, redis_url):
+        await world.deliver(_campaign(phones=(PHONE,), not_after=clock - timedelta(seconds=1)))
+        await until(lambda: _statuses(world, ["skipped"]))
+        await world.deliver(_campaign(phones=(PHONE,), id_=UUID(int=901), quiet_hours=quiet))
+        await until(
+            lambda: world.fetch(
+                "select from deliveries where campaign_id = $1 and due_at > clock_timestamp() + interval '5 seconds'"
+                " or status in ('sent', 'delivered')",
+                UUID(int=901),
+            )
+        )
+
+    late = await world.fetch("select reason from deliveries where status = 'skipped'")
+    assert late == [{"reason": "too_late"}]
+
+
+async def test_the_audience_may_be_tags_or_everybody(world: World, redis_url: str) -> None:
+    for n, tags in enumerate([["a"], ["a", "b"], ["c"]]):
+        await world.call(ANNA, "POST", "/contacts", {"phone": f"+1415555010{n}", "tags": tags})
+    await world.call(STRANGER, "POST", "/contacts", {"phone": "+14155550109", "tags": ["a"]})
+
+    async with sending(world, redis_url):
+        await world.deliver(_campaign(tags=("a", "b")))
+        await world.deliver(_campaign(all=True, id_=UUID(int=901)))
+        await until(lambda: _expanded(world, 2))
+
+    rows = await world.fetch("select campaign_id, count(*) as n from deliveries group by 1 order by 1")
+    assert [row["n"] for row in rows] == [2, 3]
+
+
+async def test_who_got_a_campaign_is_listed_for_its_tenant(world: World, redis_url: str) -> None:
+    async with sending(world, redis_url):
+        await world.deliver(_campaign(phones=("+14155550101", "+14155550000")))
+        await until(lambda: world.published("campaign.completed"), within=10)
+
+    path = f"/campaigns/{CAMPAIGN}/deliveries"
+    failed = await world.call(ANNA, "GET", f"{path}?status=failed")
+    assert [(row["contact_phone"], row["reason"][:11]) for row in failed.body["items"]] == [
+        ("+14155550000", "the sandbox")
+    ]
+    assert len((await world.call(ANNA, "GET", path)).body["items"]) == 2
+    assert (await world.call(STRANGER, "GET", path)).status == 404
+
+
+async def test_another_tenants_single_message_does_not_wait_behind_a_campaign(world: World, redis_url: str) -> None:
+    async with sending(world, redis_url, provider_rate=200, tenant_rate=200):
+        await world.deliver(_campaign(phones=tuple(f"+1415555{n:04}" for n in range(1, 5001))))
+        await until(lambda: _sent_at_least(world, 100))
+
+        started = asyncio.get_running_loop().time()
+        await world.say(STRANGER, "+442071838750", "urgent")
+        await until(lambda: world.fetch("select from sandbox_messages where recipient = '+442071838750'"))
+
+        assert asyncio.get_running_loop().time() - started < 1.0
+
+
+def _campaign(
+    *,
+    id_: UUID = CAMPAIGN,
+    phones: tuple[str, ...] | None = None,
+    tags: tuple[str, ...] | None = None,
+    all: bool | None = None,
+    **more: Any,
+) -> CampaignRun:
+    return CampaignRun(
+        campaign_id=id_,
+        user_id=ANNA.user_id,
+        name="Spring",
+        template="Hello {{name}}, {{ phone }}",
+        audience=CampaignAudience(phones=phones, tags=tags, all=all),
+        **more,
+    )
+
+
+async def _statuses(world: World, expected: list[str]) -> bool:
+    return [row["status"] for row in await world.fetch("select status from deliveries order by id")] == expected
+
+
+async def _count_sent(world: World) -> int:
+    (row,) = await world.fetch("select count(*) as n from sandbox_messages")
+    return int(row["n"])
+
+
+async def _sent_at_least(world: World, n: int) -> bool:
+    return await _count_sent(world) >= n
+
+
+async def _all_settled(world: World, n: int) -> bool:
+    rows = await world.fetch("select count(*) as n from deliveries where status not in ('pending', 'sending')")
+    return rows == [{"n": n}]
+
+
+async def _expanded(world: World, n: int) -> bool:
+    return len(await world.fetch("select from campaign_runs where expanded")) == n

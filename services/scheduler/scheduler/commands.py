@@ -150,6 +150,6 @@ def _row(each: Schedule, now: datetime) -> list[str]:
         state,
         due.isoformat(timespec="seconds").replace("+00:00", "Z") if due else "-",
         f"{(due - now).total_seconds():.0f} s" if due else "-",
-        " ".join(filter(None, [str(what)[:40], each.recurrence and each.recurrence.rule])),
+        f"{str(what)[:40]} {each.recurrence.rule if each.recurrence else ''}",
         str(each.id),
     ]

@@ -63,7 +63,8 @@ def test_going_on_from_each_occurrence_leaves_out_none(parts: Parts, start: date
     series = Recurrence(parts.text(), zone, start)
     whole = [at for at, _ in zip(series.following(to_instant(start, zone)), range(30), strict=False)]
 
-    one_by_one, at = [], to_instant(start, zone)
+    one_by_one: list[datetime] = []
+    at = to_instant(start, zone)
     while len(one_by_one) < len(whole):
         at = series.next_after(at) or at
         one_by_one.append(at)

@@ -145,4 +145,5 @@ async def test_what_cannot_be_fired_is_held_and_the_rest_goes_on(world: World) -
     assert len(await world.sent("files.cleanup")) == 1
     async with world.database.connection() as conn:
         held = await conn.fetchrow("select held, trouble from schedules where payload = '{}'")
+    assert held is not None
     assert tuple(held) == (True, "KeyError: 'chore'")

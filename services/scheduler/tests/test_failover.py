@@ -1,0 +1,183 @@
+"""Everything due happens once, on time, whoever dies: real instances, killed, paused and cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from scheduler.domain import Misfire
+from switchboard.testing import until
+from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.servers import CHOICE, Servers, _kept, started
+
+from .instances import Fleet, open_fleet, plan_reminders
+
+WITHIN = 5.0  # seconds for another one to lead
+
+
+@pytest.fixture
+async def fleet(database_url: Callable[[str], str], amqp_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with open_fleet(database_url("scheduler"), amqp_url, tmp_path, 2) as fleet:
+        yield fleet
+
+
+def soon(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def test_a_leader_that_is_told_to_end_hands_over_at_once(fleet: Fleet) -> None:
+    holder = await fleet.holder()
+    leader = await fleet.leader()
+    assert holder is not None
+    assert leader is not None
+
+    ending = asyncio.create_task(leader.end(signal.SIGTERM))
+    await until(lambda: fleet.leader(besides=holder), within=20)
+    planned = await plan_reminders(fleet.database, [soon(0.5)])
+
+    assert await ending == 0
+    await until(lambda: len(fleet.ear.heard) == len(planned))
+    async with fleet.database.connection() as conn:
+        lapse = await conn.fetchval("select term from leases where name = 'scheduler'")
+    assert lapse == 2
+
+
+async def test_what_is_due_while_the_leader_is_killed_fires_once_by_the_next(fleet: Fleet) -> None:
+    planned = await plan_reminders(fleet.database, [soon(2 + n / 20) for n in range(100)])
+    holder, leader = await fleet.holder(), await fleet.leader()
+    assert holder is not None
+    assert leader is not None
+
+    await asyncio.sleep(3)  # in the middle of them
+    await leader.end(signal.SIGKILL)
+    took = await fleet.replaced(holder)
+    await until(lambda: len(fleet.ear.commands) >= len(planned), within=20)
+
+    assert took < WITHIN
+    assert sorted(each["reminder_id"] for each in fleet.ear.commands.values()) == sorted(map(str, planned))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_leader_that_was_stopped_publishes_nothing_when_it_wakes(fleet: Fleet) -> None:
+    holder, old = await fleet.holder(), await fleet.leader()
+    assert holder is not None
+    assert old is not None
+    planned = await plan_reminders(fleet.database, [soon(1 + n / 20) for n in range(400)])
+    await asyncio.sleep(3)
+
+    old.signal(signal.SIGSTOP)
+    took = await fleet.replaced(holder)
+    await asyncio.sleep(15 - took)
+    old.signal(signal.SIGCONT)
+    before = await old.settled()
+    await until(lambda: len(fleet.ear.commands) >= len(planned), within=30)
+
+    print(
+        f"\ntakeover after SIGSTOP: {took:.2f} s; settled by the old leader since: {await old.settled() - before:.0f}"
+    )
+    assert took < WITHIN
+    assert await old.settled() == before
+    assert sorted(each["reminder_id"] for each in fleet.ear.commands.values()) == sorted(map(str, planned))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_what_was_due_while_all_were_down_fires_once_and_late(fleet: Fleet) -> None:
+    for instance in fleet.instances.values():
+        await instance.end(signal.SIGKILL)
+    single = await plan_reminders(fleet.database, [soon(n / 20) for n in range(100)])
+    skipped = await plan_reminders(fleet.database, [soon(-300 + n) for n in range(20)], misfire=Misfire.SKIP)
+    series = await plan_reminders(fleet.database, [soon(-60)] * 5, rule="FREQ=SECONDLY;INTERVAL=2;COUNT=40")
+    await asyncio.sleep(12)
+
+    for instance in fleet.instances.values():
+        await instance.start()
+
+    def of(planned: list[object]) -> list[dict[str, object]]:
+        return [each for each in fleet.ear.commands.values() if each["reminder_id"] in set(map(str, planned))]
+
+    await until(lambda: len(of(list(single))) >= 100 and len(of(list(series))) >= 5, within=40)
+    await asyncio.sleep(8)  # until the series has come to its end
+    assert len(of(list(single))) == 100
+    assert all(each["late"] for each in of(list(single)))
+    assert of(list(skipped)) == []
+    for each in series:
+        late = [command["late"] for command in of([each])]
+        assert late.count(True) == 1
+
+
+@pytest.fixture(scope="module")
+def breakable() -> Iterator[Servers]:
+    """Servers that nobody else minds being killed."""
+    choice = os.environ.get(CHOICE, "")
+    if Path(choice).is_dir() and choice:
+        yield _kept(Path(choice))
+    else:
+        yield Servers.of(started("breakable", "switchboard.local", "servers"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_five_thousand_occurrences_survive_killed_leaders_and_servers(breakable: Servers, tmp_path: Path) -> None:
+    """3 instances; the leader killed every 3 seconds, or cut off from Postgres; RabbitMQ killed once."""
+    from switchboard.testing.databases import Databases
+
+    databases = Databases(breakable.database_url)
+    hosts = VirtualHosts(breakable.amqp_management_url, breakable.amqp_url)
+    host, dice = hosts.fresh(), random.Random(11)
+    url = databases.fresh("scheduler")
+    try:
+        async with open_fleet(url, hosts.url(host), tmp_path, 3) as fleet:
+            begin = soon(6)
+            times = [begin + timedelta(seconds=dice.uniform(0, 30)) for _ in range(5000)]
+            planned = await plan_reminders(fleet.database, times)
+            await asyncio.sleep((begin - datetime.now(UTC)).total_seconds())
+            for step in range(10):
+                if step == 4:
+                    _kill_broker(breakable)
+                await asyncio.gather(asyncio.sleep(3), _harm_leader(fleet, by_kill=step % 3 != 2))
+            await until(lambda: len(fleet.ear.commands) >= len(planned), within=90)
+            await asyncio.sleep(2)
+
+            fired = sorted(each["reminder_id"] for each in fleet.ear.commands.values())
+            again = sum(count - 1 for count in fleet.ear.heard.values())
+            print(f"\ntakeovers: {' '.join(f'{took:.2f}' for took in fleet.takeovers)} s")
+            print(f"commands: {len(fired)}, the same one again on the wire: {again}")
+            assert fired == sorted(map(str, planned))
+            assert max(fleet.takeovers) < WITHIN
+    finally:
+        with suppress(Exception):
+            hosts.drop(host)
+        databases.drop(url)
+        databases.close()
+
+
+async def _harm_leader(fleet: Fleet, *, by_kill: bool) -> None:
+    holder = await fleet.holder()
+    leader = await fleet.leader()
+    if leader is None or holder is None:
+        return
+    if not by_kill:
+        assert await fleet.cut_off(leader) > 0
+        return
+    await leader.end(signal.SIGKILL)
+    await asyncio.gather(leader.start(), fleet.replaced(holder))
+
+
+def _kill_broker(servers: Servers) -> None:
+    port = urlsplit(servers.amqp_url).port
+    listening = [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
+    [pid] = {each.pid for each in listening if each.laddr and each.laddr.port == port}
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ from switchboard.runtime.logs import note
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.problems import Broken, problem, refusal_of
-from switchboard.runtime.tracing import continued, span
+from switchboard.runtime.tracing import span
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -45,7 +45,8 @@ def edge(metrics: Metrics) -> Middleware:
         note(request_id=request_id)
         if route in PROBES:
             return await _answer(request, handler)
-        with continued(request.headers.get("traceparent")), span(f"{request.method} {route}", kind=SpanKind.SERVER):
+        parent = request.headers.get("traceparent")
+        with span(f"{request.method} {route}", kind=SpanKind.SERVER, parent=parent):
             status = CLIENT_GONE
             try:
                 response = await _answer(request, handler)

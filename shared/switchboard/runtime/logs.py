@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -32,7 +33,7 @@ def configure_logs(service: str, instance: str, level: str) -> None:
         processors=[structlog.contextvars.merge_contextvars, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -77,9 +78,14 @@ def _processors(service: str, instance: str) -> list[Processor]:
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Values under a name that smells of a secret are not written."""
     for name in event:
-        if SECRET_NAMES.search(name):
+        if _is_secret(name):
             event[name] = "***"
     return event
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return SECRET_NAMES.search(name) is not None
 
 
 def render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:

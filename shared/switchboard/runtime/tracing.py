@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import context, trace
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
@@ -21,6 +21,15 @@ NOT_SAMPLED = TraceFlags(0)
 Attributes = dict[str, AttributeValue]
 
 
+class _Export:
+    """Whether spans are exported: one for the process, as is OpenTelemetry's own provider, which is slow to ask."""
+
+    is_on = False
+
+
+_export = _Export()
+
+
 @contextmanager
 def tracing(service: str, instance: str, endpoint: str | None) -> Iterator[None]:
     """Export spans to `endpoint` (OTLP over HTTP) while inside; with none, only pass trace ids on."""
@@ -30,7 +39,11 @@ def tracing(service: str, instance: str, endpoint: str | None) -> Iterator[None]
     from switchboard.runtime.exporting import exporting
 
     with exporting(service, instance, endpoint):
-        yield
+        _export.is_on = True
+        try:
+            yield
+        finally:
+            _export.is_on = False
 
 
 def current_traceparent() -> str | None:
@@ -47,35 +60,40 @@ def current_trace_id() -> str | None:
     return f"{here.trace_id:032x}" if here.is_valid else None
 
 
-@contextmanager
-def continued(traceparent: str | None) -> Iterator[None]:
-    """What happens inside belongs to the trace that `traceparent` names; None, or a malformed one, changes
-    nothing.
-    """
+def continued(traceparent: str | None) -> AbstractContextManager[object]:
+    """What happens inside belongs to the trace that `traceparent` names; None, or a malformed one, changes nothing."""
     parent = parse_traceparent(traceparent)
-    if parent is None:
-        yield
-        return
-    token = context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
-    try:
-        yield
-    finally:
-        context.detach(token)
+    return nullcontext() if parent is None else _Entered(NonRecordingSpan(parent))
 
 
-@contextmanager
-def span(name: str, attributes: Attributes | None = None, *, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span]:
-    """A step of the current trace, or the first of a new one. An exception that leaves it is recorded on it."""
-    if _recording():
-        with trace.get_tracer("switchboard").start_as_current_span(name, attributes=attributes, kind=kind) as recorded:
-            yield recorded
-        return
-    bare = NonRecordingSpan(_child_of(trace.get_current_span().get_span_context()))
-    token = context.attach(trace.set_span_in_context(bare))
-    try:
-        yield bare
-    finally:
-        context.detach(token)
+def span(
+    name: str, attributes: Attributes | None = None, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None
+) -> AbstractContextManager[Span]:
+    """A step of the current trace, or the first of a new one. An exception that leaves it is recorded on it.
+
+    `parent`: a `traceparent` to continue in place of the current trace.
+    """
+    continuing = parse_traceparent(parent)
+    if _export.is_on:
+        within = trace.set_span_in_context(NonRecordingSpan(continuing)) if continuing else None
+        return trace.get_tracer("switchboard").start_as_current_span(name, within, attributes=attributes, kind=kind)
+    return _Entered(NonRecordingSpan(_child_of(continuing or trace.get_current_span().get_span_context())))
+
+
+class _Entered:
+    """A span that is the current one inside the block, and of which nothing is recorded."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, bare: Span) -> None:
+        self._span = bare
+
+    def __enter__(self) -> Span:
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, *_error: object) -> None:
+        context.detach(self._token)
 
 
 def parse_traceparent(traceparent: str | None) -> SpanContext | None:
@@ -87,10 +105,6 @@ def parse_traceparent(traceparent: str | None) -> SpanContext | None:
         int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=TraceFlags(int(match[3], 16))
     )
     return parent if parent.is_valid else None
-
-
-def _recording() -> bool:
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _child_of(parent: SpanContext) -> SpanContext:

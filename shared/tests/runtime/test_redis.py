@@ -13,7 +13,8 @@ async def test_commands_and_pipelines_answer(redis_url: str) -> None:
         await check_redis(client)
         await client.set("a", "1")
         async with client.pipeline() as pipeline:
-            pipeline.get("a").incr("a")
+            pipeline.get("a")
+            pipeline.incr("a")
 
             assert await pipeline.execute() == [b"1", 2]
 
@@ -22,7 +23,7 @@ async def test_an_idle_connection_that_was_cut_is_replaced(redis_url: str) -> No
     async with open_redis(redis_url) as client, open_redis(redis_url) as admin:
         number = await client.client_id()
 
-        await admin.execute_command("CLIENT KILL", "ID", number)
+        await admin.client_kill_filter(_id=str(number))
 
         assert await client.get("a") is None
 

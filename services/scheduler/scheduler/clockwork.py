@@ -45,6 +45,7 @@ class Clockwork:
 
     async def run(self, stop: Stop) -> None:
         while not stop.is_set():
+            self._woken.clear()  # a follower's too: it would not rest again
             leading = self._lease.held()
             self._metrics.leading(leading, self._lease.term)
             await self._rest(stop, await self._work() if leading else FOLLOWING)
@@ -52,7 +53,6 @@ class Clockwork:
 
     async def _work(self) -> float:
         """Fire what is due. Returns for how many seconds there is nothing more to do."""
-        self._woken.clear()
         try:
             await self._leader.fire_due()
             async with self._database.connection() as conn:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from aiohttp import web
-
 from api_gateway.auth_client import AuthClient
-from api_gateway.edge import Edge, Page, json_page
-from api_gateway.health import whole_health
+from api_gateway.edge import Edge
 from api_gateway.incoming import Surface
 from api_gateway.keys import SigningKeyFile
+from api_gateway.pages import pages
 from api_gateway.proxy import Proxy
 from api_gateway.routes import RouteTable
 from api_gateway.sessions import Sessions
@@ -54,24 +52,6 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         health = Health(settings.app_instance_id)
         health.add("redis", lambda: check_redis(redis), ready=False)
         surface = Surface(settings.public_url, Addresses(settings.trusted_proxies), metrics)
-        edge = Edge(surface, proxy, sockets, _pages(health, metrics, upstreams))
+        edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url))
         loops = [sockets.closing, keys.refreshing, *(upstream.watch for upstream in upstreams.values())]
         yield App(http=edge.application(), health=health, loops=loops)
-
-
-def _pages(health: Health, metrics: Metrics, upstreams: dict[str, Upstream]) -> dict[str, Page]:
-    async def livez() -> web.Response:
-        return json_page({"status": "ok", "instance": health.instance})
-
-    async def readyz() -> web.Response:
-        ready, report = await health.readiness()
-        return json_page(report, 200 if ready else 503)
-
-    async def whole() -> web.Response:
-        well, report = await whole_health(health, upstreams)
-        return json_page(report, 200 if well else 503)
-
-    async def exposition() -> web.Response:
-        return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.content_type})
-
-    return {"/livez": livez, "/readyz": readyz, "/health": whole, "/metrics": exposition}

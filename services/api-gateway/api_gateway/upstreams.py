@@ -55,6 +55,10 @@ class Upstream:
             return min(best[offset:] + best[:offset], key=lambda instance: instance.pending)
         return None
 
+    def best(self) -> list[Instance]:
+        """All instances, the ready ones first."""
+        return sorted(self._instances.values(), key=lambda instance: instance.state != "ready")
+
     def suspect(self) -> None:
         """Something went wrong with an instance: look at all of them at once."""
         self._suspicion.set()

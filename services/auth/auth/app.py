@@ -10,8 +10,11 @@ from auth.consumers import subscriptions
 from auth.cookies import SessionCookie
 from auth.housekeeping import forgetting_sessions
 from auth.keys import KeyFile
+from auth.oauth_routes import OAuthRoutes
+from auth.oauth_states import OAuthStates
 from auth.parts import Parts
 from auth.passwords import open_passwords
+from auth.providers import open_providers
 from auth.session_cache import SessionCache
 from auth.settings import Settings
 from auth.throttle import Throttle
@@ -57,6 +60,9 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             cache.repeating(),
             forgetting_sessions(database),
         ]
+        providers = await stack.enter_async_context(open_providers(settings.oauth_providers))
+        states = OAuthStates(redis, secure=parts.cookie.secure)
+        oauth = OAuthRoutes(parts, providers, states, settings.public_url)
         health = Health(name)
         health.add("database", database.check, ready=True)
         health.add("redis", lambda: check_redis(redis), ready=False)
@@ -64,7 +70,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             health.add(check_name, check, ready=False)
         http = http_app(
             "auth",
-            routes(parts),
+            routes(parts, oauth),
             health=health,
             verifier=IdentityVerifier("auth", keys),
             database=database,

@@ -41,6 +41,38 @@ class InviteInvalid(Refusal):
     status = 400
 
 
+class OAuthStateInvalid(Refusal):
+    """This log-in was not begun here, in this browser, in the last ten minutes, or is used already."""
+
+    code = "oauth_state_invalid"
+    status = 400
+
+
+class ProviderRefused(Refusal):
+    """The provider did not vouch for anybody."""
+
+    code = "oauth_refused"
+    status = 400
+
+
+class EmailUnverified(Forbidden):
+    """The provider does not say that the email address is yours."""
+
+    code = "oauth_email_unverified"
+
+
+class LinkRequired(Conflict):
+    """There is a user with this email address: sign in as that one, then link the provider's account."""
+
+    code = "oauth_link_required"
+
+
+class OAuthAccountTaken(Conflict):
+    """This account of the provider, or its address, belongs to another user."""
+
+    code = "oauth_account_taken"
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A customer of ours. `trial_ends_at` is None for one that pays."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from auth.domain import EmailTaken, Session, Tenant, User
+from auth.domain import EmailTaken, OAuthAccountTaken, Session, Tenant, User
 from auth.marks import Mark
 from switchboard.runtime.refusals import NotFound
 
@@ -163,8 +163,47 @@ async def drop_invites(conn: asyncpg.Connection, user_id: UUID) -> None:
 
 async def has_joined(conn: asyncpg.Connection, user_id: UUID) -> bool:
     """Whether the user can sign in: signed up, or accepted an invitation."""
-    joined: bool = await conn.fetchval("select password_hash is not null from users where id = $1", user_id)
+    joined: bool = await conn.fetchval(
+        """select password_hash is not null or exists (select from oauth_accounts where user_id = users.id)
+           from users where id = $1""",
+        user_id,
+    )
     return joined
+
+
+async def find_oauth_user(conn: asyncpg.Connection, provider: str, subject: str) -> User | None:
+    """The user with this account of a provider, locked."""
+    row = await conn.fetchrow(
+        f"""select {USER} from users where id =
+            (select user_id from oauth_accounts where provider = $1 and subject = $2) for update""",
+        provider,
+        subject,
+    )
+    return User(**row) if row else None
+
+
+async def add_oauth_account(
+    conn: asyncpg.Connection, provider: str, subject: str, user: User, email: str | None
+) -> None:
+    """Raises `OAuthAccountTaken`."""
+    try:
+        await conn.execute(
+            "insert into oauth_accounts (provider, subject, tenant_id, user_id, email) values ($1, $2, $3, $4, $5)",
+            provider,
+            subject,
+            user.tenant_id,
+            user.id,
+            email,
+        )
+    except asyncpg.UniqueViolationError as taken:
+        raise OAuthAccountTaken() from taken
+
+
+async def is_live(conn: asyncpg.Connection, session_id: UUID, now: datetime) -> bool:
+    live: bool = await conn.fetchval(
+        "select exists (select from sessions where id = $1 and ended_at is null and expires_at > $2)", session_id, now
+    )
+    return live
 
 
 async def add_session(conn: asyncpg.Connection, session: Session) -> None:

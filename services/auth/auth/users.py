@@ -96,7 +96,7 @@ async def change_self(
     """One's own preferences: those in `given`; None clears a phone or a time zone."""
     assert work.tenant_id is not None
     before = await store.lock_user(work.conn, work.tenant_id, user_id)
-    wanted = {"name": name, "notify_phone": notify_phone, "time_zone": time_zone}
+    wanted = {"name": name or before.name, "notify_phone": notify_phone, "time_zone": time_zone}
     user = replace(before, **{field: wanted[field] for field in given})  # type: ignore[arg-type]
     await save_changed(work, before, user)
     return user

@@ -45,9 +45,9 @@ class ChangePassword(Body):
 
 
 class ChangeMe(Body):
-    """What is left out stays; null clears a phone or a time zone."""
+    """What is left out stays, and so does a name of null; null clears a phone or a time zone."""
 
-    name: Name = ""
+    name: Name | None = None
     notify_phone: Phone | None = None
     time_zone: TimeZone | None = None
 

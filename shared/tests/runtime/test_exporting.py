@@ -1,0 +1,75 @@
+"""Spans go out by OTLP where an endpoint is set: seen by a real receiver, from a process of its own."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PROGRAM = f"""
+import sys
+from switchboard.runtime.tracing import continued, span, tracing
+with tracing("demo", "demo-1", sys.argv[1]):
+    with continued("00-{TRACE}-b7ad6b7169203331-01"), span("outer"), span("inner"):
+        pass
+"""
+
+
+class Receiver(HTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Receiving)
+        self.received: list[tuple[str, ExportTraceServiceRequest]] = []
+
+
+class _Receiving(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.server.received.append((self.path, ExportTraceServiceRequest.FromString(body)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        return
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.serve_forever)
+    thread.start()
+    yield receiver
+    receiver.shutdown()
+    thread.join()
+    receiver.server_close()
+
+
+def test_spans_are_exported_with_their_parents_before_the_process_ends(receiver: Receiver) -> None:
+    endpoint = f"http://127.0.0.1:{receiver.server_port}"
+
+    subprocess.run([sys.executable, "-c", PROGRAM, endpoint], check=True, timeout=30)
+
+    [(path, request)] = receiver.received
+    [resource] = request.resource_spans
+    spans = {span.name: span for scope in resource.scope_spans for span in scope.spans}
+    assert path == "/v1/traces"
+    assert {a.key: a.value.string_value for a in resource.resource.attributes}["service.name"] == "demo"
+    assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
+    assert spans["outer"].parent_span_id.hex() == "b7ad6b7169203331"
+    assert spans["inner"].parent_span_id == spans["outer"].span_id
+
+
+def test_without_an_endpoint_the_sdk_is_not_even_imported() -> None:
+    program = "import sys, switchboard.runtime.app; assert 'opentelemetry.sdk' not in sys.modules"
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from switchboard.runtime.http import Body, Call, Moment, Page, PageQuery, plain, reads, writes
+from switchboard.runtime.identity import Role
+from switchboard.runtime.openapi import fragment
+from switchboard.runtime.refusals import Conflict
+
+
+class Gone(Conflict):
+    """It is gone."""
+
+    code = "gone"
+
+
+class Size(Body):
+    width: int
+
+
+class NewThing(Body):
+    name: str
+    size: Size | None = None
+
+
+class Thing(NewThing):
+    id: UUID
+    due: Moment
+
+
+class ThingQuery(PageQuery):
+    role: Role | None = None
+
+
+async def create_thing(call: Call, work: object) -> Thing:
+    """Add a thing.
+
+    Not shown.
+    """
+    raise NotImplementedError
+
+
+async def list_things(call: Call, conn: object) -> Page[Thing]:
+    raise NotImplementedError
+
+
+async def drop_thing(call: Call, work: object) -> None:
+    raise NotImplementedError
+
+
+async def hook(call: Call) -> None:
+    raise NotImplementedError
+
+
+ROUTES = [
+    writes("POST", "/things", create_thing, body=NewThing, answer=Thing, creates=True, errors=(Gone,)),
+    reads("/things", list_things, query=ThingQuery, answer=Page[Thing]),
+    writes("DELETE", "/things/{id}", drop_thing, role=Role.ADMIN),
+    plain("POST", "/hooks/{key}", hook, public=True, answers=(302,)),
+    plain("GET", "/hidden", hook, hidden=True),
+]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return fragment("demo", ROUTES)
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_route_is_in_it_but_the_hidden_ones(document: dict[str, Any]) -> None:
+    shown = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+    assert shown == {("POST", "/things"), ("GET", "/things"), ("DELETE", "/things/{id}"), ("POST", "/hooks/{key}")}
+
+
+def test_a_creating_route_tells_its_body_answer_key_and_errors(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/things"]["post"]
+
+    assert operation["summary"] == "Add a thing."
+    assert operation["x-role"] == "agent"
+    assert operation["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/demo.NewThing"
+    }
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["Idempotency-Key"]
+    assert set(operation["responses"]) == {"201", "400", "401", "409", "413", "415", "422", "500", "503"}
+    assert operation["responses"]["409"]["description"] == "`gone` · `idempotency_conflict` · `in_progress`"
+
+
+def test_the_parameters_of_path_and_query_are_told(document: dict[str, Any]) -> None:
+    listed = document["paths"]["/things"]["get"]["parameters"]
+    dropped = document["paths"]["/things/{id}"]["delete"]
+
+    assert {parameter["name"]: parameter["in"] for parameter in listed} == {
+        "limit": "query", "cursor": "query", "role": "query",
+    }  # fmt: skip
+    assert dropped["parameters"] == [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    assert {"204", "403", "404"} <= set(dropped["responses"])
+    assert dropped["x-role"] == "admin"
+
+
+def test_a_public_route_needs_no_identity(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/hooks/{key}"]["post"]
+
+    assert operation["security"] == []
+    assert "401" not in operation["responses"]
+    assert "x-role" not in operation
+    assert "302" in operation["responses"]
+
+
+def test_names_of_components_begin_with_the_service(document: dict[str, Any]) -> None:
+    names = set(document["components"]["schemas"])
+
+    assert names >= {"demo.Thing", "demo.NewThing", "demo.Size", "demo.Role", "demo.Page_Thing_", "Problem"}
+    assert all(name == "Problem" or name.startswith("demo.") for name in names)
+
+
+async def test_it_is_served_without_an_identity(start: Any) -> None:
+    client = await start([plain("GET", "/things", hook, public=True)])
+
+    answer = await client.get("/internal/openapi.json")
+
+    assert answer.status == 200
+    assert set((await answer.json())["paths"]) == {"/things"}

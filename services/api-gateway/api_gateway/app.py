@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from api_gateway.auth_client import AuthClient
+from api_gateway.cors import Cors
 from api_gateway.edge import Edge
 from api_gateway.incoming import Surface
 from api_gateway.keys import SigningKeyFile
+from api_gateway.limits import RateLimits
 from api_gateway.pages import pages
 from api_gateway.proxy import Proxy
 from api_gateway.routes import RouteTable
@@ -40,6 +42,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         for upstream in upstreams.values():
             await upstream.resolve()
             stack.callback(upstream.close)
+        limits = RateLimits(redis, metrics, per_user=settings.rate_limit_user, per_address=settings.rate_limit_address)
         keys = SigningKeyFile(settings.identity_key_file)
         proxy = Proxy(
             routes=RouteTable(settings.max_upload_bytes),
@@ -47,11 +50,18 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             credentials=Credentials(settings.public_url, settings.frontend_url),
             sessions=Sessions(redis, AuthClient(upstreams["auth"]).resolve),
             keys=keys,
+            limits=limits,
         )
         sockets = Sockets(proxy, upstreams["realtime"])
         health = Health(settings.app_instance_id)
         health.add("redis", lambda: check_redis(redis), ready=False)
-        surface = Surface(settings.public_url, Addresses(settings.trusted_proxies), metrics)
+        addresses, cors = Addresses(settings.trusted_proxies), Cors(settings.frontend_url)
+        surface = Surface(settings.public_url, addresses, metrics, cors)
         edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url))
-        loops = [sockets.closing, keys.refreshing, *(upstream.watch for upstream in upstreams.values())]
+        loops = [
+            sockets.closing,
+            keys.refreshing,
+            limits.exchanging,
+            *(upstream.watch for upstream in upstreams.values()),
+        ]
         yield App(http=edge.application(), health=health, loops=loops)

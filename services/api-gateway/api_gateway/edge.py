@@ -48,6 +48,9 @@ class Edge:
 
     async def _answer(self, incoming: Incoming) -> web.StreamResponse:
         path = incoming.path
+        preflight = self._surface.cors.preflight(incoming.request)
+        if preflight is not None:
+            return self._signed(incoming, preflight)
         if path.startswith(API):
             return await self._proxy.pass_on(incoming)
         if path.startswith(SOCKETS):
@@ -77,8 +80,8 @@ class Edge:
 
     def _signed(self, incoming: Incoming, answer: web.Response) -> web.Response:
         """With what stands on every answer. Logged here, since it goes out at once."""
-        answer.headers["X-Request-Id"] = incoming.request_id
-        for line in self._surface.security.decode().split("\r\n"):
+        answer.headers["Server"] = "switchboard"
+        for line in incoming.ours().decode().split("\r\n"):
             name, _, value = line.partition(": ")
             if name:
                 answer.headers.setdefault(name, value)

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
+from api_gateway.cors import Cors
 from api_gateway.headers import SECURITY, STRICT_TRANSPORT, TRACEPARENT
 from api_gateway.sessions import Visitor
 from api_gateway.visitors import Addresses
@@ -23,11 +24,12 @@ log = structlog.get_logger("switchboard.http")
 class Surface:
     """What the edge of this gateway looks like from outside."""
 
-    def __init__(self, public_url: str, addresses: Addresses, metrics: Metrics) -> None:
+    def __init__(self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors) -> None:
         self.scheme = "https" if public_url.startswith("https:") else "http"
         self.security = SECURITY + (STRICT_TRANSPORT if self.scheme == "https" else b"")
         self.addresses = addresses
         self.metrics = metrics
+        self.cors = cors
 
 
 class Incoming:
@@ -68,7 +70,8 @@ class Incoming:
 
     def ours(self) -> bytes:
         """Header lines of every answer."""
-        return b"X-Request-Id: " + self.request_id.encode() + b"\r\n" + self._surface.security
+        surface = self._surface
+        return b"X-Request-Id: %b\r\n" % self.request_id.encode() + surface.security + surface.cors.lines(self.request)
 
     def done(self, status: int) -> None:
         """The answer has been sent, as far as it got."""

@@ -11,6 +11,7 @@ from api_gateway.exchanges import Lost
 from api_gateway.headers import cookies_but, forwarded
 from api_gateway.incoming import Incoming
 from api_gateway.keys import SigningKeyFile
+from api_gateway.limits import RateLimits
 from api_gateway.relayed import Relayed
 from api_gateway.routes import SAFE_METHODS, RouteTable, Target, may_repeat, works_after_trial
 from api_gateway.sessions import Sessions, Visitor
@@ -41,6 +42,7 @@ class Proxy:
     credentials: Credentials
     sessions: Sessions
     keys: SigningKeyFile
+    limits: RateLimits
 
     async def pass_on(self, incoming: Incoming) -> Relayed:
         """The answer of the service that the path belongs to. Raises a `Refusal`."""
@@ -49,6 +51,7 @@ class Proxy:
         if target is None:
             raise NoSuchRoute
         incoming.route = target.service
+        self.limits.count("address", incoming.address)
         visitor = await self.visitor(incoming)
         if visitor is not None and visitor.trial_over and not works_after_trial(request.method, incoming.path):
             raise TrialExpired
@@ -72,6 +75,8 @@ class Proxy:
             self.credentials.check_origin(request)
         visitor = await self.sessions.find(token)
         incoming.visitor = visitor
+        if visitor is not None:
+            self.limits.count("user", str(visitor.identity.user_id))
         return visitor
 
     def head_lines(self, incoming: Incoming, visitor: Visitor | None, audience: str) -> list[bytes]:

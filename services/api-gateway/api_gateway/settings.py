@@ -36,3 +36,6 @@ class Settings(RedisSettings):
     frontend_url: Url | None = None
     trusted_proxies: Networks = ()
     max_upload_bytes: int = Field(default=52428800, ge=1)
+    rate_limit_user: int = Field(default=500, ge=1)
+    """Requests a second, over ten seconds, as `rate_limit_address`."""
+    rate_limit_address: int = Field(default=1000, ge=1)

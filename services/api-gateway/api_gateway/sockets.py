@@ -41,6 +41,7 @@ class Sockets:
         """Raises a `Refusal`: `CrossOrigin`, or that realtime is away."""
         request = incoming.request
         incoming.route = "socket.io"
+        self.proxy.limits.count("address", incoming.address)
         token, by_cookie = self.proxy.credentials.find(request)
         if token is not None and by_cookie:
             self.proxy.credentials.check_origin(request)

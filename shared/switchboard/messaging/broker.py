@@ -43,12 +43,19 @@ class Broker:
         """
         with translated():
             async with asyncio.timeout(CONNECT_SECONDS):
-                connection = await self._connected()
-                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                channel = await self._opened(confirms)
             try:
                 yield channel
             finally:
                 await _close_within_reason(channel)
+
+    async def _opened(self, confirms: bool) -> AbstractChannel:
+        connection = await self._connected()
+        try:
+            return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        except RuntimeError as error:  # aiormq's word for a connection that was lost and doesn't say so yet
+            self._connection = None
+            raise BrokerAway(f"RabbitMQ is away: {error}") from error
 
     async def check(self) -> None:
         """Raises `BrokerAway` unless it is reached."""

@@ -23,10 +23,10 @@ Region = Annotated[str, AfterValidator(_known_region)]
 class Settings(DatabaseSettings, BusSettings, IdentitySettings):
     """A dead or hanging leader is replaced within `lease_ttl + lease_renew_every`."""
 
-    lease_ttl: Duration = timedelta(seconds=3)
-    lease_margin: Duration = timedelta(milliseconds=750)
+    lease_ttl: Duration = timedelta(milliseconds=2500)
+    lease_margin: Duration = timedelta(milliseconds=600)
     """The leader stops trusting its lease so long before it ends."""
-    lease_renew_every: Duration = timedelta(milliseconds=750)
+    lease_renew_every: Duration = timedelta(milliseconds=500)
     late_after: Duration = timedelta(seconds=5)
     """What is fired later than this after its time is marked late."""
 

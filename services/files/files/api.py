@@ -53,6 +53,7 @@ from switchboard.runtime.http import (
 )
 from switchboard.runtime.idempotency import Attempt, Stored
 from switchboard.runtime.inputs import errors_of
+from switchboard.runtime.refusals import Refusal
 
 JSON = "application/json"
 FORM_OVERHEAD = 64 * 1024  # of a multipart form, at most
@@ -98,10 +99,10 @@ class NewUpload(Body):
 
     name: Annotated[str, Field(min_length=1)]
     size: Annotated[int, Field(ge=0)]
-    content_type: Annotated[str, Field(pattern=r"^[\w.+-]{1,100}/[\w.+-]{1,100}\Z")]
+    content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
     entity_type: EntityType
     entity_id: EntityId
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class FilesQuery(PageQuery):
@@ -150,8 +151,12 @@ async def upload(call: Call, desk: Desk) -> web.Response:
     attempt = (
         Attempt(who.tenant_id, who.user_id, "POST /api/v1/files", key, _fingerprint(row, received)) if key else None
     )
-    async with open_work(desk.database, tenant_id=who.tenant_id) as work:
-        answer, is_new = await _settle(row, received, attempt, work)
+    try:
+        async with open_work(desk.database, tenant_id=who.tenant_id) as work:
+            answer, is_new = await _settle(row, received, attempt, work)
+    except Refusal:
+        await discard(row, desk)
+        raise
     if not is_new:
         await discard(row, desk)
     return web.Response(body=answer.body, status=answer.status, content_type=JSON)

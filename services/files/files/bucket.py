@@ -6,6 +6,7 @@ on while it arrives: botocore would want to read it first.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from switchboard.runtime.outage import Outage
 CONNECTIONS = 64
 SIGNED_FOR_US_SECONDS = 3600
 IDLE_SECONDS = 30.0  # without a byte moving, in either direction
+GIVE_UP_PAUSES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 GONE = ("404", "NoSuchKey", "NoSuchBucket", "NotFound", "NoSuchUpload")
 
 Body = bytes | AsyncIterable[bytes]
@@ -140,6 +142,17 @@ class Bucket:
         """Remove an object; one that isn't there is no trouble."""
         with away():
             await self._s3.delete_object(Bucket=self.name, Key=key)
+
+    async def leave_nothing(self, key: str) -> None:
+        """Remove the object, and what is unfinished of it: also a part that was still going out when its upload was
+        given up, for which S3 wants to be told again."""
+        for pause in GIVE_UP_PAUSES:
+            if not (uploads := await self.list_uploads(key)):
+                return await self.delete(key)
+            for upload in uploads:
+                await self.abort(upload)
+            await asyncio.sleep(pause)
+        raise BucketAway(f"an upload of {key} can't be given up")
 
     async def list_objects(self, prefix: str, after: str = "") -> AsyncIterator[StoredObject]:
         """All objects whose keys begin so, by key."""

@@ -11,8 +11,9 @@ from files.names import Name
 from switchboard.contracts.files import FileDeleted, FileUploaded
 from switchboard.runtime.refusals import Conflict, Invalid, TooLarge
 
-ENTITY_TYPE = r"^[a-z_]{1,32}\Z"
-ENTITY_ID = r"^[A-Za-z0-9_\-]{1,64}\Z"
+# For pydantic, whose `$` is the very end.
+ENTITY_TYPE = r"^[a-z_]{1,32}$"
+ENTITY_ID = r"^[A-Za-z0-9_\-]{1,64}$"
 
 State = Literal["uploading", "announced", "completing", "stored", "deleted"]
 

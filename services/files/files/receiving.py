@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
+from typing import Self
 
 from files.bucket import Bucket, Upload
 from files.domain import BadForm, FileTooLarge, Received
-from switchboard.runtime.outage import Outage
 
 LEAST_PART = 5 * 1024 * 1024  # S3's: only the last may be shorter
 PART = 16 * 1024 * 1024
 TAIL = 4 * 1024
-REMOVE_SECONDS = 10.0
 
 
 class Incoming:
@@ -86,16 +84,18 @@ class Incoming:
 async def pass_on(
     incoming: Incoming, announced: int | None, bucket: Bucket, key: str, *, content_type: str, disposition: str
 ) -> Received:
-    """Store what comes in under `key`. Whatever goes wrong, or a cancellation, leaves nothing in the bucket."""
+    """Store what comes in under `key`. What goes wrong may leave parts, or even the whole, in the bucket."""
     try:
         if announced is not None and announced <= LEAST_PART:
             await _send_whole(incoming, bucket, key, content_type, disposition)
         else:
-            async with _upload(bucket, key, content_type, disposition) as parts:
+            upload = await bucket.begin(key, content_type=content_type, disposition=disposition)
+            async with _Parts(bucket, upload) as parts:
                 for length in part_lengths(announced):
                     await parts.stream(incoming, length)
                 while chunk := await incoming.collect(LEAST_PART):
                     await parts.add(chunk)
+                await parts.complete()
     except Exception:
         if incoming.trouble is not None:
             raise incoming.trouble from None
@@ -116,11 +116,7 @@ async def _send_whole(incoming: Incoming, bucket: Bucket, key: str, content_type
     whole = await incoming.collect(LEAST_PART + TAIL)
     if await incoming.peek(1):
         raise BadForm.field("is longer than the request said", "body", "file")
-    try:
-        await bucket.put(key, whole, len(whole), content_type=content_type, disposition=disposition)
-    except BaseException:
-        await _remove(bucket, key, None)
-        raise
+    await bucket.put(key, whole, len(whole), content_type=content_type, disposition=disposition)
 
 
 class _Parts:
@@ -150,34 +146,15 @@ class _Parts:
         await self._settle()
         await self._bucket.complete(self._upload, self._tags)
 
-    async def give_up(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *trouble: object) -> None:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait({self._sending})
-        await _remove(self._bucket, self._upload.key, self._upload)
 
     async def _settle(self) -> None:
         if self._sending is not None:
             sending, self._sending = self._sending, None
             self._tags.append(await sending)
-
-
-@asynccontextmanager
-async def _upload(bucket: Bucket, key: str, content_type: str, disposition: str) -> AsyncIterator[_Parts]:
-    parts = _Parts(bucket, await bucket.begin(key, content_type=content_type, disposition=disposition))
-    try:
-        yield parts
-        await parts.complete()
-    except BaseException:
-        await parts.give_up()
-        raise
-
-
-async def _remove(bucket: Bucket, key: str, upload: Upload | None) -> None:
-    """Leave nothing; the object goes too, since a request that failed for us may have succeeded in the store. What
-    can't be removed now, the cleanup finds."""
-    with suppress(Outage, TimeoutError):
-        async with asyncio.timeout(REMOVE_SECONDS):
-            if upload is not None:
-                await bucket.abort(upload)
-            await bucket.delete(key)

@@ -102,17 +102,10 @@ async def _remove(row: File, desk: Desk) -> bool:
     async with desk.database.connection() as conn:
         if row.state != "deleted" and not await store.give_up(conn, row.id, row.state):
             return False
-    await remove_bytes(row, desk.bucket)
+    await desk.bucket.leave_nothing(row.key)
+    await desk.bucket.delete(incoming_key(row.id))
     async with desk.database.connection() as conn:
         return await store.drop_file(conn, row.id, "deleted")
-
-
-async def remove_bytes(row: File, bucket: Bucket) -> None:
-    """All that this upload may have left in the bucket."""
-    for upload in await bucket.list_uploads(row.key):
-        await bucket.abort(upload)
-    await bucket.delete(row.key)
-    await bucket.delete(incoming_key(row.id))
 
 
 async def _compare(desk: Desk, settled: timedelta, findings: Findings) -> None:

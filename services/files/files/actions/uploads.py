@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+
+import structlog
 
 from files import store
 from files.actions.desk import Desk
@@ -14,7 +15,9 @@ from files.receiving import Incoming, pass_on
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.outage import Outage
 
-FORGET_SECONDS = 5.0
+DISCARD_SECONDS = 10.0
+
+log = structlog.get_logger(__name__)
 
 
 async def receive_file(
@@ -33,7 +36,7 @@ async def receive_file(
             disposition=disposition(row.name),
         )
     except BaseException:
-        await asyncio.shield(forget(row, desk))
+        await asyncio.shield(discard(row, desk))
         raise
     return row, received
 
@@ -50,18 +53,15 @@ async def store_file(row: File, received: Received, work: Work) -> File:
     return file
 
 
-async def forget(row: File, desk: Desk) -> None:
-    """Drop the row of an upload that left nothing in the bucket. What fails here, the cleanup does later."""
-    with suppress(Outage, TimeoutError):
-        async with asyncio.timeout(FORGET_SECONDS), desk.database.connection() as conn:
-            await store.drop_file(conn, row.id, row.state)
-
-
 async def discard(row: File, desk: Desk) -> None:
-    """Remove the bytes and the row of an upload that nobody needs after all."""
-    with suppress(Outage):
-        await desk.bucket.delete(row.key)
-        await forget(row, desk)
+    """Remove the bytes, then the row, of an upload that came to nothing. What fails here, the cleanup does later."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            await desk.bucket.leave_nothing(row.key)
+            async with desk.database.connection() as conn:
+                await store.drop_file(conn, row.id, row.state)
+    except (Outage, TimeoutError) as trouble:
+        log.warning("left_to_the_cleanup", key=row.key, reason=str(trouble))
 
 
 async def _add_row(arriving: Arriving, content_type: str, size: int, desk: Desk) -> File:

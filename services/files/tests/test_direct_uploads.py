@@ -1,0 +1,100 @@
+"""Uploading straight to the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .world import ANNA, LEAD, PNG, Answer, World, digest
+
+
+async def announce(world: World, **changes: Any) -> Answer:
+    wanted = {"name": "a.png", "size": len(PNG), "content_type": "image/png", **LEAD, **changes}
+    return await world.call(ANNA, "POST", "/files/uploads", wanted)
+
+
+async def test_what_was_put_as_announced_is_there_after_complete(world: World) -> None:
+    announced = await announce(world, sha256=digest(PNG))
+    assert announced.status == 201, announced.body
+
+    assert await world.put(announced, PNG) == 200
+    done = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+    again = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+
+    assert (done.status, done.body["sha256"], done.body["id"]) == (201, digest(PNG), announced.body["id"])
+    assert (again.status, again.body) == (201, done.body)
+    assert await world.objects() == [done.body["key"]]
+    shown = await world.call(ANNA, "GET", f"/files/{done.body['id']}")
+    status, content, headers = await world.download(shown.body["download_url"], Range="bytes=1-3")
+    assert (status, content, headers["Content-Type"]) == (206, b"PNG", "image/png")
+
+
+async def test_completing_before_anything_was_put_can_be_done_again_later(world: World) -> None:
+    announced = await announce(world)
+
+    early = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+    await world.put(announced, PNG)
+    later = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+
+    assert (early.status, early.body["code"]) == (409, "nothing_uploaded")
+    assert later.status == 201
+
+
+@pytest.mark.parametrize(
+    ("announcement", "content"),
+    [
+        ({"size": len(PNG) + 1}, PNG),
+        ({"content_type": "image/jpeg"}, PNG),
+        ({"content_type": "application/pdf"}, b"<svg onload=alert(1)>" + bytes(0)),
+        ({"content_type": "text/plain", "size": 23}, b"<script>alert(1)</script>"[:23]),
+        ({"sha256": digest(b"other")}, PNG),
+    ],
+)
+async def test_what_is_not_as_announced_is_refused_and_gone(
+    world: World, announcement: dict[str, Any], content: bytes
+) -> None:
+    announced = await announce(world, **{"size": len(content), **announcement})
+    await world.bucket.put(
+        f"incoming/{announced.body['id']}", content, len(content), content_type="image/png", disposition="inline"
+    )
+
+    done = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+
+    assert (done.status, done.body["code"]) == (409, "upload_mismatch")
+    assert await world.objects() == []
+    assert (await world.call(ANNA, "GET", f"/files/{announced.body['id']}")).status == 404
+
+
+async def test_the_url_is_for_just_this_object_size_and_type(strict: World) -> None:
+    announced = await announce(strict)
+    elsewhere = Answer(0, {**announced.body, "url": announced.body["url"].replace("incoming/", "documents/")}, {})
+
+    assert await strict.put(announced, PNG + b"!") == 403
+    assert await strict.put(announced, PNG, **{"Content-Type": "text/html"}) == 403
+    assert await strict.put(elsewhere, PNG) == 403
+    assert await strict.objects() == []
+
+
+async def test_a_tampered_or_expired_download_url_is_refused(strict: World) -> None:
+    one, two = [(await strict.upload(PNG, f"{n}.png")).body for n in (1, 2)]
+    url = (await strict.call(ANNA, "GET", f"/files/{one['id']}")).body["download_url"]
+    old = await strict.bucket.signed_download(one["key"], -10)
+
+    assert (await strict.download(url))[0] == 200
+    assert (await strict.download(url.replace(one["id"], two["id"])))[0] == 403
+    assert (await strict.download(url[:-1] + ("0" if url[-1] != "0" else "1")))[0] == 403
+    assert (await strict.download(old))[0] == 403
+
+
+@pytest.mark.parametrize("changes", [{"size": -1}, {"content_type": "png"}, {"name": "a\0"}, {"more": 1}])
+async def test_a_senseless_announcement_is_invalid(world: World, changes: dict[str, Any]) -> None:
+    answer = await announce(world, **changes)
+
+    assert (answer.status, answer.body["code"]) == (422, "invalid")
+
+
+async def test_an_announcement_over_the_limit_is_refused(world: World) -> None:
+    answer = await announce(world, size=world.settings.max_upload_bytes + 1)
+
+    assert (answer.status, answer.body["code"]) == (413, "too_large")

@@ -1,0 +1,195 @@
+"""Uploading through us."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchboard.testing import becomes, until
+
+from .world import ANNA, LEAD, PNG, STRANGER, World, digest, noise, trickle
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 5 * MIB - 1, 5 * MIB + 5000, 40 * MIB])
+async def test_what_is_uploaded_comes_back_by_a_signed_url(world: World, size: int) -> None:
+    content = noise(size)
+
+    answer = await world.upload(content, "offer.bin")
+
+    assert answer.status == 201, answer.body
+    assert (answer.body["size"], answer.body["sha256"]) == (size, digest(content))
+    assert (answer.body["name"], answer.body["uploaded_by"]) == ("offer.bin", str(ANNA.user_id))
+    shown = await world.call(ANNA, "GET", f"/files/{answer.body['id']}")
+    status, body, headers = await world.download(shown.body["download_url"])
+    assert (status, digest(body)) == (200, digest(content))
+    assert headers["Content-Disposition"] == "attachment; filename=\"offer.bin\"; filename*=UTF-8''offer.bin"
+
+
+@pytest.mark.parametrize("size", [10, 12 * MIB])
+async def test_a_file_whose_length_nobody_tells_is_taken_in_parts(world: World, size: int) -> None:
+    content = noise(size)
+
+    answer = await world.upload(trickle(content))
+
+    assert (answer.status, answer.body["sha256"]) == (201, digest(content))
+    async with world.bucket.read(answer.body["key"]) as chunks:
+        assert digest(b"".join([chunk async for chunk in chunks])) == digest(content)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_one_byte_over_the_limit_is_refused_and_nothing_stays(world: World, known: bool) -> None:
+    limit = world.settings.max_upload_bytes
+    content = noise(limit + 1)
+
+    answer = await world.upload(content if known else trickle(content))
+
+    assert (answer.status, answer.body["code"]) == (413, "too_large")
+    await becomes(world.rows, [])
+    assert await world.objects() == []
+
+
+async def test_just_the_limit_is_taken(world: World) -> None:
+    answer = await world.upload(noise(world.settings.max_upload_bytes))
+
+    assert answer.status == 201, answer.body
+
+
+@pytest.mark.parametrize("sent", [100_000, 30 * MIB])
+async def test_a_client_that_breaks_off_leaves_nothing(world: World, sent: int) -> None:
+    _, writer = await asyncio.open_connection(*_address(world))
+    start = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in LEAD.items()
+    )
+    start += '--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    headers = "".join(f"{name}: {value}\r\n" for name, value in world.headers(ANNA).items())
+    writer.write(
+        f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: {40 * MIB}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\n{headers}\r\n{start}".encode()
+    )
+    for _ in range(sent // 10_000):
+        writer.write(noise(10_000))
+        await writer.drain()
+    await until(world.rows)
+
+    writer.transport.abort()
+
+    await becomes(world.rows, [])
+    assert await world.objects() == []
+
+
+async def test_the_same_key_and_content_make_one_file(world: World) -> None:
+    first = await world.upload(PNG, "a.png", key="k1")
+    again = await world.upload(PNG, "a.png", key="k1")
+    other = await world.upload(PNG + b"!", "a.png", key="k1")
+
+    assert (again.status, again.body) == (201, first.body)
+    assert (other.status, other.body["code"]) == (409, "idempotency_conflict")
+    assert [str(row["id"]) for row in await world.rows() if row["state"] == "stored"] == [first.body["id"]]
+    await becomes(world.objects, [first.body["key"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "key_base"),
+    [
+        ("../../etc/passwd", "passwd", "passwd"),
+        ("C:\\files\\bill 1.pdf", "bill 1.pdf", "bill_1"),
+        ("Überweisung.pdf", "Überweisung.pdf", "_berweisung"),
+        ("invoice\u202egpj.exe", "invoicegpj.exe", "invoicegpj"),
+        ("חשבונית.pdf", "חשבונית.pdf", "_______"),
+        ("x" * 300 + ".txt", "x" * 300 + ".txt", "x" * 50),
+        (".env", ".env", "_env"),
+        ("..", "file", "file"),
+    ],
+)
+async def test_names_are_safe_and_come_back(world: World, name: str, shown: str, key_base: str) -> None:
+    answer = await world.upload(b"hello", name)
+
+    assert answer.status == 201, answer.body
+    assert answer.body["name"] == shown
+    folder, _, stored = answer.body["key"].rpartition("/")
+    assert folder == f"documents/{ANNA.tenant_id}/lead/42"
+    assert stored.rpartition("_")[0] == key_base
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"entity_type": "../x"}, "a.txt"),
+        ({"entity_type": "Lead"}, "a.txt"),
+        ({"entity_id": "a/b"}, "a.txt"),
+        ({"entity_id": "4\n"}, "a.txt"),
+        ({"more": "1"}, "a.txt"),
+        ({}, "a.sh-dash"),
+        ({}, "a." + "x" * 11),
+        ({}, "x" * 600),
+    ],
+)
+async def test_what_cant_be_a_place_or_a_name_is_refused(world: World, fields: dict[str, str], name: str) -> None:
+    answer = await world.upload(b"hello", name, **fields)
+
+    assert (answer.status, answer.body["code"]) == (422, "invalid")
+    assert await world.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "kind", "served"),
+    [
+        (PNG, "a.pdf", "image/png", "image/png"),
+        (b"%PDF-1.7\n" + bytes(100), "a.txt", "application/pdf", "application/pdf"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "a.png", "image/svg+xml", None),
+        (b"\xef\xbb\xbf<!DOCTYPE html><script>alert(1)</script>", "a.png", "text/html", None),
+        (b"name,phone\nAnna,1\n", "a.csv", "text/csv", None),
+        ("grüße".encode(), "a.txt", "text/plain", "text/plain"),
+        (b"MZ" + bytes(range(256)), "a.png", "application/x-msdownload", None),
+        (bytes(range(256)), "a.png", "application/octet-stream", None),
+    ],
+)
+async def test_the_bytes_say_what_it_is_and_what_could_run_is_never_served_as_such(
+    world: World, content: bytes, name: str, kind: str, served: str | None
+) -> None:
+    answer = await world.upload(content, name)
+
+    assert answer.body["content_type"] == kind
+    shown = await world.call(ANNA, "GET", f"/files/{answer.body['id']}")
+    _, _, headers = await world.download(shown.body["download_url"])
+    assert headers["Content-Type"] == (served or "application/octet-stream")
+    assert headers["Content-Disposition"].startswith("attachment;")
+
+
+async def test_another_tenant_finds_nothing_on_any_route(world: World) -> None:
+    made = (await world.upload(PNG, "a.png")).body
+    announced = (await world.call(ANNA, "POST", "/files/uploads", {**_announcement(10)})).body
+
+    for method, path in (
+        ("GET", f"/files/{made['id']}"),
+        ("DELETE", f"/files/{made['id']}"),
+        ("GET", f"/files/{made['id']}/content"),
+        ("POST", f"/files/uploads/{announced['id']}/complete"),
+    ):
+        answer = await world.call(STRANGER, method, path)
+        assert (answer.status, answer.body["code"]) == (404, "not_found")
+    assert (await world.call(STRANGER, "GET", "/files")).body["items"] == []
+
+
+async def test_files_are_listed_newest_first_by_what_they_belong_to(world: World) -> None:
+    made = [(await world.upload(b"x", f"{n}.txt", entity_id=str(n % 2))).body for n in range(5)]
+
+    odd = await world.call(ANNA, "GET", "/files?entity_type=lead&entity_id=1")
+    first = await world.call(ANNA, "GET", "/files?limit=3")
+    rest = await world.call(ANNA, "GET", f"/files?limit=3&cursor={first.body['next_cursor']}")
+
+    assert odd.body["items"] == [made[3], made[1]]
+    assert first.body["items"] + rest.body["items"] == made[::-1]
+    assert rest.body["next_cursor"] is None
+
+
+def _announcement(size: int) -> dict[str, object]:
+    return {"name": "a.png", "size": size, "content_type": "image/png", **LEAD}
+
+
+def _address(world: World) -> tuple[str, int]:
+    host, _, port = world.url.removeprefix("http://").partition(":")
+    return host, int(port)

@@ -1,0 +1,169 @@
+"""Files on a real database, broker and store, seen over HTTP by its users."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from uuid import UUID, uuid4
+
+import aiohttp
+import boto3
+from aiohttp.test_utils import TestServer
+from botocore.config import Config
+from joserfc.jwk import OKPKey
+
+from files.app import desk_of, open_app
+from files.bucket import Bucket, open_bucket
+from files.settings import Settings
+from switchboard.contracts.envelope import Envelope
+from switchboard.contracts.message import Message, registered
+from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.runtime.identity_keys import FixedKeys
+from switchboard.runtime.loops import LOOPS, Stop, run_loops
+
+TENANT = UUID(int=1)
+ANNA = Identity(UUID(int=11), TENANT, Role.AGENT, UUID(int=111))
+STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
+KEY = OKPKey.generate_key("Ed25519", parameters={"kid": "test"})
+LEAD = {"entity_type": "lead", "entity_id": "42"}
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(200)
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass
+class World:
+    url: str
+    settings: Settings
+    http: aiohttp.ClientSession
+    database: Database
+    bucket: Bucket
+    signer: IdentitySigner
+
+    @property
+    def desk(self) -> Any:
+        return desk_of(self.settings, self.database, self.bucket)
+
+    def headers(self, who: Identity) -> dict[str, str]:
+        return {IDENTITY_HEADER: self.signer.sign(who, "files")}
+
+    async def call(
+        self, who: Identity | None, method: str, path: str, body: Any = None, *, key: str | None = None, **options: Any
+    ) -> Answer:
+        """One request as `who`, below `/api/v1`."""
+        headers = {} if who is None else self.headers(who)
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        url = f"{self.url}/api/v1{path}"
+        async with self.http.request(
+            method, url, json=body, headers=headers, allow_redirects=False, **options
+        ) as answer:
+            content = await answer.json(content_type=None) if await answer.read() else None
+            return Answer(answer.status, content, dict(answer.headers))
+
+    async def upload(
+        self, content: Any, name: str = "offer.pdf", *, who: Identity = ANNA, key: str | None = None, **fields: str
+    ) -> Answer:
+        """A form with this file. `content`: bytes, or an iterator of them, whose length nobody knows."""
+        form = aiohttp.FormData(quote_fields=False)
+        for field, value in {**LEAD, **fields}.items():
+            form.add_field(field, value)
+        form.add_field("file", content, filename=name, content_type="application/x-whatever")
+        return await self.call(who, "POST", "/files", data=form, key=key)
+
+    async def download(self, url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+        async with self.http.get(url, headers=headers) as answer:
+            return answer.status, await answer.read(), dict(answer.headers)
+
+    async def put(self, announced: Answer, content: bytes, **headers: str) -> int:
+        """As a browser puts what it announced."""
+        async with self.http.put(
+            announced.body["url"], data=content, headers={**announced.body["headers"], **headers}
+        ) as answer:
+            return answer.status
+
+    async def objects(self) -> list[str]:
+        """All keys in the bucket, and what is unfinished there."""
+        s3 = client_of(self.settings)
+        found = await asyncio.to_thread(s3.list_objects_v2, Bucket=self.settings.s3_bucket)
+        parts = await asyncio.to_thread(s3.list_multipart_uploads, Bucket=self.settings.s3_bucket)
+        return [o["Key"] for o in found.get("Contents", [])] + [u["Key"] for u in parts.get("Uploads", [])]
+
+    async def rows(self) -> list[dict[str, Any]]:
+        async with self.database.connection() as conn:
+            return [dict(row) for row in await conn.fetch("select * from files order by id")]
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        async with self.database.connection() as conn:
+            await conn.execute(sql, *values)
+
+
+def client_of(settings: Settings) -> Any:
+    """A client to look at what the code under test left."""
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key,
+        config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"),
+    )
+
+
+@asynccontextmanager
+async def open_world(
+    database_url: str, store: dict[str, str], *, amqp_url: str | None = None, **chosen: Any
+) -> AsyncIterator[World]:
+    """One instance, with its loops if it is to have a broker."""
+    settings = Settings(
+        app_instance_id="files-1",
+        port=0,
+        database_url=database_url,
+        amqp_url=amqp_url or "amqp://127.0.0.1:9",
+        auth_urls=("http://127.0.0.1:9",),
+        **{name.lower(): value for name, value in store.items()},
+        **chosen,
+    )
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(open_app(settings, keys=FixedKeys([KEY])))
+        server = await stack.enter_async_context(TestServer(app.http))
+        stop = Stop()
+        loops = [*app.loops, *app.http.get(LOOPS, ())] if amqp_url else []
+        running = asyncio.create_task(run_loops(loops, stop))
+        http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+        database = await stack.enter_async_context(open_database(database_url, application="test"))
+        bucket = await stack.enter_async_context(open_bucket(settings))
+        yield World(str(server.make_url("")).rstrip("/"), settings, http, database, bucket, IdentitySigner(KEY))
+        stop.set()
+        await running
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def noise(size: int) -> bytes:
+    """Bytes that don't repeat, different each time."""
+    block = uuid4().bytes * 64
+    return (block * (size // len(block) + 1))[:size]
+
+
+async def trickle(content: bytes, step: int = 256 * 1024) -> AsyncIterator[bytes]:
+    """The same bytes, their length a secret."""
+    for at in range(0, len(content), step):
+        yield content[at : at + step]
+
+
+def messages(rows: Iterator[Any]) -> list[Message]:
+    envelopes = [Envelope.decode(row["body"]) for row in rows]
+    return [registered()[e.type].read(e.data) for e in envelopes]

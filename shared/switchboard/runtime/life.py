@@ -25,6 +25,7 @@ from switchboard.runtime.settings import ServiceSettings
 
 KEEP_ALIVE_SECONDS = 75.0  # longer than the gateway keeps a connection idle, so that it never uses one that we closed
 HANDOVER_SECONDS = 1.0
+LINGER_SECONDS = 0.1  # for the request of a connection that was accepted just now
 CLOSE_SECONDS = 5.0
 
 log = structlog.get_logger("switchboard.life")
@@ -136,6 +137,9 @@ class Life:
             await web.SockSite(runner, self._socket.dup()).start()
             yield
         finally:
+            for site in runner.sites:
+                await site.stop()
+            await asyncio.sleep(LINGER_SECONDS)
             await runner.cleanup()
 
     @contextmanager

@@ -90,7 +90,7 @@ class _Schemas:
 
 def _operation(service: str, route: Route, schemas: _Schemas) -> Json:
     operation: Json = {
-        "operationId": f"{service}.{route.handler.__name__}",
+        "operationId": f"{service}.{_operation_name(route)}",
         "tags": [service],
         "summary": route.summary,
         "responses": _responses(route, schemas),
@@ -105,6 +105,12 @@ def _operation(service: str, route: Route, schemas: _Schemas) -> Json:
     else:
         operation["x-role"] = route.role.value
     return operation
+
+
+def _operation_name(route: Route) -> str:
+    """`post_things_id_close` for `POST /api/v1/things/{id}/close`: one of its own for each route."""
+    path = re.sub(r"^/api/v\d+/", "/", re.sub(r":[^}]*}", "}", route.path))
+    return "_".join([route.method.lower(), *re.findall(r"[A-Za-z0-9_.]+", path)])
 
 
 def _path_parameters(route: Route) -> list[Json]:

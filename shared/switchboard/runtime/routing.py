@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -174,8 +175,16 @@ def _route(
 ) -> Route:
     if public and creates:
         raise ValueError(f"{method} {path}: an Idempotency-Key needs to know whose it is")
-    told = summary or (handler.__doc__ or handler.__name__.replace("_", " ").capitalize()).strip().splitlines()[0]
+    told = summary or _described(handler)
     return Route(
         kind, method.upper(), path, handler, body, query, answer, status, role, public, creates, told, tuple(errors),
         answers, max_body, hidden,
     )  # fmt: skip
+
+
+def _described(handler: Handler) -> str:
+    """What the handler says about itself: its docstring's first line, or its name."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    told = handler.__doc__ or getattr(handler, "__name__", type(handler).__name__).replace("_", " ").capitalize()
+    return str(told).strip().splitlines()[0]

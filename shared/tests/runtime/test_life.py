@@ -175,6 +175,25 @@ async def test_while_a_server_is_away_the_process_lives_and_is_not_ready(launch:
     ]
 
 
+async def test_nobody_notices_how_the_application_takes_over_the_port(launch: Launch, tmp_path: Path) -> None:
+    (tmp_path / "reason").write_text("rabbit")
+    process = await launch(BEHAVIOUR="waits")
+    await process.listening()
+    statuses: set[int] = set()
+
+    async def ask_until_ready() -> None:
+        while not process.lines("ready"):
+            for _ in range(20):
+                statuses.add((await process.get("/livez"))[0])
+
+    asking = asyncio.gather(*(ask_until_ready() for _ in range(4)))
+    await until(lambda: statuses)
+    (tmp_path / "server").touch()
+
+    await asking
+    assert statuses == {200}
+
+
 async def test_sigterm_during_the_start_ends_it(launch: Launch) -> None:
     process = await launch(BEHAVIOUR="hangs")
     await process.listening()

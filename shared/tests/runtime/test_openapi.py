@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +92,23 @@ def test_a_creating_route_tells_its_body_answer_key_and_errors(document: dict[st
     assert [parameter["name"] for parameter in operation["parameters"]] == ["Idempotency-Key"]
     assert set(operation["responses"]) == {"201", "400", "401", "409", "413", "415", "422", "500", "503"}
     assert operation["responses"]["409"]["description"] == "`gone` · `idempotency_conflict` · `in_progress`"
+
+
+def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+
+    assert ids == ["demo.post_things", "demo.get_things", "demo.delete_things_id", "demo.post_hooks_key"]
+
+
+def test_a_handler_with_values_bound_is_described_by_what_it_calls() -> None:
+    async def show(bucket: object, call: Call) -> Thing:
+        """Show a thing."""
+        raise NotImplementedError
+
+    document = fragment("demo", [plain("GET", "/api/v1/things", partial(show, object()), answer=Thing)])
+
+    operation = document["paths"]["/api/v1/things"]["get"]
+    assert (operation["operationId"], operation["summary"]) == ("demo.get_things", "Show a thing.")
 
 
 def test_the_parameters_of_path_and_query_are_told(document: dict[str, Any]) -> None:

@@ -79,7 +79,7 @@ class Stack:
 
     async def accepted(self) -> int:
         """How many messages the provider took."""
-        return sum((await self.seen())["accepted"].values())
+        return int(sum((await self.seen())["accepted"].values()))
 
     async def is_ready(self, instance: Instance) -> bool:
         try:

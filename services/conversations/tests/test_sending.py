@@ -185,7 +185,7 @@ async def test_a_cancelled_campaign_says_of_everybody_what_they_got(world: World
 
     async def counted() -> bool:
         told: list[Any] = await world.published("campaign.progress")
-        return sum(told[-1].counts.model_dump(exclude={"total"}).values()) == 400
+        return bool(sum(told[-1].counts.model_dump(exclude={"total"}).values()) == 400)
 
     skipped = await world.fetch("select distinct reason from deliveries where status = 'skipped'")
     assert skipped == [{"reason": "cancelled"}]

@@ -12,32 +12,34 @@ from conversations.actions.calls import move_call
 from conversations.actions.notifications import notify
 from conversations.domain.keywords import opting
 from conversations.providers.protocol import Account, CallReceipt, Inbound, Receipt
-from conversations.sending.settlement import find_delivery, news_of, settle
+from conversations.sending.settlement import find_delivery, news_of, settle_quickly
 from conversations.store import inbound as store
 from conversations.store.appending import NewMessage, append_message
 from conversations.store.calls import find_locked_call
 from conversations.store.contacts import ensure_contacts, save_opted_out
 from switchboard.messaging.work import Work
+from switchboard.runtime.database import Database
 from switchboard.runtime.refusals import Unavailable
 
 log = structlog.get_logger(__name__)
 
 
-async def take_receipt(work: Work, account: Account, receipt: Receipt) -> None:
-    """The delivery goes forward, whether its own send has committed yet or not."""
-    row = await find_delivery(work.conn, receipt.delivery_id, account.provider, receipt.ref)
+async def take_receipt(database: Database, account: Account, receipt: Receipt) -> None:
+    """The delivery goes forward, whether its own send has committed yet or not. One statement moves all that moves."""
+    async with database.connection() as conn:
+        row = await find_delivery(conn, receipt.delivery_id, account.provider, receipt.ref)
     if row is None or not _may_speak_of(account, row.tenant_id):
         log.info("receipt_of_nothing_known", provider=account.provider, ref=receipt.ref)
         return
     news = news_of(
         row,
         receipt.status,
-        source=work.source,
+        source=database.service,
         reason=receipt.reason,
         ref=receipt.ref,
         provider=account.provider,
     )
-    await settle(work, [news])
+    await settle_quickly(database, [news])
 
 
 async def take_call_receipt(work: Work, account: Account, receipt: CallReceipt) -> None:

@@ -35,8 +35,7 @@ class Webhooks:
     async def take(self, call: Call) -> web.Response:
         """A provider's inbound message, receipt, or word about a call. The same one twice has one effect."""
         request = call.request
-        async with self.database.connection() as conn:
-            account = await self.accounts.of_endpoint(conn, call.path["provider"], call.path["endpoint_key"])
+        account = await self.accounts.of_endpoint(self.database, call.path["provider"], call.path["endpoint_key"])
         if account is None or account.provider not in self.accounts.providers:
             raise NotFound
         await self._act(account, self._read(account, request, await request.read()))
@@ -56,10 +55,13 @@ class Webhooks:
         raise NotFound
 
     async def _act(self, account: Account, told: Told) -> None:
+        if told is None:
+            return
+        if isinstance(told, Receipt):
+            await actions.take_receipt(self.database, account, told)
+            return
         async with open_work(self.database, tenant_id=account.tenant_id) as work:
             match told:
-                case Receipt():
-                    await actions.take_receipt(work, account, told)
                 case CallReceipt():
                     await actions.take_call_receipt(work, account, told)
                 case Inbound():

@@ -11,6 +11,7 @@ import asyncpg
 
 from conversations.providers.protocol import Account, Provider
 from conversations.store.channels import find_account_by_key, find_default_account
+from switchboard.runtime.database import Database
 
 FRESH_SECONDS = 2.0
 REMEMBERED = 10_000
@@ -36,11 +37,12 @@ class Accounts:
         self._seen[tenant_id] = (account, monotonic() + FRESH_SECONDS)
         return account
 
-    async def of_endpoint(self, conn: asyncpg.Connection, provider: str, endpoint_key: str) -> Account | None:
+    async def of_endpoint(self, database: Database, provider: str, endpoint_key: str) -> Account | None:
         """Whose webhook this is."""
         if (provider, endpoint_key) == (self.default.provider, self.default.endpoint_key):
             return self.default
-        return await find_account_by_key(conn, provider, endpoint_key)
+        async with database.connection() as conn:
+            return await find_account_by_key(conn, provider, endpoint_key)
 
     def provider_of(self, account: Account) -> Provider:
         return self.providers[account.provider]

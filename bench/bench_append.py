@@ -1,0 +1,154 @@
+"""What appending a message costs as its conversation grows, beside the original's growing JSON value.
+
+`python -m bench.bench_append [--quick]`. Both in the same Postgres, over the same pool, from as many tasks at a time. Ours
+is the whole of it: conversation, message, event and delivery, in one statement and commit. The original's is the row of
+`ConversationHistory` rewritten: what Prisma's `push` on a Json field comes to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from time import perf_counter
+from uuid import UUID, uuid4
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from uuid_utils.compat import uuid7
+
+from conversations.store.appending import NewMessage, append_message
+from switchboard.messaging.work import Work
+from switchboard.runtime.database import Database, open_database
+from switchboard.testing.databases import Databases
+from switchboard.testing.servers import begin_run, end_run, find_servers
+
+SIZES = (10, 1_000, 10_000)
+AT_ONCE = 16
+TENANT = UUID(int=1)
+BODY = "Thursday after five would be great. Could you send me the address again, please?"
+ORIGINAL = """
+create table if not exists conversation_history (
+    id uuid primary key, user_id text not null, contact_phone text not null, messages jsonb not null default '[]',
+    metadata jsonb, updated_at timestamptz not null default now(), unique (user_id, contact_phone)
+)
+"""
+PUSH = """
+insert into conversation_history (id, user_id, contact_phone, messages) values ($1, $2, $3, jsonb_build_array($4::jsonb))
+on conflict (user_id, contact_phone) do update
+set messages = conversation_history.messages || excluded.messages, updated_at = now()
+"""
+
+Append = Callable[[Database, UUID, str], Awaitable[None]]
+
+
+async def ours(database: Database, user_id: UUID, phone: str) -> None:
+    new = NewMessage(
+        id=uuid7(),
+        user_id=user_id,
+        contact_phone=phone,
+        direction="out",
+        channel="sms",
+        body=BODY,
+        status="queued",
+        created_at=datetime.now(UTC),
+        delivery_id=uuid7(),
+    )
+    async with database.connection() as conn:
+        work = Work(conn, "conversations", TENANT)
+        await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
+
+
+async def originals(database: Database, user_id: UUID, phone: str) -> None:
+    message = {
+        "id": str(uuid4()),
+        "role": "assistant",
+        "content": BODY,
+        "timestamp": datetime.now(UTC),
+        "status": "sent",
+    }
+    async with database.connection() as conn:
+        await conn.execute(PUSH, uuid4(), str(user_id), phone, orjson.loads(orjson.dumps(message)))
+
+
+async def measure(database: Database, append: Append, size: int, seconds: float) -> float:
+    """Appends a second to conversations that hold `size` messages already, one task to each conversation."""
+    user_id = uuid4()
+    phones = [f"+1415555{n:04}" for n in range(AT_ONCE)]
+    await _fill(database, append, user_id, phones, size)
+    until = perf_counter() + seconds
+
+    async def work_off(phone: str) -> int:
+        done = 0
+        while perf_counter() < until:
+            await append(database, user_id, phone)
+            done += 1
+        return done
+
+    started = perf_counter()
+    done = sum(await asyncio.gather(*(work_off(phone) for phone in phones)))
+    return done / (perf_counter() - started)
+
+
+async def _fill(database: Database, append: Append, user_id: UUID, phones: list[str], size: int) -> None:
+    """Straight into the tables: the way there is not what is measured."""
+    for phone in phones:
+        await append(database, user_id, phone)
+    async with database.connection() as conn:
+        if append is ours:
+            await conn.execute(
+                """
+                insert into messages (conversation_id, seq, id, tenant_id, direction, channel, body, status, created_at)
+                select c.id, n + 1, uuid7(), c.tenant_id, 'out', 'sms', $2, 'sent', now()
+                from conversations c, generate_series(1, $3::int - 1) n where c.user_id = $1
+                """,
+                user_id, BODY, size,
+            )  # fmt: skip
+            await conn.execute("update conversations set last_seq = $2 where user_id = $1", user_id, size)
+        else:
+            await conn.execute(
+                """
+                update conversation_history set messages = (
+                    select jsonb_agg(messages -> 0) from generate_series(1, $2::int)) where user_id = $1
+                """,
+                str(user_id), size,
+            )  # fmt: skip
+        await conn.execute("analyze")
+
+
+async def run(url: str, seconds: float) -> list[tuple[int, float, float]]:
+    """(messages in the conversation, our appends/s, the original's)."""
+    async with open_database(url, application="conversations", size=AT_ONCE) as database:
+        async with database.connection() as conn:
+            await conn.execute(ORIGINAL)
+        rows = []
+        for size in SIZES:
+            rows.append(
+                (
+                    size,
+                    await measure(database, ours, size, seconds),
+                    await measure(database, originals, size, seconds),
+                )
+            )
+        return rows
+
+
+def main() -> None:
+    seconds = 2.0 if "--quick" in sys.argv else 6.0
+    begin_run()
+    try:
+        databases = Databases(find_servers().database_url)
+        rows = asyncio.run(run(databases.fresh("conversations"), seconds))
+        databases.close()
+    finally:
+        end_run()
+    table = Table("messages in the conversation", "appends/s", "original's JSON push/s", "times as many", "aim")
+    for (size, here, there), aim in zip(rows, (2, 25, 200), strict=True):
+        table.add_row(f"{size:,}", f"{here:,.0f}", f"{there:,.0f}", f"{here / there:,.1f}", f"{aim}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         health = Health(settings.app_instance_id)
         health.add("redis", lambda: check_redis(redis), ready=False)
         addresses, cors = Addresses(settings.trusted_proxies), Cors(settings.frontend_url)
-        surface = Surface(settings.public_url, addresses, metrics, cors)
+        surface = Surface(settings.public_url, addresses, metrics, cors, logs=settings.log_level in ("debug", "info"))
         edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url))
         loops = [
             sockets.closing,

@@ -24,12 +24,13 @@ log = structlog.get_logger("switchboard.http")
 class Surface:
     """What the edge of this gateway looks like from outside."""
 
-    def __init__(self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors) -> None:
+    def __init__(self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors, *, logs: bool) -> None:
         self.scheme = "https" if public_url.startswith("https:") else "http"
         self.security = SECURITY + (STRICT_TRANSPORT if self.scheme == "https" else b"")
         self.addresses = addresses
         self.metrics = metrics
         self.cors = cors
+        self.logs = logs
 
 
 class Incoming:
@@ -78,7 +79,9 @@ class Incoming:
         seconds = perf_counter() - self._started
         method = self.request.method
         self._surface.metrics.observe_request(method, self.route, status, seconds)
-        who = self.visitor.identity if self.visitor else None
+        if not self._surface.logs:
+            return
+        who = self.visitor.session if self.visitor else None
         log.info(
             "request",
             request_id=self.request_id,
@@ -87,7 +90,7 @@ class Incoming:
             path=self.path,
             status=status,
             ms=round(seconds * 1000, 2),
-            **({"tenant_id": str(who.tenant_id), "user_id": str(who.user_id)} if who else {}),
+            **({"tenant_id": who.tenant_id, "user_id": who.user_id} if who else {}),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from api_gateway.bodies import BodyTooLarge, send_body
 from api_gateway.dispatch import Flight, Outgoing, UpstreamLost, fly, head_of, take_off
@@ -14,7 +15,7 @@ from api_gateway.keys import SigningKeyFile
 from api_gateway.limits import RateLimits
 from api_gateway.relayed import Relayed
 from api_gateway.routes import SAFE_METHODS, RouteTable, Target, may_repeat, works_after_trial
-from api_gateway.sessions import Sessions, Visitor
+from api_gateway.sessions import Cached, Sessions, Visitor
 from api_gateway.upstreams import Upstream
 from api_gateway.visitors import Credentials
 from switchboard.runtime.identity import IDENTITY_HEADER
@@ -23,6 +24,7 @@ from switchboard.runtime.refusals import Refusal
 
 HELD_BODY = 64 * 1024  # bytes; a body no longer than this is read first, and sent with the head in one write
 BODY_SECONDS = 30.0
+LINE_SECONDS = 5.0  # the signer hands out nothing that is valid for less than 15
 TAKES_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -76,7 +78,7 @@ class Proxy:
         visitor = await self.sessions.find(token)
         incoming.visitor = visitor
         if visitor is not None:
-            self.limits.count("user", str(visitor.identity.user_id))
+            self.limits.count("user", visitor.session.user_id)
         return visitor
 
     def head_lines(self, incoming: Incoming, visitor: Visitor | None, audience: str) -> list[bytes]:
@@ -84,9 +86,17 @@ class Proxy:
         lines = forwarded(incoming.request.raw_headers)
         lines.append(incoming.vouched)
         if visitor is not None:
-            signed = self.keys.signer.sign(visitor.identity, audience, version=visitor.version)
-            lines.append(f"{IDENTITY_HEADER}: {signed}\r\n".encode())
+            lines.append(self._identity_line(visitor.session, audience))
         return lines
+
+    def _identity_line(self, session: Cached, audience: str) -> bytes:
+        line, until = session.signed.get(audience, (b"", 0.0))
+        now = monotonic()
+        if now >= until:
+            signed = self.keys.signer.sign(session.identity, audience, version=session.version)
+            line = f"{IDENTITY_HEADER}: {signed}\r\n".encode()
+            session.signed[audience] = line, now + LINE_SECONDS
+        return line
 
     async def _outgoing(self, incoming: Incoming, target: Target, visitor: Visitor | None) -> Outgoing:
         request = incoming.request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 API = "/api/v1"
 JSON_BODY = 1024 * 1024 + 16 * 1024
@@ -63,8 +64,10 @@ class RouteTable:
             (re.compile(rf"{API}/calls/[^/]+/events"), CONVERSATIONS),
         )
 
-    def find(self, path: str) -> Target | None:
-        """The target of `path` as it stood in the request line, without its query."""
+        self.find = lru_cache(maxsize=4096)(self._find)
+        """The target of a path as it stood in the request line, without its query."""
+
+    def _find(self, path: str) -> Target | None:
         if TWISTED.search(path):
             return None
         for pattern, target in self._exceptions:

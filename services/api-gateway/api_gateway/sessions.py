@@ -39,14 +39,17 @@ class Cached:
     identity: Identity
     version: int
     expires_at: float
+    user_id: str
+    tenant_id: str
+    signed: dict[str, tuple[bytes, float]]
+    """Header lines with its signed identity, by audience, and until when (monotonic) they may be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Who asks, and whether their tenant may still write."""
 
-    identity: Identity
-    version: int
+    session: Cached
     trial_over: bool
 
 
@@ -58,26 +61,24 @@ class Sessions:
         self._reads = CoalescedReads(redis)
         self._ask_auth = ask_auth
         self._asking: dict[str, asyncio.Task[Visitor | None]] = {}
-        self._tenant_of: dict[str, str] = {}  # of a session: never changes
+        self._keys: dict[str, tuple[str, ...]] = {}  # of a token, in Redis: its session's, and its tenant's once known
         self._parsed: dict[bytes, Cached] = {}
 
     async def find(self, token: str) -> Visitor | None:
         """The visitor with this token, None for one that nobody has. Raises an `Outage` when nobody can say."""
-        digest = hashlib.sha256(token.encode()).hexdigest()
         try:
-            found = await self._find_cached(digest)
+            found = await self._find_cached(token)
         except RedisAway:
-            return await self._ask_and_fill(token, digest)
+            return await self._ask_and_fill(token)
         if found is _MISSED:
-            return await self._ask_together(token, digest)
+            return await self._ask_together(token)
         if found is _STALE:
-            return await self._ask_and_fill(token, digest)
+            return await self._ask_and_fill(token)
         return cast("Visitor | None", found)
 
-    async def _find_cached(self, digest: str) -> Any:
+    async def _find_cached(self, token: str) -> Any:
         """The visitor, None, or why auth must be asked: `_MISSED` or `_STALE`."""
-        tenant = self._tenant_of.get(digest)
-        keys = (f"session:{digest}", f"tenant:{tenant}") if tenant else (f"session:{digest}",)
+        keys = self._keys.get(token) or (_key(token),)
         values = await self._reads.get(keys)
         raw = values[0]
         if raw is None:
@@ -87,55 +88,54 @@ class Sessions:
             return None if orjson.loads(raw)["state"] == "dead" else _STALE
         if session.expires_at <= time():
             return None
-        if tenant is None:
-            tenant = str(session.identity.tenant_id)
-            self._tenant_of[digest] = tenant
-            values = [raw, *(await self._reads.get((f"tenant:{tenant}",)))]
+        if len(keys) == 1:
+            keys = self._keys[token] = (keys[0], f"tenant:{session.tenant_id}")
+            values = [raw, *(await self._reads.get(keys[1:]))]
         if values[1] is None:
             return _MISSED
         state = orjson.loads(values[1])
         if "status" not in state:
             return _STALE
-        return Visitor(session.identity, session.version, _is_over(state))
+        return Visitor(session, _is_over(state))
 
     def _parse(self, raw: bytes) -> Cached | None:
         fields = orjson.loads(raw)
         if fields["state"] != "live":
             return None
-        for remembered in (self._parsed, self._tenant_of):
+        for remembered in (self._parsed, self._keys):
             while len(remembered) >= REMEMBERED:
                 remembered.pop(next(iter(remembered)))  # type: ignore[call-overload]
         session = self._parsed[raw] = _cached(fields)
         return session
 
-    async def _ask_together(self, token: str, digest: str) -> Visitor | None:
+    async def _ask_together(self, token: str) -> Visitor | None:
         """Auth's word, shared by all who miss the same entry at the same time.
 
         Safe for a miss only: a change made before we looked would have left a mark. Where there is a mark, or Redis
         can't say, an answer under way may be older than the change.
         """
-        asking = self._asking.get(digest)
+        asking = self._asking.get(token)
         if asking is None:
-            asking = self._asking[digest] = asyncio.create_task(self._ask_and_fill(token, digest))
-            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
+            asking = self._asking[token] = asyncio.create_task(self._ask_and_fill(token))
+            asking.add_done_callback(lambda _: self._asking.pop(token, None))
         return await asyncio.shield(asking)
 
-    async def _ask_and_fill(self, token: str, digest: str) -> Visitor | None:
+    async def _ask_and_fill(self, token: str) -> Visitor | None:
         began = monotonic()
         fields = await self._ask_auth(token)
         if fields is None:
             return None
         session = _cached(fields)
         if monotonic() - began < FILL_WITHIN:
-            await self._fill(digest, fields)
-        return Visitor(session.identity, session.version, _is_over(fields["tenant"]))
+            await self._fill(token, fields)
+        return Visitor(session, _is_over(fields["tenant"]))
 
-    async def _fill(self, digest: str, fields: dict[str, Any]) -> None:
+    async def _fill(self, token: str, fields: dict[str, Any]) -> None:
         tenant = fields["tenant"]
         session = {"state": "live", **{name: value for name, value in fields.items() if name != "tenant"}}
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.set(f"session:{digest}", orjson.dumps(session), ex=FILLED_SECONDS, nx=True)
+                pipe.set(_key(token), orjson.dumps(session), ex=FILLED_SECONDS, nx=True)
                 pipe.set(f"tenant:{fields['tenant_id']}", orjson.dumps(tenant), ex=FILLED_SECONDS, nx=True)
                 await pipe.execute()
         except AWAY as trouble:
@@ -153,7 +153,12 @@ def _cached(fields: dict[str, Any]) -> Cached:
         role=Role(fields["role"]),
         session_id=UUID(fields["session_id"]),
     )
-    return Cached(identity, fields["version"], datetime.fromisoformat(fields["expires_at"]).timestamp())
+    expires_at = datetime.fromisoformat(fields["expires_at"]).timestamp()
+    return Cached(identity, fields["version"], expires_at, fields["user_id"], fields["tenant_id"], {})
+
+
+def _key(token: str) -> str:
+    return f"session:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
 def _is_over(tenant: dict[str, Any]) -> bool:

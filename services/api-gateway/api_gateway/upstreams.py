@@ -41,10 +41,11 @@ class Upstream:
         """The instance with the least to do among the best there are; by rendezvous hashing of `key`, if given.
 
         The ready ones first, else those that hang (if all do, the trouble may be ours), else those that say they are
-        not ready: they answer for themselves. None when nothing is left.
+        not ready: they answer for themselves. At last those that were down a moment ago: one may just be back, and
+        one that isn't says so at once. None when all were tried.
         """
         left = [instance for instance in self._instances.values() if instance not in tried]
-        for state in ("ready", "hanging", "unready"):
+        for state in ("ready", "hanging", "unready", "down"):
             best = [instance for instance in left if instance.state == state]
             if not best:
                 continue

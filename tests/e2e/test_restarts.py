@@ -1,0 +1,103 @@
+"""Restarting what runs, under load: a user who goes on asking notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from switchboard.testing import until
+from switchboard.testing.stack import RunningStack
+
+from .people import User
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
+
+
+@dataclass
+class Load:
+    """Requests that go on and on. `failures`: what was not answered by 200; `seconds`: (when, how long)."""
+
+    gateways: set[int] = field(default_factory=lambda: {0, 1})
+    answered: int = 0
+    failures: list[str] = field(default_factory=list)
+    seconds: list[tuple[float, float]] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def loaded(user: User, path: str, at_once: int = 8) -> AsyncIterator[Load]:
+    load, ending = Load(), asyncio.Event()
+    now = asyncio.get_running_loop().time
+
+    async def go_on(number: int) -> None:
+        while not ending.is_set():
+            number += 1
+            chosen = sorted(load.gateways)[number % len(load.gateways)]
+            began = now()
+            try:
+                answer = await user.ask("GET", path, gateway=chosen)
+                if answer.status != 200:
+                    load.failures.append(f"{answer.status} {answer.body}")
+            except aiohttp.ClientError as cut:
+                load.failures.append(repr(cut))
+            load.answered += 1
+            load.seconds.append((began, now() - began))
+
+    workers = [asyncio.create_task(go_on(number)) for number in range(at_once)]
+    try:
+        yield load
+    finally:
+        ending.set()
+        await asyncio.gather(*workers)
+
+
+async def restart(stack: RunningStack, instance: str) -> None:
+    """Told to end, and back again."""
+    before = stack.kill(instance, signal.SIGTERM)
+    await until(lambda: stack.pid(instance) not in (None, before), within=60)
+    await until(lambda: stack.is_healthy(instance), within=60)
+
+
+async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningStack, anna: User) -> None:
+    async with loaded(anna, "/auth/me") as load:
+        for row in stack.instances("auth"):
+            await restart(stack, row.instance)
+
+    assert load.failures == []
+    assert load.answered > 100
+
+
+async def test_a_rolling_restart_of_the_gateways_fails_not_one_request(stack: RunningStack, anna: User) -> None:
+    async with loaded(anna, "/auth/me") as load:
+        for number, row in enumerate(stack.instances("api-gateway")):
+            load.gateways.discard(number)  # the client goes to the other, as soon as this one drains
+            await restart(stack, row.instance)
+            load.gateways.add(number)
+
+    assert load.failures == []
+
+
+async def test_an_instance_that_hangs_holds_nobody_up_for_long(stack: RunningStack, anna: User) -> None:
+    now = asyncio.get_running_loop().time
+    async with loaded(anna, "/conversations") as load:
+        await until(lambda: load.answered > 50)
+        hanging = stack.instances("conversations")[0].instance
+        stopped = now()
+        stack.kill(hanging, signal.SIGSTOP)
+        try:
+            await until(lambda: now() > stopped + EJECTED_AFTER + 4, within=20)
+        finally:
+            stack.kill(hanging, signal.SIGCONT)
+
+    assert load.failures == []
+    assert max(took for _, took in load.seconds) < EJECTED_AFTER + 1
+    later = sorted(took for began, took in load.seconds if began > stopped + EJECTED_AFTER)
+    assert later[int(len(later) * 0.99)] < 1.0
+    await until(lambda: stack.is_healthy(hanging), within=30)

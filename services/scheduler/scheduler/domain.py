@@ -61,7 +61,9 @@ class Schedule:
         """When the leader has to act on it next."""
         if self.held:
             return None
-        return min((at for at in (self.next_at, self.extra_at) if at is not None), default=None)
+        if self.next_at is None or self.extra_at is None:
+            return self.next_at or self.extra_at
+        return min(self.next_at, self.extra_at)
 
     def occurrences_from(self, since: datetime) -> Iterator[datetime]:
         """When it is due at or after `since`, as far as it is planned; what is over has the time it was due last."""
@@ -95,7 +97,7 @@ class Schedule:
         return min((at for at in (self.next_at, self.extra_at) if at is not None), default=or_else)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Occurrence:
     """One time at which a schedule is due.
 
@@ -110,28 +112,39 @@ class Occurrence:
     is_last: bool
 
 
-def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_AFTER) -> tuple[Occurrence, Schedule]:
-    """The occurrence that is due at `now`, and the schedule after it.
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is still planned of a schedule after an occurrence, as its fields of these names."""
+
+    next_at: datetime | None
+    extra_at: datetime | None
+    planned_at: datetime
+
+
+def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_AFTER) -> tuple[Occurrence, Remainder]:
+    """The occurrence that is due at `now`, and what is planned after it.
 
     All that was missed of a series comes down to one occurrence, the latest of them. It is late when the
     first of them is; it is skipped, where the policy says so, when the latest of them is past its grace.
     """
-    due_at = schedule.due_at
+    due_at, extra_at = schedule.due_at, schedule.extra_at
     assert due_at is not None
     assert due_at <= now
-    plan_at, next_at = _advance(schedule, now)
-    extra_due = schedule.extra_at is not None and schedule.extra_at <= now
-    at = max(time for time in (plan_at, schedule.extra_at if extra_due else None) if time is not None)
-    left = replace(schedule, next_at=next_at, extra_at=None if extra_due else schedule.extra_at)
+    at, next_at = _advance(schedule, now)
+    if extra_at is not None and extra_at <= now:
+        at = extra_at if at is None else max(at, extra_at)
+        extra_at = None
+    assert at is not None
+    soonest = min((time for time in (next_at, extra_at) if time is not None), default=None)
     occurrence = Occurrence(
         at=at,
         now=now,
         late=now - due_at > late_after,
         skipped=schedule.misfire is Misfire.SKIP and now - at > schedule.grace,
         command_id=command_id(schedule, at),
-        is_last=left.next_at is None and left.extra_at is None,
+        is_last=soonest is None,
     )
-    return occurrence, replace(left, planned_at=left._soonest(or_else=at))
+    return occurrence, Remainder(next_at, extra_at, soonest or at)
 
 
 def command_id(schedule: Schedule, at: datetime) -> UUID:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -89,12 +89,11 @@ def settle(
     schedule: Schedule, now: datetime, kinds: Mapping[str, Kind], *, source: str, late_after: timedelta
 ) -> Settlement:
     """The schedule after its occurrence at `now`, and what is said of it."""
-    occurrence, after = come_due(schedule, now, late_after=late_after)
+    occurrence, remainder = come_due(schedule, now, late_after=late_after)
     firing = kinds[schedule.kind].settle(schedule, occurrence)
-    settled = replace(after, status=firing.status, late=occurrence.late)
-    return Settlement(
-        schedule, settled, firing.command is not None, tuple(_messages(schedule, occurrence, firing, source))
-    )
+    messages = tuple(_messages(schedule, occurrence, firing, source))
+    fired = firing.command is not None
+    return Settlement(schedule, firing.status, remainder, fired, occurrence.late, messages)
 
 
 def _messages(schedule: Schedule, occurrence: Occurrence, firing: Firing, source: str) -> list[OutboxRow]:

@@ -16,6 +16,7 @@ class SchedulerMetrics:
         self._settled = Counter(
             "scheduler_occurrences_total", "Occurrences settled here", ("kind", "outcome"), registry=registry
         )
+        self._children: dict[tuple[str, str], Counter] = {}
         self._lateness = Histogram(
             "scheduler_lateness_seconds", "From due time to claim", buckets=SECONDS, registry=registry
         )
@@ -38,8 +39,14 @@ class SchedulerMetrics:
 
     def settled(self, kind: str, outcome: str, lateness: float) -> None:
         """An occurrence was fired or skipped, so many seconds after its time."""
-        self._settled.labels(kind, outcome).inc()
+        self._settled_by(kind, outcome).inc()
         self._lateness.observe(max(lateness, 0))
+
+    def _settled_by(self, kind: str, outcome: str) -> Counter:
+        child = self._children.get((kind, outcome))
+        if child is None:
+            child = self._children[kind, outcome] = self._settled.labels(kind, outcome)
+        return child
 
     def held(self, kind: str) -> None:
         """A schedule could not be fired."""

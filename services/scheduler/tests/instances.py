@@ -65,6 +65,15 @@ class Instance:
         assert self.process is not None
         return self.process.pid
 
+    async def is_up(self) -> bool:
+        try:
+            patience = aiohttp.ClientTimeout(total=1)
+            url = f"http://127.0.0.1:{self.port}/livez"
+            async with aiohttp.ClientSession(timeout=patience) as client, client.get(url) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
     async def settled(self) -> float:
         """How many occurrences it says it has settled."""
         async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{self.port}/metrics") as answer:
@@ -139,6 +148,18 @@ class Fleet:
         await until(lambda: self.leader(besides=holder), within=20)
         self.takeovers.append(monotonic() - began)
         return self.takeovers[-1]
+
+    async def someone_follows(self, leader: Instance) -> bool:
+        """Whether another instance than the leader is up."""
+        others = [each for each in self.instances.values() if each is not leader]
+        return any([await each.is_up() for each in others])
+
+    async def left(self) -> str:
+        """What is still to be fired, and to be sent."""
+        async with self.database.connection() as conn:
+            due = await conn.fetchval("select count(*) from schedules where kind = 'reminder' and due_at is not null")
+            waiting = await conn.fetchval("select count(*) from outbox")
+        return f"{due} schedules, {waiting} messages"
 
     async def cut_off(self, instance: Instance) -> int:
         """Terminate the instance's backends in Postgres; their number."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from scheduler.domain import Schedule
+from scheduler.domain import Remainder, Schedule
 from scheduler.store.schedules import COLUMNS, to_schedule
 from switchboard.messaging.work import OutboxRow
 
@@ -53,13 +53,15 @@ update schedules set held = true, trouble = $3, updated_at = clock_timestamp() w
 LEADER = "select holder, term, acquired_at, expires_at > clock_timestamp() as valid from leases where name = $1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Settlement:
-    """A due schedule as it was read, as it will be, and what is said then. `fired`: not skipped."""
+    """A due schedule as it was read, what becomes of it, and what is said then. `fired`: not skipped."""
 
     read: Schedule
-    settled: Schedule
+    status: str
+    remainder: Remainder
     fired: bool
+    late: bool
     messages: tuple[OutboxRow, ...]
 
 
@@ -97,12 +99,12 @@ async def claim(
         [each.read.id for each in settlements],
         [each.read.revision for each in settlements],
         [each.read.due_at for each in settlements],
-        [each.settled.status for each in settlements],
-        [each.settled.next_at for each in settlements],
-        [each.settled.extra_at for each in settlements],
-        [each.settled.planned_at for each in settlements],
+        [each.status for each in settlements],
+        [each.remainder.next_at for each in settlements],
+        [each.remainder.extra_at for each in settlements],
+        [each.remainder.planned_at for each in settlements],
         [each.fired for each in settlements],
-        [each.settled.late for each in settlements],
+        [each.late for each in settlements],
         now,
         [schedule_id for schedule_id, _ in told],
         [row.event_id for _, row in told],

@@ -8,9 +8,13 @@ from functools import partial
 
 import aiohttp
 
+from realtime.api import routes
 from realtime.arrivals import Arrivals
 from realtime.consumers import append_to_log
+from realtime.cursors import Cursors
 from realtime.log import Bounds, EventLog
+from realtime.metrics import count
+from realtime.presence import Presence
 from realtime.relay import Relay
 from realtime.rooms import Rooms
 from realtime.sessions import Door
@@ -22,6 +26,7 @@ from switchboard.runtime.health import Health
 from switchboard.runtime.http import http_app
 from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.identity_keys import Keys, open_keys
+from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.redis import check_redis, open_redis
 
 AUDIENCE = "realtime"
@@ -50,18 +55,25 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
             backlog_bytes=settings.socket_backlog_bytes,
             ping_interval=settings.ping_interval.total_seconds(),
             ping_timeout=settings.ping_timeout.total_seconds(),
+            spread=settings.drain_spread.total_seconds(),
         )
         relay = Relay(log, rooms, revoke=sockets.revoke, reload=sockets.reload)
-        sockets.open_to(Door(verifier, settings.auth_urls, client), Arrivals(log, relay, rooms))
+        arrivals = Arrivals(log, relay, rooms)
+        presence = Presence(redis, log, rooms, settings.app_instance_id)
+        sockets.open_to(Door(verifier, settings.auth_urls, client), arrivals, presence)
 
+        metrics = Metrics()
+        count(metrics.registry, sockets, relay)
         health = Health(settings.app_instance_id)
         health.add("redis", partial(check_redis, redis), ready=False)
         health.add("relay", relay.check, ready=False)
-        http = http_app("realtime", [], verifier=verifier, health=health)
+        http = http_app("realtime", routes(arrivals), verifier=verifier, health=health, metrics=metrics)
         sockets.attach(http)
         loops = [
             bus.consume_batches("realtime", "feed", partial(append_to_log, log=log)),
             relay.run,
+            presence.beat,
+            Cursors(relay, rooms, settings.cursor_every).run,
             sockets.sweep,
             sockets.drain,
         ]

@@ -12,12 +12,13 @@ from realtime.places import Place, Position
 from realtime.relay import Relay
 from realtime.rooms import Member, Rooms, Socket
 from realtime.sessions import Visitor
+from switchboard.runtime.refusals import Unauthenticated
 
 PAGE = 500
 
 
-class Revoked(Exception):
-    """The session ended while its socket was connecting."""
+class Revoked(Unauthenticated):
+    """The session has ended."""
 
 
 class Arrivals:
@@ -54,20 +55,32 @@ class Arrivals:
         """Say where the member stands, send what it missed since `last_event_id`, and make it live."""
         epoch = self._relay.epoch
         position = Position.read(last_event_id)
-        page = None
-        if position is not None and position.epoch == epoch:
-            page = await self._log.read(member.tenant_id, position.place, PAGE)
+        page = await self.page_after(member, position, PAGE)
         if position is None or page is None:
             self.start_anew(member)
         else:
             member.socket.push(_ready(member, position, resumed=True))
             await self._catch_up(member, position.place, page, epoch)
 
+    async def page_after(self, member: Member, position: Position | None, count: int) -> list[Entry] | None:
+        """The next entries of a member's log; None when that doesn't reach back so far."""
+        if position is None or position.epoch != self._relay.epoch:
+            return None
+        return await self._log.read(member.tenant_id, position.place, count)
+
+    def here(self, member: Member) -> Position:
+        """Where the log is now."""
+        return Position(self._relay.epoch, self._relay.place(member.tenant_id))
+
+    def listen(self, member: Member) -> None:
+        """Make a member live from here on."""
+        here = self._relay.place(member.tenant_id)
+        self._rooms.go_live(member, here, here)
+
     def start_anew(self, member: Member) -> None:
         """The member is live from here on; what came before, it has to get by HTTP."""
-        here = self._relay.place(member.tenant_id)
-        member.socket.push(_ready(member, Position(self._relay.epoch, here), resumed=False))
-        self._rooms.go_live(member, here, here)
+        member.socket.push(_ready(member, self.here(member), resumed=False))
+        self.listen(member)
 
     async def _catch_up(self, member: Member, after: Place, page: list[Entry] | None, epoch: str) -> None:
         while page is not None and self._relay.epoch == epoch:

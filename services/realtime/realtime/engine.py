@@ -16,6 +16,7 @@ from aiohttp import web
 from engineio import exceptions
 from engineio.async_socket import AsyncSocket
 from engineio.packet import OPEN, Packet
+from prometheus_client import Counter
 
 from realtime.frames import Frame
 
@@ -186,7 +187,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def __init__(self, *, backlog_bytes: int = 1024 * 1024, **options: Any) -> None:
         super().__init__(**options)
         self.backlog_bytes = backlog_bytes
-        self.dropped = 0
+        self.dropped: Counter | None = None
         self._async = {**self._async, "websocket": WebSocket}
         self._partings: set[asyncio.Task[None]] = set()
 
@@ -195,7 +196,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def drop(self, socket: Socket) -> None:
         """A client that doesn't read, or not fast enough."""
-        self.dropped += 1
+        if self.dropped is not None:
+            self.dropped.inc()
         socket.abort()
         self.part(socket, "too slow")
 

@@ -45,6 +45,11 @@ def entry_frame(entry: Entry, epoch: str) -> Frame:
     )
 
 
+def mention_frame(entry: Entry) -> Frame:
+    """`(type, data)`: what has no place in the log."""
+    return Frame(b'42["%b",%b]' % (entry.type, entry.data))
+
+
 def _header(length: int) -> bytes:
     if length < 126:
         return struct.pack("!BB", TEXT, length)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from switchboard.runtime.redis import AWAY, RedisAway
 
 # A message comes twice when its consumer died before the acknowledgement: long before this, and rarely at all.
 REMEMBER_IDS = timedelta(minutes=10)
+MENTIONS_KEPT = 500
 REVOCATIONS_KEPT = timedelta(hours=24)
 
 
@@ -50,8 +52,18 @@ class EventLog:
                     pipe.set(_revoked(session), b"", ex=REVOCATIONS_KEPT)
                 for tenant, batch in events.items():
                     fields = [part for e in batch for part in (e.id, e.type, e.time, e.room, e.data, e.trace)]
-                    keys = [_stream(tenant), _ids(tenant)]
+                    keys = [stream_of(tenant), _ids(tenant)]
                     await self._append(keys, [*self._bounds, *fields], client=pipe)
+                await pipe.execute()
+
+    async def mention(self, tenant: UUID, event: Event) -> None:
+        """Tell who is there now, and nobody later: what is mentioned is soon forgotten."""
+        fields: dict[Any, Any] = {"before": b"", "id": event.id, "type": event.type, "time": event.time}
+        fields |= {"room": event.room, "data": event.data, "trace": ""}
+        with away():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xadd(mentions_of(tenant), fields, maxlen=MENTIONS_KEPT)
+                pipe.expire(mentions_of(tenant), 60)
                 await pipe.execute()
 
     async def is_revoked(self, session: UUID) -> bool:
@@ -62,14 +74,14 @@ class EventLog:
     async def end(self, tenant: UUID) -> Place:
         """A place that everything appended from now on comes after, and nothing before now does."""
         with away():
-            return Place.read(await self._end([_stream(tenant)]))
+            return Place.read(await self._end([stream_of(tenant)]))
 
     async def read(self, tenant: UUID, after: Place, count: int = 500) -> list[Entry] | None:
         """The next entries after a place; None when some after it are no longer kept, or no log ever came so far."""
         with away():
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.xrange(_stream(tenant), f"({after}", "+", count)
-                pipe.xlen(_stream(tenant))
+                pipe.xrange(stream_of(tenant), f"({after}", "+", count)
+                pipe.xlen(stream_of(tenant))
                 pipe.time()
                 found, length, (seconds, _) = await pipe.execute()
         if after.ms > (seconds + 1) * 1000:
@@ -104,8 +116,14 @@ def away() -> Iterator[None]:
         raise RedisAway(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble
 
 
-def _stream(tenant: UUID) -> str:
+def stream_of(tenant: UUID) -> str:
+    """The key of a tenant's log."""
     return f"log:{tenant}"
+
+
+def mentions_of(tenant: UUID) -> str:
+    """The key of what is only mentioned to a tenant's users."""
+    return f"now:{tenant}"
 
 
 def _ids(tenant: UUID) -> str:

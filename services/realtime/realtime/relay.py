@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from realtime.entries import Entry
-from realtime.log import EventLog
+from realtime.log import EventLog, mentions_of, stream_of
 from realtime.places import Place
 from realtime.rooms import REVOCATIONS, Member, Rooms
 from realtime.tail import Tail
@@ -29,7 +29,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Followed:
+    """How far a tenant's log, and what is only mentioned to it, have been handed on."""
+
+    tenant: UUID
     place: bytes
+    mentioned: bytes
 
 
 class Relay:
@@ -66,7 +70,7 @@ class Relay:
             raise RedisAway("redis has been away for a while") from None
         if tenant not in self._followed:
             end = str(await self._log.end(tenant)).encode()
-            self._followed.setdefault(tenant, _Followed(end))
+            self._followed.setdefault(tenant, _Followed(tenant, end, end))
             await self._log.wake(self._wake)
 
     def place(self, tenant: UUID) -> Place:
@@ -115,22 +119,28 @@ class Relay:
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                waiting = asyncio.create_task(tail.wait({t: f.place for t, f in self._followed.items()}))
+                streams = {stream_of(f.tenant): f for f in self._followed.values()}
+                mentions = {mentions_of(f.tenant): f for f in self._followed.values()}
+                places = {key: f.place for key, f in streams.items()} | {k: f.mentioned for k, f in mentions.items()}
+                waiting = asyncio.create_task(tail.wait(places))
                 await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not waiting.done():
                     waiting.cancel()
                     await asyncio.wait({waiting})
                     return
-                for tenant, entries in waiting.result():
-                    await self._hand_on(tenant, entries)
+                for key, entries in waiting.result():
+                    if key in mentions:
+                        self._mention(mentions[key], entries)
+                    else:
+                        await self._hand_on(streams[key], entries)
         finally:
             stopping.cancel()
 
-    async def _hand_on(self, tenant: UUID, entries: list[Entry]) -> None:
-        followed = self._followed.get(tenant)
+    async def _hand_on(self, followed: _Followed, entries: list[Entry]) -> None:
+        tenant = followed.tenant
         stretch = 0
         for entry in entries:
-            if followed is None or self._followed.get(tenant) is not followed:
+            if self._followed.get(tenant) is not followed:
                 return  # nobody is here any more, or somebody is again and follows from a later place
             if entry.before != followed.place and Place.read(entry.before) > Place.read(followed.place):
                 log.warning("log_outran_us", tenant_id=str(tenant))
@@ -145,6 +155,11 @@ class Relay:
                 stretch = 0
                 await asyncio.sleep(0)
         self.pushed += stretch
+
+    def _mention(self, followed: _Followed, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._rooms.mention(followed.tenant, entry)
+            followed.mentioned = entry.place
 
     def _start_over(self, tenant: UUID) -> None:
         for member in self._rooms.start_over(tenant):

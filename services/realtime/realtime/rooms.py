@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from realtime.entries import Entry
-from realtime.frames import Frame, entry_frame
+from realtime.frames import Frame, entry_frame, mention_frame
 from realtime.places import Place
 
 TENANT_ROOM = "tenant"
@@ -43,6 +43,8 @@ class Member:
     session_id: UUID
     expires_at: datetime | None = None
     caught_up: Place | None = None
+    tokens: float = 0.0  # how much it may say at once; see `talking`
+    talked_at: float = 0.0
 
     @property
     def rooms(self) -> tuple[bytes, bytes]:
@@ -120,6 +122,23 @@ class Rooms:
     def _admit(self, tenant: _Tenant, place: Place) -> None:
         for member in [m for m in tenant.joining if m.caught_up is not None and m.caught_up < place]:
             tenant.make_live(member)
+
+    def mention(self, tenant_id: UUID, entry: Entry) -> None:
+        """Push what is only mentioned to those who are live: no place in the log, no catching up."""
+        tenant = self._tenants.get(tenant_id)
+        if tenant is not None and (members := tenant.room(entry.room)):
+            frame = mention_frame(entry)
+            for member in members:
+                member.socket.push(frame)
+
+    def live_by_tenant(self) -> Iterator[tuple[UUID, list[Member]]]:
+        """Those who get all that comes."""
+        for tenant_id, tenant in list(self._tenants.items()):
+            yield tenant_id, list(tenant.live)
+
+    def users_of(self, tenant_id: UUID) -> set[UUID]:
+        """Who has at least one socket here."""
+        return {member.user_id for member in self.of_tenant(tenant_id)}
 
     def start_over(self, tenant_id: UUID) -> list[Member]:
         """The members who have to be told that something is missing: all but those who are still catching up."""

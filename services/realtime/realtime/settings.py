@@ -16,3 +16,6 @@ class Settings(BusSettings, RedisSettings, IdentitySettings):
     ping_interval: Duration = timedelta(seconds=25)
     ping_timeout: Duration = timedelta(seconds=20)
     drain_spread: Duration = timedelta(seconds=3)
+    """Over how long clients are sent away at the end."""
+    cursor_every: Duration = timedelta(minutes=1)
+    """How often clients are told their place in a log that advances without them."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -14,12 +17,14 @@ import socketio
 import structlog
 from socketio import exceptions
 
-from realtime.arrivals import Arrivals, Revoked
+from realtime.arrivals import Arrivals
 from realtime.engine import Engine, Socket
 from realtime.entries import Entry
 from realtime.frames import Frame
+from realtime.presence import Presence
 from realtime.rooms import Member, Rooms
 from realtime.sessions import Door
+from realtime.talking import Talking
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import Unauthenticated
@@ -41,7 +46,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, rooms: Rooms, **options: Any) -> None:
+    def __init__(self, rooms: Rooms, *, spread: float = 3.0, **options: Any) -> None:
         super().__init__(
             async_mode="aiohttp",
             async_handlers=False,  # a client's messages are taken in their order, one at a time
@@ -52,16 +57,21 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
             **options,
         )
         self._rooms = rooms
+        self._spread = spread  # seconds over which clients are sent away at the end
         self._members: dict[str, Member] = {}  # by the engine's id
         self._welcomes: dict[str, asyncio.Task[None]] = {}
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
 
-    def open_to(self, door: Door, arrivals: Arrivals) -> None:
+    def open_to(self, door: Door, arrivals: Arrivals, presence: Presence) -> None:
         """From now on, take in whoever the door lets pass."""
         self._door = door
         self._arrivals = arrivals
+        self._presence = presence
+        talking = Talking(presence)
+        for name in talking.table:
+            self.on(name, partial(self._on_talk, talking, name))
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
@@ -75,7 +85,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         try:
             visitor = await self._door.identify(environ["aiohttp.request"].headers, auth)
             self._members[eio_sid] = await self._arrivals.take_in(visitor, socket)
-        except (Unauthenticated, Revoked):
+        except Unauthenticated:
             raise exceptions.ConnectionRefusedError("unauthenticated") from None
         except Outage as outage:
             log.info("socket_put_off", reason=str(outage))
@@ -94,12 +104,16 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     async def _welcome(self, member: Member, last_event_id: object) -> None:
         try:
             await self._arrivals.bring_up_to_date(member, last_event_id)
+            await self._presence.enter(member)
         except Outage as outage:
             log.info("socket_put_off", reason=str(outage))
             self.let_go(member, "unavailable")
         except Exception:
             log.exception("welcome_failed", user_id=str(member.user_id))
             self.let_go(member, "error")
+
+    async def _on_talk(self, talking: Talking, name: str, sid: str, said: object = None) -> dict[str, Any]:
+        return await talking.answer(name, self.member(sid), said)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, "/") or ""
@@ -109,6 +123,8 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         member = self._members.pop(eio_sid, None)
         if member is not None:
             self._arrivals.see_off(member)
+            with suppress(Outage):
+                await self._presence.leave(member)
         if eio_sid in self.eio.sockets:
             self.eio.sockets[eio_sid].since = monotonic()
 
@@ -145,9 +161,15 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
                     self.eio.part(socket, "silent")
 
     async def drain(self, stop: Stop) -> None:
-        """When it is time to end, close all sockets; clients come back elsewhere and resume."""
+        """When it is time to end, close all sockets, not all at once; clients come back elsewhere and resume."""
         await stop.wait()
-        for socket in list(self.eio.sockets.values()):
+        sockets = list(self.eio.sockets.values())
+        random.shuffle(sockets)
+        began = monotonic()
+        for nth, socket in enumerate(sockets):
+            due = began + self._spread * nth / len(sockets)
+            if due > monotonic():
+                await asyncio.sleep(due - monotonic())
             self.eio.part(socket, "going away")
         await self.eio.parted()
         await self.shutdown()

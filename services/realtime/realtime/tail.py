@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
@@ -28,14 +28,13 @@ class Tail:
         self._woken = b"0-0"
         self.epoch = epoch
 
-    async def wait(self, places: Mapping[UUID, bytes]) -> list[tuple[UUID, list[Entry]]]:
-        """What the logs of these tenants hold after these places, as soon as one holds anything; perhaps nothing."""
-        keys = [f"log:{tenant}" for tenant in places]
-        arguments = ["COUNT", ENTRIES_AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", self._wake, *keys, self._woken]
+    async def wait(self, places: Mapping[str, bytes]) -> list[tuple[str, list[Entry]]]:
+        """What these streams hold after these places, as soon as one holds anything; perhaps nothing."""
+        arguments = ["COUNT", ENTRIES_AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", self._wake, *places, self._woken]
         answer = await _ask(self._connection, "XREAD", *arguments, *places.values()) or []
         if answer and answer[0][0] == self._wake.encode():
             self._woken = answer.pop(0)[1][-1][0]
-        return [(UUID(key[4:].decode()), [_entry(*found) for found in entries]) for key, entries in answer]
+        return [(key.decode(), [_entry(*found) for found in entries]) for key, entries in answer]
 
 
 def _entry(place: bytes, fields: Sequence[bytes]) -> Entry:

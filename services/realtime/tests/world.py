@@ -41,6 +41,7 @@ KEY = OKPKey.generate_key("Ed25519", parameters={"kid": "test"})
 SIGNER = IdentitySigner(KEY)
 TOKENS = {"good": ANNA}
 
+MENTIONS = ("presence.changed", "typing")
 Heard = tuple[str, dict[str, Any]]
 
 
@@ -64,12 +65,13 @@ class Client:
     def __init__(self, **options: Any) -> None:
         self.socket = socketio.AsyncClient(reconnection=False, **options)
         self.heard: list[Heard] = []
+        self.mentions: list[Heard] = []  # presence and typing, which have no place in the log
         self.ended: str | None = None
         self.socket.on("*", self._hear)
         self.socket.on("disconnect", self._end)
 
     async def _hear(self, name: str, payload: dict[str, Any]) -> None:
-        self.heard.append((name, payload))
+        (self.mentions if name in MENTIONS else self.heard).append((name, payload))
 
     async def _end(self, reason: str) -> None:
         self.ended = reason

@@ -65,7 +65,7 @@ class Relay:
                     backoff = Backoff()
                     await _Shift(self._database, channel, self._lease, self._woken).work(stop)
             except* Outage as outages:
-                log.warning("relay_waits", reason=str(outages.exceptions[0]))
+                log.warning("relay_waits", reason=str(_first_of(outages)))
                 await stop.sleep(backoff.pause())
 
     async def check(self, *, older_than: float = 30.0) -> None:
@@ -171,3 +171,11 @@ class _Shift:
                 await self._woken.wait()
         except TimeoutError:
             pass
+
+
+def _first_of(group: BaseExceptionGroup[Exception]) -> BaseException:
+    """The first error itself, however deep its group lies in others."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,87 @@
+"""What `trial.expire` and `trial.sweep` do, and don't."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from auth import actions, store
+from auth.consumers import subscriptions
+from auth.domain import Tenant
+from auth.tenants import change_tenant
+from switchboard.contracts.auth import TenantTrialExpired, TrialExpire, TrialSweep
+from switchboard.messaging.work import open_work
+from switchboard.runtime.database import Database, open_database
+from switchboard.testing.app import deliver, published
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+async def database(database_url: Callable[[str], str]) -> AsyncIterator[Database]:
+    async with open_database(database_url("auth"), application="auth") as database:
+        yield database
+
+
+async def signed_up(database: Database, email: str, trial: timedelta) -> Tenant:
+    async with open_work(database, tenant_id=None) as work:
+        tenant, _ = await actions.sign_up(
+            work, tenant_name="Acme", name="Ann", email=email, password_hash=None, trial=trial, now=NOW
+        )
+    return tenant
+
+
+async def status_of(database: Database, tenant: Tenant) -> str:
+    async with database.connection() as conn:
+        return (await store.get_tenant(conn, tenant.id)).status
+
+
+async def expire(database: Database, tenant: Tenant) -> None:
+    assert tenant.trial_ends_at is not None
+    command = TrialExpire(tenant_id=tenant.id, trial_ends_at=tenant.trial_ends_at)
+    await deliver(subscriptions(), database, command, tenant_id=tenant.id)
+
+
+async def test_a_trial_ends_once_at_its_time(database: Database) -> None:
+    tenant = await signed_up(database, "ann@example.com", timedelta(seconds=-1))
+
+    await expire(database, tenant)
+    await expire(database, tenant)
+
+    assert await status_of(database, tenant) == "expired"
+    assert len(await published(database, TenantTrialExpired.type)) == 1
+    async with database.connection() as conn:
+        assert await conn.fetchval("select state from cache_marks where key = $1", f"tenant:{tenant.id}") == "stale"
+
+
+async def test_a_timer_of_before_the_extension_ends_nothing(database: Database) -> None:
+    tenant = await signed_up(database, "ann@example.com", timedelta(days=1))
+    async with open_work(database, tenant_id=tenant.id) as work:
+        extended, _ = await change_tenant(work, NOW, trial_ends_at=NOW + timedelta(days=2))
+
+    await expire(database, tenant)
+    assert await status_of(database, tenant) == "trial"
+
+    await expire(database, extended)
+    assert await status_of(database, tenant) == "expired"
+
+
+async def test_a_sweep_ends_all_that_are_over_and_no_other(database: Database) -> None:
+    over = [await signed_up(database, f"ann{n}@example.com", timedelta(seconds=-n)) for n in range(3)]
+    running = await signed_up(database, "bob@example.com", timedelta(days=1))
+
+    await deliver(subscriptions(), database, TrialSweep(), tenant_id=None)
+
+    assert [await status_of(database, tenant) for tenant in over] == ["expired"] * 3
+    assert await status_of(database, running) == "trial"
+
+
+async def test_an_address_is_one_users_however_it_is_written(database: Database) -> None:
+    from auth.domain import EmailTaken
+
+    await signed_up(database, "Ann@Example.com", timedelta(days=1))
+
+    with pytest.raises(EmailTaken):
+        await signed_up(database, " ann@EXAMPLE.com ", timedelta(days=1))

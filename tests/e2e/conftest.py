@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from switchboard.testing import until
+from switchboard.testing.stack import RunningStack
+
+from .people import User, signed_up
+
+
+@pytest.fixture
+async def anna(stack: RunningStack) -> AsyncIterator[User]:
+    async with signed_up(stack.gateways) as user:
+        yield user
+
+
+@pytest.fixture
+async def stranger(stack: RunningStack) -> AsyncIterator[User]:
+    """Of another tenant."""
+    async with signed_up(stack.gateways) as user:
+        yield user
+
+
+async def all_healthy(stack: RunningStack) -> None:
+    """Everything that was killed is back."""
+    await until(lambda: all(row.healthy for row in stack.instances()), within=60, what="everything healthy again")

@@ -1,0 +1,130 @@
+"""Users of the product, as they are: an HTTP client at the gateways, and Socket.IO clients. Nothing else is seen."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import socketio
+
+PATIENCE = 60.0  # seconds that a user keeps trying
+
+
+@dataclass
+class Answer:
+    """What came back; `seconds` is how long it took."""
+
+    status: int
+    body: Any
+    seconds: float
+
+
+@dataclass
+class User:
+    """Somebody signed in, who asks the gateways in turn."""
+
+    gateways: list[str]
+    http: aiohttp.ClientSession
+    token: str
+    email: str
+    refused: list[Answer] = field(default_factory=list)
+    _turn: Iterator[int] = field(default_factory=itertools.count)
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, gateway: int | None = None, key: str | None = None
+    ) -> Answer:
+        """One request, to the next gateway or the one named. Raises `aiohttp.ClientError` when it is cut off."""
+        chosen = self.gateways[(next(self._turn) if gateway is None else gateway) % len(self.gateways)]
+        headers = {"Authorization": f"Bearer {self.token}", **({"Idempotency-Key": key} if key else {})}
+        began = asyncio.get_running_loop().time()
+        async with self.http.request(method, f"{chosen}/api/v1{path}", json=body, headers=headers) as answer:
+            content = await answer.json(content_type=None) if await answer.read() else None
+            return Answer(answer.status, content, asyncio.get_running_loop().time() - began)
+
+    async def insist(self, method: str, path: str, body: Any = None) -> Answer:
+        """As a good client does: the same request with the same key again, until it is answered by 2xx.
+
+        Every other answer is kept in `refused`.
+        """
+        key = str(uuid4())
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    answer = await self.ask(method, path, body, key=key)
+                    if 200 <= answer.status < 300:
+                        return answer
+                    self.refused.append(answer)
+                except aiohttp.ClientError:
+                    pass  # cut off: nobody knows whether it took effect
+                await asyncio.sleep(0.2)
+
+    async def say(self, phone: str, text: str) -> Answer:
+        return await self.insist("POST", f"/conversations/{phone}/messages", {"body": text})
+
+    async def messages(self, phone: str) -> list[dict[str, Any]]:
+        """The whole conversation, oldest first."""
+        found: list[dict[str, Any]] = []
+        before = ""
+        while True:
+            answer = await self.ask("GET", f"/conversations/{phone}/messages?limit=200{before}")
+            assert answer.status == 200, answer.body
+            found = answer.body["items"] + found
+            if answer.body["next_before"] is None:
+                return found
+            before = f"&before={answer.body['next_before']}"
+
+
+@asynccontextmanager
+async def signed_up(gateways: list[str]) -> AsyncIterator[User]:
+    """The owner of a new tenant."""
+    email = f"{uuid4().hex}@example.com"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        user = User(gateways, http, "", email)
+        answer = await user.ask(
+            "POST",
+            "/auth/signup",
+            {"tenant_name": "Acme", "name": "Anna", "email": email, "password": "correct horse battery staple"},
+        )
+        assert answer.status == 201, answer.body
+        user.token = answer.body["session"]["token"]
+        yield user
+
+
+@dataclass
+class Listener:
+    """A Socket.IO client that writes down what it hears."""
+
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        """The data of these events, in the order in which they came."""
+        return [envelope["data"] for name, envelope in self.heard if name == event]
+
+
+@asynccontextmanager
+async def listening(user: User, gateway: int, transports: list[str]) -> AsyncIterator[Listener]:
+    """Connected to that gateway, from `session.ready` on."""
+    listener = Listener()
+    ready = asyncio.Event()
+    client = socketio.AsyncClient(reconnection_delay=0.2, reconnection_delay_max=1, logger=False)
+
+    async def hear(event: str, *arguments: Any) -> None:
+        listener.heard.append((event, arguments[0] if arguments else {}))
+        if event == "session.ready":
+            ready.set()
+
+    client.on("*", hear)
+    await client.connect(user.gateways[gateway], auth={"token": user.token}, transports=transports, wait_timeout=20)
+    try:
+        async with asyncio.timeout(20):
+            await ready.wait()
+        yield listener
+    finally:
+        await client.disconnect()
+        await client.shutdown()

@@ -1,0 +1,137 @@
+"""One slice through every service: posted at either gateway, kept once, seen once by whoever may see it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from switchboard.testing import becomes
+from switchboard.testing.stack import RunningStack
+
+from .conftest import all_healthy
+from .people import Listener, User, listening
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+PHONE = "+14155550100"
+APPENDED = "conversation.message_appended"
+
+
+async def say_all(user: User, texts: list[str], at_once: int = 16) -> None:
+    """So many requests under way at any time, at the gateways in turn."""
+    waiting = iter(texts)
+
+    async def one_after_another() -> None:
+        for text in waiting:
+            await user.say(PHONE, text)
+
+    await asyncio.gather(*(one_after_another() for _ in range(at_once)))
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def seqs(listener: Listener) -> list[int]:
+    return [event["message"]["seq"] for event in listener.of(APPENDED)]
+
+
+async def test_each_message_is_seen_once_in_order_by_its_user_and_by_nobody_else(
+    stack: RunningStack, anna: User, stranger: User
+) -> None:
+    async with (
+        listening(anna, 0, ["websocket"]) as first,
+        listening(anna, 1, ["polling", "websocket"]) as second,
+        listening(stranger, 0, ["websocket"]) as other,
+    ):
+        await say_all(anna, [f"message {n}" for n in range(200)])
+
+        await becomes(lambda: seqs(first), list(range(1, 201)), within=30)
+        await becomes(lambda: seqs(second), list(range(1, 201)), within=30)
+
+    assert other.of(APPENDED) == []
+    assert sorted(message["body"] for message in await anna.messages(PHONE)) == sorted(
+        f"message {n}" for n in range(200)
+    )
+
+
+async def post_while(anna: User, trouble: Callable[[], Awaitable[None]], texts: list[str]) -> None:
+    """The trouble comes when a third is said."""
+    third = len(texts) // 3
+    await say_all(anna, texts[:third])
+    rest = asyncio.create_task(say_all(anna, texts[third:]))
+    await trouble()
+    await rest
+
+
+async def assert_each_is_there_once(anna: User, texts: list[str]) -> None:
+    messages = await anna.messages(PHONE)
+    assert Counter(message["body"] for message in messages) == Counter(texts)
+    assert [message["seq"] for message in messages] == list(range(1, len(texts) + 1))
+
+
+@pytest.mark.parametrize("service", ["api-gateway", "auth", "conversations", "scheduler", "realtime", "files"])
+async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, anna: User, service: str) -> None:
+    """Of a service, first the one and then the other: so the relay's holder too, whichever it is."""
+    texts = [f"{service} {n}" for n in range(150)]
+
+    async def kill_both() -> None:
+        for instance in (f"{service}-1", f"{service}-2"):
+            stack.kill(instance)
+            await becomes(lambda instance=instance: stack.is_healthy(instance), True, within=60)
+
+    async with listening(anna, 0, ["websocket"]) as listener:
+        await post_while(anna, kill_both, texts)
+
+        await assert_each_is_there_once(anna, texts)
+        if service not in ("realtime", "api-gateway"):  # whose death ends the socket itself
+            await becomes(lambda: seqs(listener), list(range(1, len(texts) + 1)), within=30)
+    await all_healthy(stack)
+
+
+@pytest.mark.parametrize("server", ["rabbitmq", "postgres", "redis"])
+async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningStack, anna: User, server: str) -> None:
+    texts = [f"{server} {n}" for n in range(150)]
+
+    async def restart() -> None:
+        stack.restart_server(server)
+        await becomes(lambda: stack.is_healthy(server), True, within=60)
+
+    await post_while(anna, restart, texts)
+
+    await assert_each_is_there_once(anna, texts)
+    for refusal in anna.refused:
+        assert (refusal.status, refusal.body["code"]) in {(503, "unavailable"), (409, "in_progress")}, refusal
+        assert refusal.seconds < 15
+    await all_healthy(stack)
+    async with listening(anna, random.randrange(2), ["websocket"]) as listener:
+        await anna.say(PHONE, "all flows again")
+        await becomes(lambda: seqs(listener), [len(texts) + 1], within=30)
+
+
+async def test_services_refuse_a_request_without_an_identity(stack: RunningStack) -> None:
+    async with aiohttp.ClientSession() as http:
+        for row in stack.instances():
+            if row.service in ("conversations", "scheduler", "files"):
+                path = {"conversations": "conversations", "scheduler": "reminders", "files": "files"}[row.service]
+                for headers in ({}, {"X-Switchboard-Identity": "eyJhbGciOiJub25lIn0.e30."}):
+                    async with http.get(f"http://127.0.0.1:{row.port}/api/v1/{path}", headers=headers) as answer:
+                        assert (answer.status, (await answer.json())["code"]) == (401, "unauthenticated")
+
+
+async def test_a_reminder_that_is_due_becomes_one_notification(anna: User) -> None:
+    soon = await anna.insist(
+        "POST", "/reminders", {"lead_id": "lead-1", "note": "call back", "remind_at": in_seconds(2)}
+    )
+
+    async with listening(anna, 1, ["websocket"]) as listener:
+        await becomes(lambda: [event["title"] for event in listener.of("notification.created")], ["Reminder: lead-1"])
+
+    answer = await anna.ask("GET", "/notifications")
+    assert [item["subject_id"] for item in answer.body["items"]] == [soon.body["id"]]

@@ -1,5 +1,6 @@
 """`up`, `down`, `status`, `logs`: the product on this machine."""
 
+import asyncio
 import json
 import os
 import sys
@@ -64,6 +65,22 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
         health = "[green]ok[/]" if row.healthy else f"[red]{row.trouble}[/]"
         table.add_row(row.instance, str(row.pid or "-"), str(row.port or "-"), row.since or "-", health)
     Console().print(table)
+
+
+@app.command()
+def demo() -> None:
+    """A tour of the running stack."""
+    from switchboard.local.demo import DemoFailed, Tour  # its clients load slowly, and only for this
+
+    place = Place.of_repository()
+    if not place.root.exists():
+        _tell("nothing runs here yet: make up")
+        raise SystemExit(1)
+    try:
+        asyncio.run(Tour(Stack.at(place, os.environ), Console(highlight=False)).take())
+    except (DemoFailed, OSError) as trouble:
+        _console.print(f"[bold red]demo:[/] {trouble}", soft_wrap=True)
+        raise SystemExit(1) from None
 
 
 @app.command()

@@ -67,8 +67,8 @@ async def load(url: str, connections: int, seconds: float, token: str = "") -> d
         done = loop.create_future()
         _, client = await loop.create_connection(
             lambda done=done: Client(request, began + seconds, times, done),  # type: ignore[misc]
-            parts.hostname,
-            parts.port,
+            parts.hostname or "",
+            parts.port or 80,
         )
         clients.append((client, done))
     await asyncio.gather(*(done for _, done in clients))

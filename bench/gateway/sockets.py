@@ -72,8 +72,8 @@ async def echo(url: str, connections: int, seconds: float) -> dict[str, float]:
         done = loop.create_future()
         await loop.create_connection(
             lambda done=done: Echo(url, began + seconds, times, done),  # type: ignore[misc]
-            parts.hostname,
-            parts.port,
+            parts.hostname or "",
+            parts.port or 80,
         )
         finished.append(done)
     await asyncio.gather(*finished)

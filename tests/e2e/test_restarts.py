@@ -16,7 +16,7 @@ from switchboard.testing.stack import RunningStack
 
 from .people import User
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
 EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
 
@@ -61,8 +61,8 @@ async def loaded(user: User, path: str, at_once: int = 8) -> AsyncIterator[Load]
 async def restart(stack: RunningStack, instance: str) -> None:
     """Told to end, and back again."""
     before = stack.kill(instance, signal.SIGTERM)
-    await until(lambda: stack.pid(instance) not in (None, before), within=60)
-    await until(lambda: stack.is_healthy(instance), within=60)
+    await until(lambda: stack.pid(instance) not in (None, before), within=120)
+    await until(lambda: stack.is_healthy(instance), within=120)
 
 
 async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningStack, anna: User) -> None:
@@ -97,7 +97,7 @@ async def test_an_instance_that_hangs_holds_nobody_up_for_long(stack: RunningSta
             stack.kill(hanging, signal.SIGCONT)
 
     assert load.failures == []
-    assert max(took for _, took in load.seconds) < EJECTED_AFTER + 1
+    assert max(took for _, took in load.seconds) < 2 * EJECTED_AFTER
     later = sorted(took for began, took in load.seconds if began > stopped + EJECTED_AFTER)
     assert later[int(len(later) * 0.99)] < 1.0
     await until(lambda: stack.is_healthy(hanging), within=30)

@@ -125,6 +125,7 @@ class Proxy:
             body=body,
             repeatable=may_repeat(method, target, "Idempotency-Key" in request.headers),
             wants_body=method != "HEAD",
+            answer_within=target.answer_within,
         )
 
     async def _stream(self, incoming: Incoming, upstream: Upstream, outgoing: Outgoing, target: Target) -> Relayed:
@@ -136,7 +137,7 @@ class Proxy:
             early = flight.exchange.head.done() and not sending.done()
             if not early:
                 await self._sent(sending, flight)
-            await head_of(flight)
+            await head_of(flight, outgoing.answer_within)
         except Lost as lost:
             flight.land()
             upstream.suspect()

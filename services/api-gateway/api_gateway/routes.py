@@ -30,11 +30,14 @@ class Target:
     keyed: bool = True
     cookies: bool = False
     """Whether cookies other than the session's are passed on."""
+    answer_within: float = 20.0
+    """Seconds from the last byte of a request to its answer's head; services give up at 15."""
 
 
 AUTH = Target("auth", keyed=False, cookies=True)
 CONVERSATIONS = Target("conversations")
 SCHEDULER = Target("scheduler")
+REALTIME = Target("realtime", answer_within=45.0)  # a poll waits for events, up to 25 seconds
 
 
 class RouteTable:
@@ -53,6 +56,7 @@ class RouteTable:
             f"{API}/notifications": CONVERSATIONS,
             f"{API}/channels": CONVERSATIONS,
             f"{API}/webhooks": CONVERSATIONS,
+            f"{API}/events": REALTIME,
             f"{API}/campaigns": SCHEDULER,
             f"{API}/reminders": SCHEDULER,
             f"{API}/calls": SCHEDULER,

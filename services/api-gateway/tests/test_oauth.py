@@ -78,7 +78,7 @@ class Browser:
         """The query that the provider sends the browser back with."""
         async with self._client.post(authorization_url, data={"sub": sub}, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
-            return urlsplit(answer.headers["Location"]).query
+            return str(urlsplit(answer.headers["Location"]).query)
 
     async def finish(self, query: str) -> tuple[int, str, Any]:
         return await self.get(f"{self.other}/oauth/mock/callback?{query}")

@@ -1,6 +1,6 @@
 """The gateway's hop: against no proxy, nginx, and a plain aiohttp proxy with the same checks; in one run, as ratios.
 
-`python -m bench.bench_gateway [SECONDS]`. Needs redis-server; nginx is left out where it isn't installed. The
+`python -m bench.bench_gateway [--quick]`. Needs redis-server; nginx is left out where it isn't installed. The
 gateway checks the session in Redis, counts the request and signs the identity; nginx passes on without any check.
 """
 
@@ -191,7 +191,7 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
+    seconds = 1.0 if "--quick" in sys.argv else 4.0
     Console().print(table(run(seconds)))
 
 

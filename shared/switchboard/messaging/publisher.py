@@ -20,7 +20,7 @@ from switchboard.messaging.broker import Broker, translated
 from switchboard.messaging.retries import Retries
 from switchboard.messaging.topology import declare_topology
 
-CONFIRM_SECONDS = 10.0
+CONFIRM_SECONDS = 30.0
 
 
 class Unroutable(Exception):

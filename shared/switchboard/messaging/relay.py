@@ -24,8 +24,8 @@ from switchboard.runtime.lease import Lease
 from switchboard.runtime.loops import Backoff, Stop
 from switchboard.runtime.outage import Outage
 
-WINDOW = 2000  # rows in hand
-READ = 500  # rows read at once
+WINDOW = 1000  # rows in hand: some hundreds keep the broker busy, more only wait longer for their confirms
+READ = 250  # rows read at once
 SUBJECT_WINDOW = 100  # of them of one subject, so that a busy one doesn't keep out the others
 POLL_SECONDS = 0.5
 GATHER_SECONDS = 0.01  # confirms that come within it are dropped by one statement

@@ -1,8 +1,8 @@
 """What appending a message costs as its conversation grows, beside the original's growing JSON value.
 
-`python -m bench.bench_append [--quick]`. Both in the same Postgres, over the same pool, from as many tasks at a time. Ours
-is the whole of it: conversation, message, event and delivery, in one statement and commit. The original's is the row of
-`ConversationHistory` rewritten: what Prisma's `push` on a Json field comes to.
+`python -m bench.bench_append [--quick]`. Both in the same Postgres, over the same pool, from as many tasks at a time.
+Ours is the whole of it: conversation, message, event and delivery, in one statement and commit. The original's is the
+row of `ConversationHistory` rewritten: what Prisma's `push` on a Json field comes to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ create table if not exists conversation_history (
 )
 """
 PUSH = """
-insert into conversation_history (id, user_id, contact_phone, messages) values ($1, $2, $3, jsonb_build_array($4::jsonb))
+insert into conversation_history (id, user_id, contact_phone, messages)
+values ($1, $2, $3, jsonb_build_array($4::jsonb))
 on conflict (user_id, contact_phone) do update
 set messages = conversation_history.messages || excluded.messages, updated_at = now()
 """
@@ -104,18 +105,19 @@ async def _fill(database: Database, append: Append, user_id: UUID, phones: list[
                 select c.id, n + 1, uuid7(), c.tenant_id, 'out', 'sms', $2, 'sent', now()
                 from conversations c, generate_series(1, $3::int - 1) n where c.user_id = $1
                 """,
-                user_id, BODY, size,
+                user_id, BODY, size, timeout=180,
             )  # fmt: skip
             await conn.execute("update conversations set last_seq = $2 where user_id = $1", user_id, size)
         else:
             await conn.execute(
                 """
                 update conversation_history set messages = (
-                    select jsonb_agg(messages -> 0) from generate_series(1, $2::int)) where user_id = $1
+                    select jsonb_agg(first.message)
+                    from (select messages -> 0 as message) first, generate_series(1, $2::int)) where user_id = $1
                 """,
-                str(user_id), size,
+                str(user_id), size, timeout=180,
             )  # fmt: skip
-        await conn.execute("analyze")
+        await conn.execute("analyze", timeout=180)
 
 
 async def run(url: str, seconds: float) -> list[tuple[int, float, float]]:
@@ -123,16 +125,10 @@ async def run(url: str, seconds: float) -> list[tuple[int, float, float]]:
     async with open_database(url, application="conversations", size=AT_ONCE) as database:
         async with database.connection() as conn:
             await conn.execute(ORIGINAL)
-        rows = []
-        for size in SIZES:
-            rows.append(
-                (
-                    size,
-                    await measure(database, ours, size, seconds),
-                    await measure(database, originals, size, seconds),
-                )
-            )
-        return rows
+        return [
+            (size, await measure(database, ours, size, seconds), await measure(database, originals, size, seconds))
+            for size in SIZES
+        ]
 
 
 def main() -> None:

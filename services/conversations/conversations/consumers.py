@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conversations.actions import calls, campaigns, notifications, projections
-from switchboard.contracts import auth
+from switchboard.contracts import auth, files
 from switchboard.contracts import conversations as contract
 from switchboard.messaging.subscriptions import Subscriptions
 
@@ -16,6 +16,8 @@ def subscriptions() -> Subscriptions:
     subs.on(auth.TenantTrialExpired, projections.project_tenant)
     subs.on(auth.UserCreated, projections.project_user)
     subs.on(auth.UserUpdated, projections.project_user)
+    subs.on(files.FileUploaded, projections.project_upload)
+    subs.on(files.FileDeleted, projections.project_deletion)
     subs.on(contract.ReminderFire, notifications.remind)
     subs.on(contract.CampaignRun, campaigns.run_campaign)
     subs.on(contract.CampaignPause, campaigns.pause_campaign)

@@ -11,8 +11,9 @@ from switchboard.contracts.conversations import (
     ConversationMessageAppended,
     ConversationRead,
 )
+from switchboard.contracts.files import FileDeleted, FileUploaded
 
-from .world import ANNA, BEN, PHONE, STRANGER, World
+from .world import ANNA, BEN, NOW, PHONE, STRANGER, World
 
 MESSAGES = f"/conversations/{PHONE}/messages"
 
@@ -151,6 +152,32 @@ async def test_metadata_is_kept_with_the_conversation_and_goes_with_it(world: Wo
 
     listed = await world.call(ANNA, "GET", "/conversations")
     assert listed.body["items"][0]["metadata"] == {"stage": "won"}
+
+
+async def test_only_the_tenants_own_files_can_be_attached(world: World) -> None:
+    file = FileUploaded(
+        id=UUID(int=55),
+        name="a.pdf",
+        key="documents/a.pdf",
+        size=3,
+        content_type="application/pdf",
+        sha256="00",
+        entity_type="lead",
+        entity_id="1",
+        uploaded_by=ANNA.user_id,
+        created_at=NOW,
+    )
+    await world.deliver(file)
+    body = {"body": "see this", "attachments": [str(file.id)]}
+
+    attached = await world.call(ANNA, "POST", MESSAGES, body)
+    foreign = await world.call(STRANGER, "POST", MESSAGES, body)
+    await world.deliver(FileDeleted(**file.model_dump()))
+    deleted = await world.call(ANNA, "POST", MESSAGES, body)
+
+    assert (attached.status, attached.body["attachments"]) == (201, [str(file.id)])
+    assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
+    assert deleted.status == 422
 
 
 def _json(value: object) -> bytes:

@@ -55,7 +55,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     _commands("auth", auth.TrialExpire, auth.TrialSweep),
     _commands("files", files.FilesCleanup),
     Subscription("files", "deletions", (files.FileDeleted,), partitions=0),
-    Subscription("conversations", "events", _USERS_AND_TENANTS),
+    Subscription("conversations", "events", (*_USERS_AND_TENANTS, files.FileUploaded, files.FileDeleted)),
     Subscription(
         "conversations",
         "campaigns",

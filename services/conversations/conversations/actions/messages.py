@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,17 +11,21 @@ from uuid_utils.compat import uuid7
 
 from conversations.store import appending
 from conversations.store import conversations as store
+from conversations.store.projections import find_unknown_files
 from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
 from switchboard.messaging.work import Work
-from switchboard.runtime.refusals import NotFound
+from switchboard.runtime.refusals import Invalid, NotFound
 
 DELIVERIES = "deliveries"  # the channel that wakes the senders
+FILE_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds, far below what an open transaction may idle
 
 
 async def write_message(
     work: Work, user_id: UUID, phone: str, body: str, *, channel: str, attachments: tuple[UUID, ...] = ()
 ) -> ConversationMessage:
-    """Append a message to the contact and queue it for sending."""
+    """Append a message to the contact and queue it for sending. Raises `Invalid` for what may not be attached."""
+    if attachments:
+        await _expect_files(work, attachments)
     new = appending.NewMessage(
         id=uuid7(),
         user_id=user_id,
@@ -36,6 +41,17 @@ async def write_message(
     _, message = await appending.append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
     work.nudge(DELIVERIES)
     return message
+
+
+async def _expect_files(work: Work, file_ids: tuple[UUID, ...]) -> None:
+    """A file that was uploaded just now may be told of a moment later than it is attached."""
+    assert work.tenant_id is not None
+    pauses = iter(FILE_PAUSES)
+    while unknown := await find_unknown_files(work.conn, work.tenant_id, file_ids):
+        pause = next(pauses, None)
+        if pause is None:
+            raise Invalid.field("is no file of this tenant", "body", "attachments", file_ids.index(unknown[0]))
+        await asyncio.sleep(pause)
 
 
 async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:

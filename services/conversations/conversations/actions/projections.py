@@ -1,9 +1,10 @@
-"""Keeping what this service needs to know of users and tenants."""
+"""Keeping what this service needs to know of users, tenants and documents."""
 
 from __future__ import annotations
 
 from conversations.store import projections as store
 from switchboard.contracts import auth
+from switchboard.contracts.files import FileDeleted, FileUploaded
 from switchboard.messaging.work import Work
 
 AnyTenant = auth.TenantCreated | auth.TenantUpdated | auth.TenantTrialExtended | auth.TenantTrialExpired
@@ -31,3 +32,15 @@ async def project_user(user: AnyUser, work: Work) -> None:
         user.time_zone,
     )
     await store.save_user(work.conn, known, work.envelope.time)
+
+
+async def project_upload(file: FileUploaded, work: Work) -> None:
+    """The tenant has this document: it may be attached."""
+    assert work.tenant_id is not None
+    await store.save_file(work.conn, work.tenant_id, file.id, deleted=False)
+
+
+async def project_deletion(file: FileDeleted, work: Work) -> None:
+    """It may no longer be attached; messages that have it keep its id."""
+    assert work.tenant_id is not None
+    await store.save_file(work.conn, work.tenant_id, file.id, deleted=True)

@@ -1,13 +1,9 @@
-"""Campaign templates: `{{name}}`, `{{phone}}`, as the scheduler accepted them."""
+"""What a campaign's template may say of its recipient."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 
-FIELD = re.compile(r"\{\{\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*\}\}")
-
-
-def render(template: str, fields: Mapping[str, str | None]) -> str:
-    """Each field by its value, once: what a value contains is never read as a field. Unknown ones become empty."""
-    return FIELD.sub(lambda match: fields.get(match[1]) or "", template)
+def fields_of(phone: str, name: str | None) -> dict[str, str]:
+    """The values of `switchboard.contracts.templates.FIELDS`; empty where nothing is known."""
+    known = (name or "").strip()
+    return {"name": known, "first_name": known.partition(" ")[0], "phone": phone}

@@ -9,13 +9,14 @@ from uuid import uuid4
 from uuid_utils.compat import uuid7
 
 from conversations.domain.quiet import quiet_until, zone_of
-from conversations.domain.templates import render
+from conversations.domain.templates import fields_of
 from conversations.sending.settlement import news_of, settle
 from conversations.store import deliveries as store
 from conversations.store.appending import NewMessage
 from conversations.store.appending_many import append_to_each
 from conversations.store.deliveries import Claimed, Lane
 from conversations.store.runs import Run, find_run
+from switchboard.contracts.templates import filled_in
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.database import Database
 
@@ -102,7 +103,7 @@ def _message(row: Claimed, run: Run) -> NewMessage:
         contact_phone=row.contact_phone,
         direction="out",
         channel=run.channel,
-        body=render(run.template, {"name": row.contact_name, "phone": row.contact_phone}),
+        body=filled_in(run.template, fields_of(row.contact_phone, row.contact_name)),
         status="queued",
         created_at=datetime.now(UTC),
     )

@@ -25,7 +25,7 @@ from switchboard.runtime.outage import Outage
 
 SLOTS = 64
 FOR_SINGLES = 16  # of the slots, never a campaign's
-MOST_AT_ONCE = 32  # in one claim: short transactions, and turns for all
+MOST_AT_ONCE = 64  # in one claim: short transactions, and turns for all
 POLL_SECONDS = 1.0
 MOST_ATTEMPTS = 8
 FIRST_PAUSE = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +22,11 @@ on conflict (id) do update set
     notify_phone = excluded.notify_phone, time_zone = excluded.time_zone, as_of = excluded.as_of
 where u.as_of <= excluded.as_of
 """
+SAVE_FILE = """
+insert into files as f (id, tenant_id, deleted) values ($1, $2, $3)
+on conflict (id) do update set deleted = f.deleted or excluded.deleted
+"""
+LIST_FILE_IDS = "select id from files where tenant_id = $1 and id = any($2::uuid[]) and not deleted"
 COLUMNS = "id, tenant_id, email, name, role, disabled, notify_phone, time_zone"
 FIND_USER = f"select {COLUMNS} from users where tenant_id = $1 and id = $2"
 FIND_OWNER = f"select {COLUMNS} from users where tenant_id = $1 and role = 'owner' order by disabled, id limit 1"
@@ -71,3 +77,15 @@ async def find_owner(conn: asyncpg.Connection, tenant_id: UUID) -> User | None:
 
 async def list_user_ids(conn: asyncpg.Connection, tenant_id: UUID) -> list[UUID]:
     return [row["id"] for row in await conn.fetch(LIST_USER_IDS, tenant_id)]
+
+
+async def save_file(conn: asyncpg.Connection, tenant_id: UUID, file_id: UUID, *, deleted: bool) -> None:
+    """What is deleted stays so."""
+    await conn.execute(SAVE_FILE, file_id, tenant_id, deleted)
+
+
+async def find_unknown_files(conn: asyncpg.Connection, tenant_id: UUID, file_ids: Sequence[UUID]) -> list[UUID]:
+    """Those that are not documents of this tenant."""
+    rows = await conn.fetch(LIST_FILE_IDS, tenant_id, list(file_ids))
+    known = {row["id"] for row in rows}
+    return [file_id for file_id in file_ids if file_id not in known]

@@ -35,6 +35,14 @@ TABLES = (
     )
     """,
     "create index users_by_tenant on users (tenant_id, role)",
+    # The tenant's documents, for attachments: from the events of `files`.
+    """
+    create table files (
+        id uuid primary key,
+        tenant_id uuid not null,
+        deleted boolean not null default false
+    )
+    """,
     """
     create table contacts (
         id uuid primary key,
@@ -70,14 +78,14 @@ TABLES = (
     ) with (fillfactor = 80)
     """,
     "create index conversations_newest on conversations (tenant_id, user_id, updated_at desc, id desc)",
-    "create index conversations_of_phone on conversations (contact_phone, tenant_id, updated_at desc)",
+    "create index conversations_of_phone on conversations (contact_phone, tenant_id)",
     # No foreign key to conversations: their rows are never dropped, and the row is locked by each append anyway.
     # `original` is the very text of a message that came from the original's files.
     """
     create table messages (
         conversation_id uuid not null,
         seq bigint not null,
-        id uuid not null unique,
+        id uuid not null,
         tenant_id uuid not null,
         direction text not null check (direction in ('in', 'out')),
         channel text not null,

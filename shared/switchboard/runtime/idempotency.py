@@ -35,11 +35,12 @@ claimed as (
     where held.created_at < clock_timestamp() - interval '24 hours'
     returning 1
 )
-select (select got from mine) as got, exists (select from claimed) as claimed
+select exists (select from claimed)
 """
 FIND = """
 select body_hash, status, response from idempotency_keys
 where tenant_id = $1 and user_id = $2 and route = $3 and key = $4
+and created_at >= clock_timestamp() - interval '24 hours'
 """
 SETTLE = """
 update idempotency_keys set status = $5, response = $6
@@ -91,14 +92,11 @@ async def claim(conn: asyncpg.Connection, attempt: Attempt) -> Stored | None:
     Raises `InProgress` or `IdempotencyConflict`.
     """
     scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
-    outcome: Any = await conn.fetchrow(CLAIM, attempt.lock, *scope, attempt.request_hash)
-    if not outcome["got"]:
-        raise InProgress
-    if outcome["claimed"]:
+    if await conn.fetchval(CLAIM, attempt.lock, *scope, attempt.request_hash):
         return None
     stored: Any = await conn.fetchrow(FIND, *scope)
     if stored is None:
-        raise InProgress  # pruned between the two statements: asking again begins anew
+        raise InProgress  # somebody holds the lock, and hasn't committed
     if stored["body_hash"] != attempt.request_hash:
         raise IdempotencyConflict
     return Stored(stored["status"], stored["response"])

@@ -163,6 +163,17 @@ async def test_while_the_first_is_in_flight_a_second_is_409_in_progress(
     assert await names(database) == ["a"]
 
 
+async def test_those_who_ask_again_at_the_same_time_are_all_answered(
+    client: aiohttp.ClientSession, keyed: dict[str, str], database: Database
+) -> None:
+    await client.post("/things", json={"name": "a"}, headers=keyed)
+
+    answers = await asyncio.gather(*(client.post("/things", json={"name": "a"}, headers=keyed) for _ in range(20)))
+
+    assert [answer.status for answer in answers] == [201] * 20
+    assert await names(database) == ["a"]
+
+
 async def test_a_refused_request_stores_nothing_and_may_be_tried_again(
     client: aiohttp.ClientSession, keyed: dict[str, str], gate: Gate, database: Database
 ) -> None:

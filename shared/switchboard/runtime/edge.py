@@ -98,7 +98,7 @@ def _told(request: web.Request, error: Exception) -> web.Response:
         log.error("request_broke", exc_info=error)
         refusal = Broken()
     elif isinstance(error, Outage):
-        log.warning("outage", reason=str(error))
+        note(outage=str(error))  # on the request's own line
     if PREPARED_KEY in request:
         if request.transport is not None:
             request.transport.abort()
@@ -117,6 +117,5 @@ def _template(request: web.Request) -> str:
 
 
 def _log_request(request: web.Request, route: str, status: int, seconds: float) -> None:
-    log.info(
-        "request", method=request.method, route=route, path=request.path, status=status, ms=round(seconds * 1000, 2)
-    )
+    write = log.warning if status >= 500 else log.info
+    write("request", method=request.method, route=route, path=request.path, status=status, ms=round(seconds * 1e3, 2))

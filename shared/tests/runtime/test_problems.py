@@ -13,6 +13,7 @@ from switchboard.runtime.http import Body, Call, Moment, Page, PageQuery, Route,
 from switchboard.runtime.identity import Role
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import Conflict, TooMany
+from switchboard.testing.waiting import until
 
 
 class NewThing(Body):
@@ -264,12 +265,17 @@ async def test_a_throttled_client_is_told_when_to_come_back(client: aiohttp.Clie
     assert answer.headers["Retry-After"] == "8"
 
 
-async def test_an_outage_is_503_with_retry_after_and_no_details(client: aiohttp.ClientSession) -> None:
+async def test_an_outage_is_503_with_retry_after_and_its_details_only_in_the_log(
+    client: aiohttp.ClientSession, logged: list[dict[str, Any]]
+) -> None:
     answer = await client.post("/outage")
 
     await problem_of(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert "db" not in await answer.text()
+    [line] = logged
+    assert (line["event"], line["log_level"], line["status"]) == ("request", "warning", 503)
+    assert line["outage"].endswith("db is away")
 
 
 async def test_a_bug_is_500_without_leaking_and_is_logged_with_its_traceback(
@@ -282,6 +288,23 @@ async def test_a_bug_is_500_without_leaking_and_is_logged_with_its_traceback(
     [line] = [line for line in logged if line["event"] == "request_broke"]
     assert line["request_id"] == problem["request_id"]
     assert isinstance(line["exc_info"], RuntimeError)
+
+
+async def test_a_client_that_goes_away_in_the_middle_of_its_body_is_no_bug(
+    client: aiohttp.ClientSession, as_anna: dict[str, str], logged: list[dict[str, Any]]
+) -> None:
+    lines = [f"{name}: {value}" for name, value in as_anna.items()]
+    assert client._base_url is not None
+    _, writer = await asyncio.open_connection(client._base_url.host, client._base_url.port)
+    head = ["POST /things HTTP/1.1", "Host: demo", "Content-Type: application/json", "Content-Length: 100", *lines]
+    writer.write("\r\n".join([*head, "", '{"name": ']).encode())
+    await writer.drain()
+
+    writer.close()
+
+    [line] = await until(lambda: [line for line in logged if line["event"] == "request"])
+    assert line["status"] == 499
+    assert not [line for line in logged if line["event"] == "request_broke"]
 
 
 async def test_what_took_too_long_is_503(client: aiohttp.ClientSession) -> None:

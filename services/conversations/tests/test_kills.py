@@ -15,7 +15,7 @@ import pytest
 from switchboard.contracts.conversations import CampaignAudience, CampaignPause, CampaignResume, CampaignRun
 from switchboard.testing import until
 
-from .processes import Stack, open_stack
+from .processes import Instance, Stack, open_stack
 from .world import ANNA, STRANGER, World, open_world
 
 CAMPAIGN = UUID(int=900)
@@ -46,10 +46,10 @@ async def test_no_phone_gets_two_though_processes_are_killed_again_and_again(
 
         await _expect_one_row_each(world, phones)
         by_status = await _by_status(world)
-        uncertain = await world.fetch("select contact_phone from deliveries where status = 'uncertain'")
-        print(f"receipts {receipts}: {by_status}, in flight at the kills: {in_flight}")
+        uncertain = await world.fetch("select id, contact_phone from deliveries where status = 'uncertain'")
+        print(f"receipts {receipts}: {by_status}, in flight at the kills: {len(in_flight)}")
         assert set(accepted.values()) == {1}, [phone for phone, n in accepted.items() if n > 1]
-        assert len(uncertain) <= in_flight
+        assert {row["id"] for row in uncertain} <= in_flight
         assert set(by_status) <= {"sent", "delivered", "uncertain"}
         not_reached = set(phones) - set(accepted)
         assert not_reached <= {row["contact_phone"] for row in uncertain}
@@ -135,28 +135,37 @@ def _stack(url: str, amqp_url: str, redis_url: str, logs: Path, *, provider: str
     return open_stack(url, amqp_url, redis_url, logs, provider=provider, PROVIDER_RATE="400", TENANT_RATE="400")
 
 
-async def _kill_at_each_point_and_ten_times(stack: Stack, world: World, accepted: Accepted) -> int:
-    """Once at each named point, then at random moments while it goes on. How many were in flight then, at most."""
-    in_flight = 0
+async def _kill_at_each_point_and_ten_times(stack: Stack, world: World, accepted: Accepted) -> set[UUID]:
+    """Once at each named point, then at random moments while it goes on. The deliveries that were in flight then."""
+    in_flight: set[UUID] = set()
     for points in (("after_claim:3", "after_yes:40"), ("before_settling:10", "before_claim:5")):
         for instance, point in zip(stack.instances, points, strict=True):
             instance.kill()
-            in_flight += await _attempting(world)
+            in_flight |= await _left_by(instance, world)
             instance.start(CRASH_AT=point)
         await until(lambda: all(instance.is_gone() for instance in stack.instances), within=60)
-        in_flight += await _attempting(world)
         for instance in stack.instances:
+            in_flight |= await _left_by(instance, world)
             instance.start()
     assert not await _is_over(world)
     for _ in range(10):
         reached = await accepted()
         await until(partial(_advanced, accepted, reached + 60), within=60)
         instance = random.choice(stack.instances)
-        in_flight += await _attempting(world)
         instance.kill()
+        in_flight |= await _left_by(instance, world)
         instance.start()
     assert not await _is_over(world)
     return in_flight
+
+
+async def _left_by(dead: Instance, world: World) -> set[UUID]:
+    """What it had begun to send and not settled when it ended."""
+    rows = await world.fetch(
+        "select id from deliveries where status = 'sending' and attempting_at is not null and holder like $1",
+        f"{dead.environment['APP_INSTANCE_ID']}/%",
+    )
+    return {row["id"] for row in rows}
 
 
 async def _advanced(accepted: Accepted, to: int) -> bool:
@@ -165,13 +174,6 @@ async def _advanced(accepted: Accepted, to: int) -> bool:
 
 async def _kept(world: World) -> int:
     (row,) = await world.fetch("select count(*) as n from sandbox_messages")
-    return int(row["n"])
-
-
-async def _attempting(world: World) -> int:
-    (row,) = await world.fetch(
-        "select count(*) as n from deliveries where status = 'sending' and attempting_at is not null"
-    )
     return int(row["n"])
 
 

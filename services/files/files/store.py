@@ -104,6 +104,35 @@ async def find_file(conn: Connection, id: UUID, tenant_id: UUID) -> File | None:
     return None if row is None else _file(row)
 
 
+async def find_source(conn: Connection, tenant_id: UUID, source_path: str) -> File | None:
+    """What came from this path of the original's folder, in whatever state."""
+    row = await conn.fetchrow(
+        f"select {COLUMNS} from files where tenant_id = $1 and source_path = $2 and state <> 'deleted'",
+        tenant_id,
+        source_path,
+    )
+    return None if row is None else _file(row)
+
+
+async def prolong(conn: Connection, id: UUID, lifetime: timedelta) -> None:
+    """An upload goes on."""
+    await conn.execute("update files set expires_at = clock_timestamp() + $2::interval where id = $1", id, lifetime)
+
+
+async def list_for_export(conn: Connection, tenant_id: UUID, after: UUID, limit: int) -> list[tuple[File, str | None]]:
+    """Stored documents by id, with the path that they came from."""
+    rows = await conn.fetch(
+        f"""
+        select {COLUMNS}, source_path from files
+        where tenant_id = $1 and state = 'stored' and id > $2 order by id limit $3
+        """,
+        tenant_id,
+        after,
+        limit,
+    )
+    return [(_file({k: v for k, v in row.items() if k != "source_path"}), row["source_path"]) for row in rows]
+
+
 async def get_stored(conn: Connection, id: UUID, tenant_id: UUID) -> File:
     """Raises `NotFound` for one that isn't there for its users: another tenant's, not yet stored, deleted."""
     file = await find_file(conn, id, tenant_id)

@@ -104,8 +104,8 @@ async def test_the_same_key_and_content_make_one_file(world: World) -> None:
         ("..", "file", "file"),
     ],
 )
-async def test_names_are_safe_and_come_back(world: World, name: str, shown: str, key_base: str) -> None:
-    answer = await world.upload(b"hello", name)
+async def test_names_are_safe_and_come_back(strict: World, name: str, shown: str, key_base: str) -> None:
+    answer = await strict.upload(b"hello", name)
 
     assert answer.status == 201, answer.body
     assert answer.body["name"] == shown
@@ -127,11 +127,11 @@ async def test_names_are_safe_and_come_back(world: World, name: str, shown: str,
         ({}, "x" * 600),
     ],
 )
-async def test_what_cant_be_a_place_or_a_name_is_refused(world: World, fields: dict[str, str], name: str) -> None:
-    answer = await world.upload(b"hello", name, **fields)
+async def test_what_cant_be_a_place_or_a_name_is_refused(strict: World, fields: dict[str, str], name: str) -> None:
+    answer = await strict.upload(b"hello", name, **fields)
 
     assert (answer.status, answer.body["code"]) == (422, "invalid")
-    assert await world.rows() == []
+    assert await strict.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ async def test_what_cant_be_a_place_or_a_name_is_refused(world: World, fields: d
     ],
 )
 async def test_the_bytes_say_what_it_is_and_what_could_run_is_never_served_as_such(
-    world: World, content: bytes, name: str, kind: str, served: str | None
+    strict: World, content: bytes, name: str, kind: str, served: str | None
 ) -> None:
-    answer = await world.upload(content, name)
+    answer = await strict.upload(content, name)
 
     assert answer.body["content_type"] == kind
-    shown = await world.call(ANNA, "GET", f"/files/{answer.body['id']}")
-    _, _, headers = await world.download(shown.body["download_url"])
+    shown = await strict.call(ANNA, "GET", f"/files/{answer.body['id']}")
+    _, _, headers = await strict.download(shown.body["download_url"])
     assert headers["Content-Type"] == (served or "application/octet-stream")
     assert headers["Content-Disposition"].startswith("attachment;")
 

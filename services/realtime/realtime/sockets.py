@@ -20,7 +20,7 @@ from socketio import exceptions
 from realtime.arrivals import Arrivals
 from realtime.engine import Engine, Socket
 from realtime.entries import Entry
-from realtime.frames import Frame
+from realtime.frames import Frame, event_frame
 from realtime.presence import Presence
 from realtime.rooms import Member, Rooms
 from realtime.sessions import Door
@@ -33,6 +33,7 @@ SWEEP_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0  # with a connection that never says who it is
 LONGEST_MESSAGE = 64 * 1024
 GO_AND_STAY_AWAY = Frame(b"41")  # Socket.IO's DISCONNECT: clients don't come back by themselves
+CLOSING = event_frame("session.closing", {"reason": "going away"})
 
 log = structlog.get_logger(__name__)
 
@@ -163,13 +164,15 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     async def drain(self, stop: Stop) -> None:
         """When it is time to end, close all sockets, not all at once; clients come back elsewhere and resume."""
         await stop.wait()
-        sockets = list(self.eio.sockets.values())
+        sockets = list(self.eio.sockets.items())
         random.shuffle(sockets)
         began = monotonic()
-        for nth, socket in enumerate(sockets):
+        for nth, (eio_sid, socket) in enumerate(sockets):
             due = began + self._spread * nth / len(sockets)
             if due > monotonic():
                 await asyncio.sleep(due - monotonic())
+            if eio_sid in self._members:
+                socket.push(CLOSING)
             self.eio.part(socket, "going away")
         await self.eio.parted()
         await self.shutdown()

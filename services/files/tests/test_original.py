@@ -1,0 +1,104 @@
+"""The original's folder, in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from switchboard.testing import until
+
+from .world import ANNA, TENANT, World, noise
+
+COMMAND = [sys.executable, "-m", "switchboard.operator"]
+
+
+def write_folder(folder: Path, count: int) -> dict[str, bytes]:
+    """Files as the original named them; by path."""
+    folder.mkdir(parents=True)
+    contents = {f"{uuid4()}-Offer {n} für Anna.txt": f"{n} ".encode() * (n % 50) for n in range(count - 2)}
+    contents |= {f"{uuid4()}-photo.PNG": noise(300_000), f"sub/{uuid4()}-a-b.tar.gz": noise(5000)}
+    for path, content in contents.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(content)
+    return contents
+
+
+async def operate(world: World, *words: str) -> asyncio.subprocess.Process:
+    settings = {
+        "DATABASE_URL": world.settings.database_url,
+        **{name.upper(): str(value) for name, value in world.settings.model_dump().items() if name.startswith("s3_")},
+    }
+    environment = {**os.environ, **{name: value for name, value in settings.items() if value != "None"}}
+    return await asyncio.create_subprocess_exec(
+        *COMMAND, *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    output, _ = await process.communicate()
+    return process.returncode, " ".join(output.decode().split())
+
+
+@pytest.mark.timeout(180)
+async def test_a_thousand_files_survive_a_kill_in_the_middle_and_come_back_byte_for_byte(
+    strict: World, tmp_path: Path
+) -> None:
+    contents = write_folder(tmp_path / "in", 1000)
+    mapped = next(iter(contents))
+    (tmp_path / "map.csv").write_text(f"path,entity_type,entity_id\nuploads/documents/{mapped},deal,7\n")
+    migrate = ["migrate-files", "--from", str(tmp_path / "in"), "--map", str(tmp_path / "map.csv")]
+    migrate += ["--tenant", str(TENANT), "--user", str(ANNA.user_id)]
+
+    code, told = await ended(await operate(strict, *migrate, "--dry-run"))
+    assert (code, "1000 would be added" in told) == (0, True), told
+    killed = await operate(strict, *migrate)
+    await until(lambda: has_rows(strict, 100), within=30)
+    killed.send_signal(signal.SIGKILL)
+    await ended(killed)
+    code, told = await ended(await operate(strict, *migrate))
+    assert code == 0, told
+    code, told = await ended(await operate(strict, *migrate, "--verify"))
+    assert (code, "1000 were there already" in told) == (0, True), told
+
+    rows = await strict.rows()
+    assert len(rows) == 1000
+    assert {row["state"] for row in rows} == {"stored"}
+    assert [(row["entity_type"], row["entity_id"]) for row in rows if row["source_path"] == mapped] == [("deal", "7")]
+    code, told = await ended(
+        await operate(strict, "export-files", "--to", str(tmp_path / "out"), "--tenant", str(TENANT))
+    )
+    assert code == 0, told
+    found = {
+        file.relative_to(tmp_path / "out").as_posix(): file.read_bytes()
+        for file in (tmp_path / "out").rglob("*")
+        if file.is_file() and file.name != "map.csv"
+    }
+    assert found == contents
+
+
+async def test_a_file_that_changed_since_or_has_no_good_name_is_told_of_and_the_rest_goes_on(
+    strict: World, tmp_path: Path
+) -> None:
+    contents = write_folder(tmp_path / "in", 5)
+    migrate = ["migrate-files", "--from", str(tmp_path / "in"), "--tenant", str(TENANT), "--user", str(ANNA.user_id)]
+    assert (await ended(await operate(strict, *migrate)))[0] == 0
+    (tmp_path / "in" / next(iter(contents))).write_bytes(b"changed")
+    (tmp_path / "in" / "x.unreasonable!extension").write_bytes(b"?")
+    (tmp_path / "in" / "new.txt").write_bytes(b"new")
+
+    code, told = await ended(await operate(strict, *migrate))
+
+    assert code == 1
+    for words in ("1 changed", "1 broken", "1 added", "4 were there already"):
+        assert words in told
+    assert len(await strict.rows()) == 6
+
+
+async def has_rows(world: World, count: int) -> bool:
+    return len(await world.rows()) >= count

@@ -1,0 +1,93 @@
+"""Realtime as real processes, and a Redis of one's own, to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from redis.asyncio import Redis
+
+from switchboard.testing import until
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A program that is started again after each death that we want."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self._command = command
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment, stdout=log, stderr=log
+            )
+
+    async def end(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(by)
+        return await self._process.wait()
+
+
+@asynccontextmanager
+async def own_redis(folder: Path) -> AsyncIterator[tuple[Process, str]]:
+    """With its append-only file synced each second."""
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}"
+    options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec"]
+    process = Process(["redis-server", *options, "--save", ""], {}, folder / "redis.log")
+    await process.start()
+    await until(lambda: _answers(url))
+    try:
+        yield process, url
+    finally:
+        await process.end()
+
+
+@asynccontextmanager
+async def realtime(folder: Path, name: str, **environment: str) -> AsyncIterator[tuple[Process, str]]:
+    """An instance, ready."""
+    port = free_port()
+    settings = {"APP_INSTANCE_ID": name, "PORT": str(port), "DRAIN_NOTICE": "100ms", **environment}
+    process = Process([sys.executable, "-m", "realtime"], settings, folder / f"{name}.log")
+    await process.start()
+    url = f"http://127.0.0.1:{port}"
+    await until(lambda: _is_ready(url), within=30)
+    try:
+        yield process, url
+    finally:
+        await process.end()
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with Redis.from_url(url) as client:
+            return bool(await client.ping())
+    except Exception as trouble:
+        raise AssertionError(trouble) from None
+
+
+async def _is_ready(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as http, http.get(f"{url}/health") as answer:
+            assert answer.status == 200, await answer.text()
+            return True
+    except aiohttp.ClientError as trouble:
+        raise AssertionError(trouble) from None

@@ -1,0 +1,157 @@
+"""Clients cut at random, instances killed in turn, Redis killed once: no gap and no double, or an explicit reload."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from switchboard.client import Happened, Live
+from switchboard.contracts.conversations import ConversationRead
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.publisher import Channel
+from switchboard.messaging.work import OutboxRow, row_of
+from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.testing import until
+
+from .processes import Process, own_redis, realtime
+
+TENANT = UUID(int=1)
+USERS = [UUID(int=1000 + n) for n in range(20)]
+CLIENTS_EACH = 10
+EVENTS_EACH = 1000
+AT_ONCE = 20  # of each user
+
+
+class Witness:
+    """One client, cut now and then. `stretches`: what it heard, a new one after each reload."""
+
+    def __init__(self, user: UUID, urls: list[str]) -> None:
+        self.user = user
+        self.urls = urls
+        self.stretches: list[list[int]] = []
+        self.last_event_id: str | None = None
+
+    async def hear(self, event: Happened) -> None:
+        self.stretches[-1].append(event.data["seq"])
+
+    async def reload(self) -> None:
+        self.stretches.append([])
+
+    async def watch(self, done: asyncio.Event) -> None:
+        """Online, and off for a while, until all is over; then online to the end."""
+        while True:
+            async with self._live() as live:
+                if done.is_set():
+                    await until(lambda: self.stretches and self.stretches[-1][-1:] == [EVENTS_EACH - 1], within=60)
+                    return
+                await asyncio.sleep(random.uniform(0.5, 8))
+            self.last_event_id = live.last_event_id
+            await asyncio.sleep(random.uniform(0.1, 10) if not done.is_set() else 0)
+
+    def _live(self) -> Live:
+        return Live(
+            random.sample(self.urls, len(self.urls)),
+            str(self.user),
+            hear=self.hear,
+            reload=self.reload,
+            last_event_id=self.last_event_id,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_reload(
+    amqp_url: str, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        auth = await stack.enter_async_context(auth_of_everybody())
+        redis, redis_url = await stack.enter_async_context(own_redis(tmp_path))
+        environment = {"AMQP_URL": amqp_url, "REDIS_URL": redis_url, "AUTH_URLS": auth, "LOG_MAX_ENTRIES": "100000"}
+        instances = [
+            await stack.enter_async_context(realtime(tmp_path, f"realtime-{n}", **environment)) for n in (1, 2)
+        ]
+        urls = [url for _, url in instances]
+        witnesses = [Witness(user, urls) for user in USERS for _ in range(CLIENTS_EACH)]
+        done = asyncio.Event()
+        watching = [asyncio.create_task(witness.watch(done)) for witness in witnesses]
+        await until(lambda: all(witness.stretches for witness in witnesses), within=60)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(kill_in_turn([process for process, _ in instances], redis, done))
+            await publish_all(amqp_url)
+            done.set()
+        await asyncio.gather(*watching)
+
+    for witness in witnesses:
+        for stretch in witness.stretches:
+            assert all(after == before + 1 for before, after in pairwise(stretch)), stretch
+    heard = sum(len(stretch) for witness in witnesses for stretch in witness.stretches)
+    assert heard > 0.5 * len(witnesses) * EVENTS_EACH
+    assert max(len(witness.stretches) for witness in witnesses) <= 2  # Redis was lost once, and nothing else
+
+
+async def publish_all(amqp_url: str) -> None:
+    """Each user's events in their order, some of all users at a time."""
+    broker = Broker(amqp_url, "test")
+    async with broker.channel(confirms=True) as channel:
+        publishing = Channel(channel)
+        for start in range(0, EVENTS_EACH, AT_ONCE):
+            events = [
+                ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq)
+                for seq in range(start, start + AT_ONCE)
+                for user in USERS
+            ]
+            rows = [row_of(event, source="conversations", tenant_id=TENANT) for event in events]
+            await publish(publishing, rows)
+            await asyncio.sleep(1.0)
+    await broker.close()
+
+
+async def publish(channel: Channel, rows: list[OutboxRow]) -> None:
+    """As a relay: what isn't confirmed in time is sent again under the same ids, which the log takes once."""
+    while True:
+        sending = (channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id) for r in rows)
+        if not any(
+            isinstance(trouble, Exception) for trouble in await asyncio.gather(*sending, return_exceptions=True)
+        ):
+            return
+
+
+async def kill_in_turn(instances: list[Process], redis: Process, done: asyncio.Event) -> None:
+    turn = 0
+    while not done.is_set():
+        await asyncio.sleep(5)
+        victim = redis if turn == 3 else instances[turn % 2]
+        await victim.end(signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        await victim.start()
+        turn += 1
+
+
+@asynccontextmanager
+async def auth_of_everybody() -> AsyncIterator[str]:
+    """Auth's internal routes; a token is the user's own id."""
+
+    async def resolve(request: web.Request) -> web.Response:
+        token = (await request.json())["token"]
+        ids = {"user_id": token, "session_id": token, "tenant_id": str(TENANT)}
+        return web.json_response({**ids, "role": "agent", "version": 1, "expires_at": "2099-01-01T00:00:00Z"})
+
+    async def keys(_request: web.Request) -> web.Response:
+        return web.json_response(public_set([new_key("test")]))
+
+    app = web.Application()
+    app.router.add_post("/internal/sessions/resolve", resolve)
+    app.router.add_get("/internal/identity-keys", keys)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")

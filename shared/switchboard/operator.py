@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 GROUP = "switchboard.commands"
 ENVIRONMENTS = "SWITCHBOARD_ENV_DIR"
 DEFAULT_ENVIRONMENTS = Path(__file__).resolve().parents[2] / ".local" / "run" / "env"
+FIRST = "local"  # asked most, loaded quickest
 
 
 def environment_of(service: str) -> dict[str, str]:
@@ -31,29 +33,41 @@ def read_environment(file: Path) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
-def operator() -> typer.Typer:
-    """All commands of all packages."""
-    app = typer.Typer(
-        name="switchboard",
-        help="Operate Switchboard: its data, its messages, its processes.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_show_locals=False,
-    )
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        app.add_typer(_commands(entry))
-    return app
+class Commands(TyperGroup):
+    """Those of all packages; a package is loaded when none before it knows the command."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(name for entry in _entries() for name in _commands(entry))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        for entry in _entries():
+            if cmd_name in _commands(entry):
+                return _commands(entry)[cmd_name]
+        return None
 
 
-def _commands(entry: EntryPoint) -> typer.Typer:
-    try:
-        offered: typer.Typer = entry.load()
-    except ModuleNotFoundError as missing:
-        if missing.name != entry.module:
-            raise
-        return typer.Typer()
+operator = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+
+@operator.callback()
+def _operate() -> None:
+    """Operate Switchboard: its data, its messages, its processes."""
+
+
+def _entries() -> list[EntryPoint]:
+    return sorted(entry_points(group=GROUP), key=lambda entry: (entry.name != FIRST, entry.name))
+
+
+@functools.cache
+def _commands(entry: EntryPoint) -> dict[str, Any]:
+    offered: typer.Typer = entry.load()
     _set_environment_before(offered, entry.name)
-    return offered
+    offered.callback()(_nothing)  # a group also when it has but one command
+    commands: dict[str, Any] = typer.main.get_group(offered).commands
+    return commands
+
+
+def _nothing() -> None: ...
 
 
 def _set_environment_before(app: typer.Typer, service: str) -> None:
@@ -76,4 +90,4 @@ def _in_environment(service: str, command: Callable[..., Any]) -> Callable[..., 
 
 
 if __name__ == "__main__":
-    operator()()
+    operator(prog_name="switchboard")

@@ -86,6 +86,7 @@ class Environment:
         for service in SERVICES:
             lines = [f"{name}={value}\n" for name, value in sorted(self.of_service(service).items())]
             write_private(place.env / f"{service.name}.env", "".join(lines))
+        write_private(place.env / "messaging.env", f"AMQP_URL={self.servers.amqp_url}\n")
 
     def _of_servers(self, service: Service) -> dict[str, str]:
         settings: dict[str, str] = {}

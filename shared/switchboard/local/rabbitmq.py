@@ -6,7 +6,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.broker_users import definitions
 from switchboard.local.place import Place, write_private
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program, fingerprint
@@ -80,6 +79,8 @@ class RabbitMQ:
         return Program("rabbitmq", [_server()], environment, stop_within=20, build=build)
 
     def _definitions(self) -> str:
+        from switchboard.local.broker_users import definitions  # loads all contracts: only when they are written
+
         passwords = {user: self._password(user) for user in (ADMIN, *self.users)}
         return json.dumps(definitions(passwords, VHOST, ADMIN), indent=1)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchboard.local.place import write_private
-from switchboard.runtime.identity_keys import new_key, public_set
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Secrets:
     def _make_identity_keys(self) -> None:
         if self.identity_key.exists() and self.identity_public_keys.exists():
             return
+        from switchboard.runtime.identity_keys import new_key, public_set  # once in a place's life
+
         key = new_key(secrets.token_hex(8))
         write_private(self.identity_key, json.dumps({"keys": [key.as_dict(private=True)]}) + "\n")
         self.identity_public_keys.write_text(json.dumps(public_set([key])) + "\n")

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 from switchboard.local import orphans, probes
-from switchboard.local.bucket import create_bucket
 from switchboard.local.databases import create_databases
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
 from switchboard.local.place import REPOSITORY, Place
@@ -21,7 +20,6 @@ from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
 from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, SERVICES, Instance, instance_name
 from switchboard.local.supervisor import Supervisor, running_pid
-from switchboard.runtime.migrations import migrate, scripts_of
 
 SERVERS_WITHIN = 60.0
 READY_WITHIN = 60.0
@@ -94,6 +92,10 @@ class Stack:
         self.supervisor.start_programs(_SERVER_PROGRAMS)
 
     def _prepare_data(self) -> None:
+        # Not needed to ask for the status, and a second to load.
+        from switchboard.local.bucket import create_bucket
+        from switchboard.runtime.migrations import migrate, scripts_of
+
         passwords = {s: self.secrets.word(s.database_name) for s in SERVICES if s.database}
 
         async def databases() -> None:

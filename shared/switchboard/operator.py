@@ -63,7 +63,7 @@ def _commands(entry: EntryPoint) -> dict[str, Any]:
     offered: typer.Typer = entry.load()
     _set_environment_before(offered, entry.name)
     offered.callback()(_nothing)  # a group also when it has but one command
-    commands: dict[str, Any] = typer.main.get_group(offered).commands
+    commands: dict[str, Any] = dict(typer.main.get_group(offered).commands)
     return commands
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -127,7 +128,7 @@ async def test_names_are_safe_and_come_back(strict: World, name: str, shown: str
         ({}, "x" * 600),
     ],
 )
-async def test_what_cant_be_a_place_or_a_name_is_refused(strict: World, fields: dict[str, str], name: str) -> None:
+async def test_what_cant_be_a_place_or_a_name_is_refused(strict: World, fields: dict[str, Any], name: str) -> None:
     answer = await strict.upload(b"hello", name, **fields)
 
     assert (answer.status, answer.body["code"]) == (422, "invalid")

@@ -125,14 +125,16 @@ async def open_world(
     database_url: str, store: dict[str, str], *, amqp_url: str | None = None, **chosen: Any
 ) -> AsyncIterator[World]:
     """One instance, with its loops if it is to have a broker."""
-    settings = Settings(
-        app_instance_id="files-1",
-        port=0,
-        database_url=database_url,
-        amqp_url=amqp_url or "amqp://127.0.0.1:9",
-        auth_urls=("http://127.0.0.1:9",),
-        **{name.lower(): value for name, value in store.items()},
-        **chosen,
+    settings = Settings.model_validate(
+        {
+            "app_instance_id": "files-1",
+            "port": 0,
+            "database_url": database_url,
+            "amqp_url": amqp_url or "amqp://127.0.0.1:9",
+            "auth_urls": ("http://127.0.0.1:9",),
+            **{name.lower(): value for name, value in store.items()},
+            **chosen,
+        }
     )
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(settings, keys=FixedKeys([KEY])))

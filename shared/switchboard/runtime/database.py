@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -61,7 +61,7 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection outside of any transaction. Raises `DatabaseAway`, also for trouble inside the block."""
         async with _translated(), self.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
-            yield conn
+            yield cast("asyncpg.Connection", conn)  # the pool's proxy offers all of it
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

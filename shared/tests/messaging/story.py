@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.conversations import ConversationRead
-from switchboard.contracts.message import Event
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.dead_letters import DeadLetters
@@ -33,7 +33,7 @@ QUICK = Retries(
 TENANT = UUID("0192f7a0-0000-7000-8000-0000000000aa")
 USER = UUID("0192f7a0-0000-7000-8000-000000000001")
 
-Handler = Callable[[Event, Work], Awaitable[None]]
+Handler = Callable[[Any, Work], Awaitable[None]]
 
 
 def read(seq: int, phone: str = "+14155550100") -> ConversationRead:
@@ -56,14 +56,14 @@ class Messaging:
     database: Database
     database_url: str
     amqp_url: str
-    on_read: Handler = field(default=note)  # type: ignore[assignment]
-    on_sweep: Handler = field(default=note_sweep)  # type: ignore[assignment]
+    on_read: Handler = field(default=note)
+    on_sweep: Handler = field(default=note_sweep)
 
     @asynccontextmanager
     async def instance(self, name: str = "conversations-1", *, relay: bool = True) -> AsyncIterator[Bus]:
         subscriptions = Subscriptions("conversations", REGISTRY)
         subscriptions.on(ConversationRead, lambda event, work: self.on_read(event, work))
-        subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))  # type: ignore[arg-type]
+        subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))
         async with open_bus(
             self.amqp_url, service="conversations", instance=name, registry=REGISTRY, retries=QUICK
         ) as bus:
@@ -102,7 +102,7 @@ class Messaging:
 @asynccontextmanager
 async def running(*loops: Loop) -> AsyncIterator[None]:
     stop = Stop()
-    tasks = [asyncio.create_task(loop(stop)) for loop in loops]  # type: ignore[arg-type]
+    tasks = [asyncio.ensure_future(loop(stop)) for loop in loops]
     try:
         yield
     finally:

@@ -106,7 +106,7 @@ async def test_a_message_that_always_fails_is_parked_and_later_ones_of_its_subje
             raise ZeroDivisionError
         await note(event, work)
 
-    messaging.on_read = refuse_the_third  # type: ignore[assignment]
+    messaging.on_read = refuse_the_third
     async with messaging.instance():
         await messaging.publish(*(read(seq) for seq in range(1, 6)))
 
@@ -128,7 +128,7 @@ async def test_a_failing_message_holds_up_its_own_partition_alone(messaging: Mes
             raise ZeroDivisionError
         await note(event, work)
 
-    messaging.on_read = wait_on_the_first  # type: ignore[assignment]
+    messaging.on_read = wait_on_the_first
     others = [f"+1415555{n:04}" for n in range(101, 141)]
     async with messaging.instance():
         await messaging.publish(read(1))
@@ -148,7 +148,7 @@ async def test_an_unordered_message_that_fails_at_first_comes_back_after_a_pause
             raise ZeroDivisionError
         await work.conn.execute("insert into noted (subject, seq) values ('sweep', 1)")
 
-    messaging.on_sweep = fail_twice  # type: ignore[assignment]
+    messaging.on_sweep = fail_twice
     async with messaging.instance():
         await messaging.publish(TrialSweep())
 
@@ -161,7 +161,7 @@ async def test_an_unordered_message_that_always_fails_is_parked_after_the_last_p
     async def fail(_: TrialSweep, work: Work) -> None:
         raise ZeroDivisionError
 
-    messaging.on_sweep = fail  # type: ignore[assignment]
+    messaging.on_sweep = fail
     async with messaging.instance():
         await messaging.publish(TrialSweep())
 
@@ -172,11 +172,11 @@ async def test_a_replayed_message_takes_effect_once_its_handler_is_mended(messag
     async def fail(event: ConversationRead, work: Work) -> None:
         raise ZeroDivisionError
 
-    messaging.on_read = fail  # type: ignore[assignment]
+    messaging.on_read = fail
     async with messaging.instance(), messaging.dead_letters() as letters:
         await messaging.publish(read(1))
         await until(messaging.parked)
-        messaging.on_read = note  # type: ignore[assignment]
+        messaging.on_read = note
 
         assert await letters.replay(ORDERED.queue) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -99,27 +100,60 @@ async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Datab
     assert answer.headers["Retry-After"] == "1"
 
 
+class Line:
+    """The line to a server, which can be cut."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._writers: list[asyncio.StreamWriter] = []
+        self._listening: asyncio.Server
+        self.port = 0
+
+    async def open(self) -> None:
+        self._listening = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        self._listening.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(*self._server)
+        self._writers += [writer, there_writer]
+        await asyncio.gather(_pass_on(reader, there_writer), _pass_on(there_reader, writer), return_exceptions=True)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while some := await reader.read(65536):
+        writer.write(some)
+    writer.close()
+
+
 async def test_a_database_that_is_away_is_503_and_needs_no_restart(
-    start: Any, database: Database, empty_database_url: str, as_anna: dict[str, str], health: Any
+    start: Any, empty_database_url: str, as_anna: dict[str, str], health: Any
 ) -> None:
     async def look(_call: Call, conn: asyncpg.Connection) -> dict[str, int]:
         return {"one": await conn.fetchval("select 1")}
 
-    health.add("database", database.check, ready=True)
-    client = await start([reads("/look", look, answer=dict[str, int])], database=database)
-    assert (await client.get("/look", headers=as_anna)).status == 200
-    admin = await asyncpg.connect(empty_database_url.rsplit("/", 1)[0] + "/postgres")
-    name = empty_database_url.rsplit("/", 1)[1]
+    address = urlsplit(empty_database_url)
+    line = Line(address.hostname or "", address.port or 0)
+    await line.open()
+    here = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{line.port}").geturl()
+    async with open_database(here, application="demo", size=2) as database:
+        health.add("database", database.check, ready=True)
+        client = await start([reads("/look", look, answer=dict[str, int])], database=database)
+        assert (await client.get("/look", headers=as_anna)).status == 200
 
-    await admin.execute(f'alter database "{name}" with allow_connections false')
-    await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
-    away = await client.get("/look", headers=as_anna)
-    unready = await client.get("/readyz")
-    await admin.execute(f'alter database "{name}" with allow_connections true')
-    await admin.close()
-    back = await client.get("/look", headers=as_anna)
+        line.cut()
+        away = await client.get("/look", headers=as_anna)
+        unready = await client.get("/readyz")
+        await line.open()
+        back = await client.get("/look", headers=as_anna)
+        line.cut()
 
     assert (away.status, unready.status, back.status) == (503, 503, 200)
+    assert away.headers["Retry-After"]
 
 
 def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:

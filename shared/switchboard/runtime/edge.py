@@ -82,7 +82,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise  # a redirect
         return _told(request, answer)
     except ConnectionError as gone:
-        if request.transport is None:
+        if request.transport is None or request.transport.is_closing():
             raise  # the client went away: nobody is left to tell
         return _told(request, gone)
     except Exception as error:

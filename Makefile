@@ -31,10 +31,10 @@ demo: ## a tour of the running stack
 	@bin/switchboard demo
 
 test: setup ## every test but the slow ones, on private servers of its own
-	@$(PY) -m pytest -q -n $(WORKERS) -m "not slow" $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
 test-all: setup ## the slow ones too: faults, soak, end to end
-	@$(PY) -m pytest -q -n $(WORKERS) $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-compose: setup ## the same stack in containers; needs Docker
 	@$(PY) -m pytest -q -p no:xdist infra/tests $(ARGS)

@@ -17,7 +17,7 @@ from switchboard.testing.stack import RunningStack
 from .conftest import all_healthy
 from .people import Listener, User, listening
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 PHONE = "+14155550100"
 APPENDED = "conversation.message_appended"
@@ -84,7 +84,7 @@ async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, a
     async def kill_both() -> None:
         for instance in (f"{service}-1", f"{service}-2"):
             stack.kill(instance)
-            await becomes(lambda instance=instance: stack.is_healthy(instance), True, within=60)
+            await becomes(lambda instance=instance: stack.is_healthy(instance), True, within=120)
 
     async with listening(anna, 0, ["websocket"]) as listener:
         await post_while(anna, kill_both, texts)
@@ -101,7 +101,7 @@ async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningS
 
     async def restart() -> None:
         stack.restart_server(server)
-        await becomes(lambda: stack.is_healthy(server), True, within=60)
+        await becomes(lambda: stack.is_healthy(server), True, within=120)
 
     await post_while(anna, restart, texts)
 

@@ -6,7 +6,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test test-all test-compose check format bench
+.PHONY: help setup up down status logs demo test test-all test-compose check format schemas docs bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -45,6 +45,12 @@ check: setup ## format, lint, types, and who may import whom
 	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))
 	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests)
 	@.venv/bin/lint-imports
+
+schemas: setup ## keep the messages' JSON Schemas; refuses a breaking change
+	@$(PY) -m switchboard.contracts.compatibility
+
+docs: setup ## make the tables of docs/ anew
+	@$(PY) -m switchboard.contracts.tables docs/messages.md docs/architecture.md
 
 format: setup ## put the code into form
 	@$(PY) -m ruff format .

@@ -1,4 +1,4 @@
-"""The inbox forgets after 30 days, idempotency keys after 24 hours, in small bites, by the relay's holder."""
+"""The inbox forgets after 30 days, in small bites, by the relay's holder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,17 @@ from switchboard.runtime.outage import Outage
 BITE = 5_000
 EVERY_SECONDS = 600.0
 
-STATEMENTS = (
-    """
-    delete from inbox where ctid = any(array(
-        select ctid from inbox where handled_at < clock_timestamp() - interval '30 days' limit $1))
-    """,
-    """
-    delete from idempotency_keys where ctid = any(array(
-        select ctid from idempotency_keys where created_at < clock_timestamp() - interval '24 hours' limit $1))
-    """,
-)
+DROP_OLD = """
+delete from inbox where ctid = any(array(
+    select ctid from inbox where handled_at < clock_timestamp() - interval '30 days' limit $1))
+"""
 
 log = structlog.get_logger(__name__)
 
 
 async def prune(conn: asyncpg.Connection) -> int:
-    """One bite of each table. Returns the rows removed by the largest."""
-    return max([int((await conn.execute(statement, BITE)).split()[-1]) for statement in STATEMENTS])
+    """One bite. Returns how many rows it removed."""
+    return int((await conn.execute(DROP_OLD, BITE)).split()[-1])
 
 
 async def prune_forever(database: Database, lease: Lease, stop: Stop) -> None:

@@ -10,6 +10,7 @@ import pytest
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.dead_letters import DeadLetter, DeadLetters
+from switchboard.messaging.pruning import prune
 from switchboard.messaging.routing import COMMANDS, EVENTS, routing_key
 from switchboard.messaging.work import Work, open_work
 from switchboard.testing import becomes, until
@@ -205,3 +206,16 @@ async def test_a_message_goes_only_to_its_own_subscription_when_replayed(messagi
         await letters.replay(UNORDERED.queue)
 
         await becomes(letters.counts, {ORDERED.queue: 0, UNORDERED.queue: 1})
+
+
+async def test_the_inbox_forgets_after_thirty_days_and_not_before(messaging: Messaging) -> None:
+    async with messaging.database.connection() as conn:
+        await conn.execute(
+            "insert into inbox (subscription, event_id, handled_at)"
+            " select 'ordered', gen_random_uuid(), clock_timestamp() - make_interval(days => age)"
+            " from unnest(array[29, 31, 40]) age"
+        )
+
+        assert await prune(conn) == 2
+
+    assert await messaging.count("inbox") == 1

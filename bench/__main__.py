@@ -1,0 +1,43 @@
+"""Every benchmark in turn, each in a process of its own; all their tables once more at the end.
+
+`python -m bench [--quick] [NAME ...]`: a name is that of a file, `bench_NAME.py`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: list[str]) -> int:
+    console = Console()
+    flags = [argument for argument in arguments if argument.startswith("--")]
+    wanted = [argument for argument in arguments if not argument.startswith("--")]
+    names = [file.stem.removeprefix("bench_") for file in sorted(HERE.glob("bench_*.py"))]
+    unknown = set(wanted) - set(names)
+    if unknown:
+        console.print(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(names)}")
+        return 2
+    told, failed = [], []
+    for name in wanted or names:
+        console.print(f"[dim]bench:[/] {name}")
+        done = subprocess.run(
+            [sys.executable, "-m", f"bench.bench_{name}", *flags], stdout=subprocess.PIPE, text=True, check=False
+        )
+        told.append(done.stdout)
+        if done.returncode:
+            failed.append(name)
+    for words in told:
+        sys.stdout.write(words)
+    if failed:
+        console.print(f"[red]failed:[/] {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

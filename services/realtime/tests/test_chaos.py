@@ -21,6 +21,7 @@ from switchboard.messaging.broker import Broker
 from switchboard.messaging.publisher import Channel
 from switchboard.messaging.work import OutboxRow, row_of
 from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.runtime.outage import Outage
 from switchboard.testing import until
 
 from .processes import Process, own_redis, realtime
@@ -103,28 +104,28 @@ async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_rel
 async def publish_all(amqp_url: str) -> None:
     """Each user's events in their order, some of all users at a time."""
     broker = Broker(amqp_url, "test")
-    async with broker.channel(confirms=True) as channel:
-        publishing = Channel(channel)
-        for start in range(0, EVENTS_EACH, AT_ONCE):
-            events = [
-                ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq)
-                for seq in range(start, start + AT_ONCE)
-                for user in USERS
-            ]
-            rows = [row_of(event, source="conversations", tenant_id=TENANT) for event in events]
-            await publish(publishing, rows)
-            await asyncio.sleep(1.0)
+    for start in range(0, EVENTS_EACH, AT_ONCE):
+        events = [
+            ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq)
+            for seq in range(start, start + AT_ONCE)
+            for user in USERS
+        ]
+        await publish(broker, [row_of(event, source="conversations", tenant_id=TENANT) for event in events])
+        await asyncio.sleep(1.0)
     await broker.close()
 
 
-async def publish(channel: Channel, rows: list[OutboxRow]) -> None:
-    """As a relay: what isn't confirmed in time is sent again under the same ids, which the log takes once."""
+async def publish(broker: Broker, rows: list[OutboxRow]) -> None:
+    """As a relay: what isn't confirmed is sent again under the same ids, in the same order."""
     while True:
-        sending = (channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id) for r in rows)
-        if not any(
-            isinstance(trouble, Exception) for trouble in await asyncio.gather(*sending, return_exceptions=True)
-        ):
+        try:
+            async with broker.channel(confirms=True) as opened:
+                channel = Channel(opened)
+                for row in rows:
+                    await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
             return
+        except Outage:
+            await asyncio.sleep(0.5)
 
 
 async def kill_in_turn(instances: list[Process], redis: Process, done: asyncio.Event) -> None:

@@ -1,0 +1,319 @@
+"""Fan-out: ours beside a plain python-socketio server and the original's design (Node with the Redis adapter).
+
+`python -m bench.bench_realtime [--quick]`. Two servers of each kind, the same clients and payloads. Ours is fed through
+RabbitMQ, its log and Redis, as in the product; the others emit to their Redis adapters, all that they ever do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import aiohttp
+import psutil
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from rich.console import Console
+from rich.table import Table
+
+from bench.realtime.listeners import listen
+from switchboard.contracts.auth import TenantUpdated
+from switchboard.contracts.conversations import ConversationRead
+from switchboard.messaging.broker import Broker
+from switchboard.messaging.publisher import Channel
+from switchboard.messaging.work import row_of
+from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.testing import until
+from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
+
+NODE = Path(__file__).parent / "node"
+KEY = new_key("bench")
+FILLER = "x" * 200
+
+
+class Kind(Protocol):
+    """A kind of server under measurement."""
+
+    name: str
+
+    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]: ...
+
+    async def to_all(self, count: int) -> None: ...
+
+    async def to_each(self, users: list[UUID]) -> None: ...
+
+
+def now() -> str:
+    return f"t{time():.6f}"
+
+
+@dataclass
+class Ours:
+    urls: list[str]
+    amqp_url: str
+    tenant: UUID
+    name: str = "switchboard"
+
+    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
+        signer = IdentitySigner(KEY)
+        identities = [Identity(user, self.tenant, Role.AGENT, user) for user in users]
+        return [(self.urls[n % 2], {IDENTITY_HEADER: signer.sign(who, "realtime")}) for n, who in enumerate(identities)]
+
+    async def to_all(self, count: int) -> None:
+        await self._publish(
+            lambda: TenantUpdated(tenant_id=uuid4(), name=now(), status="active", trial_ends_at=None), count
+        )
+
+    async def to_each(self, users: list[UUID]) -> None:
+        waiting = iter(users)
+        await self._publish(lambda: ConversationRead(user_id=next(waiting), contact_phone=now(), seq=1), len(users))
+
+    async def _publish(self, event: Any, count: int) -> None:
+        broker = Broker(self.amqp_url, "bench")
+        async with broker.channel(confirms=True) as opened:
+            channel = Channel(opened)
+            for start in range(0, count, 200):
+                rows = [
+                    row_of(event(), source="conversations", tenant_id=self.tenant)
+                    for _ in range(min(200, count - start))
+                ]
+                await asyncio.gather(
+                    *(
+                        channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id)
+                        for r in rows
+                    )
+                )
+        await broker.close()
+
+
+@dataclass
+class Theirs:
+    urls: list[str]
+    name: str
+
+    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
+        return [(f"{self.urls[n % 2]}/?room={user}", {}) for n, user in enumerate(users)]
+
+    async def to_all(self, count: int) -> None:
+        await self._emit([("all", _payload()) for _ in range(count)])
+
+    async def to_each(self, users: list[UUID]) -> None:
+        await self._emit([(str(user), _payload()) for user in users])
+
+    async def _emit(self, emits: list[tuple[str, dict[str, Any]]]) -> None:
+        async with aiohttp.ClientSession() as http, http.post(f"{self.urls[0]}/emit", json=emits) as answer:
+            answer.raise_for_status()
+
+
+def _payload() -> dict[str, Any]:
+    """As long as ours."""
+    ids = {"tenant_id": str(uuid4()), "name": now(), "status": "active", "trial_ends_at": None}
+    return {"id": str(uuid4()), "event_id": "x" * 28, "time": "2026-01-01T00:00:00.000000Z", "data": ids}
+
+
+class Clients:
+    """The process that listens."""
+
+    def __init__(self) -> None:
+        self._pipe, other = multiprocessing.Pipe()
+        self._process = multiprocessing.get_context("spawn").Process(target=listen, args=(other,), daemon=True)
+        self._process.start()
+
+    async def ask(self, *command: Any) -> Any:
+        self._pipe.send(command)
+        return await asyncio.to_thread(self._pipe.recv)
+
+    def close(self) -> None:
+        self._pipe.send(("end",))
+        self._process.join(5)
+        self._process.kill()
+
+
+async def measure(kind: Kind, pids: list[int], size: int, events: int) -> dict[str, str]:
+    """One room of `size`, then rooms of their own, then a low rate."""
+    users = [uuid4() for _ in range(size)]
+    clients = Clients()
+    found: dict[str, str] = {}
+    try:
+        before = _memory(pids)
+        await clients.ask("connect", kind.clients(users))
+        await asyncio.sleep(2)
+        found["KiB a connection"] = f"{(_memory(pids) - before) / size / 1024:.0f}"
+
+        rate, _ = await _burst(clients, kind.to_all(events), events * size)
+        found["to all: deliveries/s"] = f"{rate:,.0f}"
+        delays = await _steady(clients, kind, size, per_second=10, seconds=5)
+        found["to all, 10/s: p50, p99 ms"] = _spread(delays)
+        everybody = [user for _ in range(max(1, 5 * events // size)) for user in users]
+        rate, _ = await _burst(clients, kind.to_each(everybody), len(everybody))
+        found["own rooms: events/s"] = f"{rate:,.0f}"
+        await clients.ask("reset")
+        for user in users[:60]:
+            await kind.to_each([user])
+            await asyncio.sleep(0.05)
+        heard = await clients.ask("await", 60, 5)
+        found["one at a time: p50, p99 ms"] = _spread(heard[3])
+    finally:
+        clients.close()
+    return found
+
+
+async def _burst(clients: Clients, sending: Any, wanted: int) -> tuple[float, list[float]]:
+    """Deliveries a second, from the first sent to the last heard."""
+    await clients.ask("reset")
+    began = time()
+    waiting = asyncio.create_task(clients.ask("await", wanted, 120))
+    await sending
+    frames, _, last, delays = await waiting
+    if frames < wanted:
+        return float("nan"), delays
+    return frames / (last - began), delays
+
+
+async def _steady(clients: Clients, kind: Kind, size: int, *, per_second: int, seconds: int) -> list[float]:
+    await clients.ask("reset")
+    for _ in range(per_second * seconds):
+        await kind.to_all(1)
+        await asyncio.sleep(1 / per_second)
+    return list((await clients.ask("await", size * per_second * seconds, 20))[3])
+
+
+def _spread(delays: list[float]) -> str:
+    if not delays:
+        return "-"
+    return f"{delays[len(delays) // 2] * 1000:.1f}, {delays[int(len(delays) * 0.99)] * 1000:.1f}"
+
+
+def _memory(pids: list[int]) -> int:
+    return sum(psutil.Process(pid).memory_info().rss for pid in pids)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def processes(command: list[str], count: int, environment: dict[str, str], ports: list[int]) -> Iterator[list[int]]:
+    """`{port}` in the command, and PORT, are each one's own."""
+    started = [
+        subprocess.Popen(
+            [word.format(port=port) for word in command],
+            env={**os.environ, **environment, "PORT": str(port), "APP_INSTANCE_ID": f"bench-{port}"},
+            stderr=subprocess.DEVNULL,
+        )
+        for port in ports[:count]
+    ]
+    try:
+        yield [process.pid for process in started]
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+        for process in started:
+            try:
+                process.wait(12)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+async def run(servers: Servers, size: int, events: int) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for start in (_ours, _plain, _node):
+        async with AsyncExitStack() as stack:
+            kind, pids = await start(stack, servers)
+            found[kind.name] = await measure(kind, pids, size, events)
+    return found
+
+
+async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+    hosts = VirtualHosts(servers.amqp_management_url, servers.amqp_url)
+    vhost = hosts.fresh()
+    stack.callback(hosts.drop, vhost)
+    auth = await stack.enter_async_context(TestServer(_auth()))
+    ports = [_free_port(), _free_port()]
+    environment = {
+        "AMQP_URL": hosts.url(vhost),
+        "REDIS_URL": servers.redis_url,
+        "AUTH_URLS": str(auth.make_url("")).rstrip("/"),
+        "LOG_LEVEL": "warning",
+        "DRAIN_NOTICE": "100ms",
+        "SOCKET_BACKLOG_BYTES": str(64 * 1024 * 1024),
+    }
+    command = [sys.executable, "-m", "realtime"]
+    pids = stack.enter_context(processes(command, 2, environment, ports))
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    for url in urls:
+        await until(lambda url=url: _answers(f"{url}/health", 200), within=30)
+    return Ours(urls, environment["AMQP_URL"], uuid4()), pids
+
+
+async def _plain(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+    script = Path(__file__).parent / "realtime" / "plain_server.py"
+    return await _theirs(stack, servers, "python-socketio", [sys.executable, str(script)])
+
+
+async def _node(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+    if not (NODE / "node_modules").exists():
+        await asyncio.to_thread(subprocess.run, ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True)
+    return await _theirs(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
+
+
+async def _theirs(stack: AsyncExitStack, servers: Servers, name: str, command: list[str]) -> tuple[Kind, list[int]]:
+    ports = [_free_port(), _free_port()]
+    pids = stack.enter_context(processes([*command, "{port}", servers.redis_url], 2, {}, ports))
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    for url in urls:
+        await until(lambda url=url: _answers(f"{url}/socket.io/", None), within=60)
+    return Theirs(urls, name), pids
+
+
+async def _answers(url: str, status: int | None) -> bool:
+    try:
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return status is None or answer.status == status
+    except aiohttp.ClientError:
+        return False
+
+
+def _auth() -> web.Application:
+    async def keys(_request: web.Request) -> web.Response:
+        return web.json_response(public_set([KEY]))
+
+    app = web.Application()
+    app.router.add_get("/internal/identity-keys", keys)
+    return app
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    begin_run()
+    console = Console()
+    try:
+        servers = find_servers()
+        for size, events in ((200, 50),) if quick else ((1000, 300), (4000, 60)):
+            found = asyncio.run(run(servers, size, events))
+            table = Table("", *found, title=f"{size:,} clients of two servers")
+            for row in next(iter(found.values())):
+                table.add_row(row, *(results[row] for results in found.values()))
+            console.print(table)
+    finally:
+        end_run()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ port, redis = int(sys.argv[1]), sys.argv[2]
 server = socketio.AsyncServer(async_mode="aiohttp", client_manager=socketio.AsyncRedisManager(redis))
 
 
-@server.event
+@server.event  # type: ignore[untyped-decorator]
 async def connect(sid: str, environ: dict[str, str]) -> None:
     room = environ["QUERY_STRING"].partition("room=")[2].partition("&")[0]
     await server.enter_room(sid, "all")

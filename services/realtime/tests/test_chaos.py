@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from switchboard.client import Happened, Live
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.publisher import Channel
-from switchboard.messaging.work import OutboxRow, row_of
+from switchboard.messaging.work import row_of
 from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.runtime.outage import Outage
 from switchboard.testing import until
@@ -28,9 +29,9 @@ from .processes import Process, own_redis, realtime
 
 TENANT = UUID(int=1)
 USERS = [UUID(int=1000 + n) for n in range(20)]
-CLIENTS_EACH = 10
+CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "200"))
 EVENTS_EACH = 1000
-AT_ONCE = 20  # of each user
+PAUSE = 0.04  # seconds between two of a user
 
 
 class Witness:
@@ -82,7 +83,7 @@ async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_rel
             await stack.enter_async_context(realtime(tmp_path, f"realtime-{n}", **environment)) for n in (1, 2)
         ]
         urls = [url for _, url in instances]
-        witnesses = [Witness(user, urls) for user in USERS for _ in range(CLIENTS_EACH)]
+        witnesses = [Witness(user, urls) for user in USERS for _ in range(CLIENTS // len(USERS))]
         done = asyncio.Event()
         watching = [asyncio.create_task(witness.watch(done)) for witness in witnesses]
         await until(lambda: all(witness.stretches for witness in witnesses), within=60)
@@ -102,28 +103,29 @@ async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_rel
 
 
 async def publish_all(amqp_url: str) -> None:
-    """Each user's events in their order, some of all users at a time."""
+    """Each user's events in their order, those of all users side by side."""
     broker = Broker(amqp_url, "test")
-    for start in range(0, EVENTS_EACH, AT_ONCE):
-        events = [
-            ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq)
-            for seq in range(start, start + AT_ONCE)
-            for user in USERS
-        ]
-        await publish(broker, [row_of(event, source="conversations", tenant_id=TENANT) for event in events])
-        await asyncio.sleep(1.0)
+    async with asyncio.TaskGroup() as tasks:
+        for user in USERS:
+            tasks.create_task(publish(broker, user))
     await broker.close()
 
 
-async def publish(broker: Broker, rows: list[OutboxRow]) -> None:
-    """As a relay: what isn't confirmed is sent again under the same ids, in the same order."""
-    while True:
+async def publish(broker: Broker, user: UUID) -> None:
+    """As a relay: what isn't confirmed is sent again under the same id, and the next one waits for it."""
+    rows = [
+        row_of(ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq), source="test", tenant_id=TENANT)
+        for seq in range(EVENTS_EACH)
+    ]
+    while rows:
         try:
             async with broker.channel(confirms=True) as opened:
                 channel = Channel(opened)
-                for row in rows:
+                while rows:
+                    row = rows[0]
                     await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
-            return
+                    rows.pop(0)
+                    await asyncio.sleep(PAUSE)
         except Outage:
             await asyncio.sleep(0.5)
 

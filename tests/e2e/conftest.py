@@ -10,13 +10,6 @@ from switchboard.testing.stack import RunningStack
 from .people import User, signed_up
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """There is one stack, and these tests break it: one worker runs them, one after another."""
-    for item in items:
-        if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-
-
 @pytest.fixture
 async def anna(stack: RunningStack) -> AsyncIterator[User]:
     async with signed_up(stack.gateways) as user:

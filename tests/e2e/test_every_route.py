@@ -17,7 +17,7 @@ from switchboard.testing.stack import RunningStack
 
 from .people import User
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
 API = "/api/v1"
 

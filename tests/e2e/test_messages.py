@@ -17,7 +17,7 @@ from switchboard.testing.stack import RunningStack
 from .conftest import all_healthy
 from .people import Listener, User, listening
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 PHONE = "+14155550100"
 APPENDED = "conversation.message_appended"

@@ -16,7 +16,7 @@ from switchboard.testing.stack import RunningStack
 
 from .people import User
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
 EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
 

@@ -64,7 +64,7 @@ def now() -> str:
 @dataclass
 class Ours:
     urls: list[str]
-    amqp_url: str
+    channel: Channel
     tenant: UUID
     name: str = "switchboard"
 
@@ -83,21 +83,14 @@ class Ours:
         await self._publish(lambda: ConversationRead(user_id=next(waiting), contact_phone=now(), seq=1), len(users))
 
     async def _publish(self, event: Any, count: int) -> None:
-        broker = Broker(self.amqp_url, "bench")
-        async with broker.channel(confirms=True) as opened:
-            channel = Channel(opened)
-            for start in range(0, count, 200):
-                rows = [
-                    row_of(event(), source="conversations", tenant_id=self.tenant)
-                    for _ in range(min(200, count - start))
-                ]
-                await asyncio.gather(
-                    *(
-                        channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id)
-                        for r in rows
-                    )
-                )
-        await broker.close()
+        for start in range(0, count, 200):
+            rows = [
+                row_of(event(), source="conversations", tenant_id=self.tenant) for _ in range(min(200, count - start))
+            ]
+            sending = (
+                self.channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id) for r in rows
+            )
+            await asyncio.gather(*sending)
 
 
 @dataclass
@@ -259,7 +252,10 @@ async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     for url in urls:
         await until(lambda url=url: _answers(f"{url}/health", 200), within=30)
-    return Ours(urls, environment["AMQP_URL"], uuid4()), pids
+    broker = Broker(environment["AMQP_URL"], "bench")
+    stack.push_async_callback(broker.close)
+    channel = Channel(await stack.enter_async_context(broker.channel(confirms=True)))
+    return Ours(urls, channel, uuid4()), pids
 
 
 async def _plain(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:

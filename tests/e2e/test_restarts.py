@@ -65,6 +65,7 @@ async def restart(stack: RunningStack, instance: str) -> None:
     await until(lambda: stack.is_healthy(instance), within=120)
 
 
+@pytest.mark.slow
 async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningStack, anna: User) -> None:
     async with loaded(anna, "/auth/me") as load:
         for row in stack.instances("auth"):
@@ -74,6 +75,7 @@ async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningSta
     assert load.answered > 100
 
 
+@pytest.mark.slow
 async def test_a_rolling_restart_of_the_gateways_fails_not_one_request(stack: RunningStack, anna: User) -> None:
     async with loaded(anna, "/auth/me") as load:
         for number, row in enumerate(stack.instances("api-gateway")):
@@ -84,6 +86,7 @@ async def test_a_rolling_restart_of_the_gateways_fails_not_one_request(stack: Ru
     assert load.failures == []
 
 
+@pytest.mark.slow
 async def test_an_instance_that_hangs_holds_nobody_up_for_long(stack: RunningStack, anna: User) -> None:
     now = asyncio.get_running_loop().time
     async with loaded(anna, "/conversations") as load:

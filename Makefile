@@ -6,7 +6,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test test-all test-compose check format schemas docs bench
+.PHONY: help setup up down status logs demo test test-all check format schemas docs bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -35,9 +35,6 @@ test: setup ## every test but the slow ones, on private servers of its own
 
 test-all: setup ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
-
-test-compose: setup ## the same stack in containers; needs Docker
-	@$(PY) -m pytest -q -p no:xdist infra/tests $(ARGS)
 
 check: setup ## format, lint, types, and who may import whom
 	@$(PY) -m ruff format --check .

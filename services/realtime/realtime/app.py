@@ -59,7 +59,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         )
         relay = Relay(log, rooms, revoke=sockets.revoke, reload=sockets.reload)
         arrivals = Arrivals(log, relay, rooms)
-        presence = Presence(redis, log, rooms, settings.app_instance_id)
+        presence = Presence(redis, log, rooms)
         sockets.open_to(Door(verifier, settings.auth_urls, client), arrivals, presence)
 
         metrics = Metrics()
@@ -72,7 +72,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         loops = [
             bus.consume_batches("realtime", "feed", partial(append_to_log, log=log)),
             relay.run,
-            presence.beat,
+            presence.run,
             Cursors(relay, rooms, settings.cursor_every).run,
             sockets.sweep,
             sockets.drain,

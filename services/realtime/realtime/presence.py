@@ -1,13 +1,15 @@
 """Who is there, in which state, and who types. All of it expires by itself: a killed instance leaves no ghosts.
 
-A user is there while an instance says so every few seconds. Several sockets of one user, wherever they are, are one
-presence. A user whose last socket closed stays for a moment, so that a reload of a page isn't seen as leaving.
+A user is there while some instance says so every few seconds; several sockets of one user, wherever they are, are one
+presence, and a reload of a page isn't seen as leaving. Changes are told together a few times a second: a thousand users
+who come at once are not a million messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Literal
 from uuid import UUID
 
@@ -23,37 +25,29 @@ from realtime.rooms import TENANT_ROOM, Member, Rooms
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 
+TICK_SECONDS = 0.2
 BEAT_SECONDS = 5.0
-LASTS = timedelta(seconds=18)  # after the last beat; with a beat's length, under 30 s
-LINGERS = timedelta(seconds=5)  # after the last socket
+LASTS = timedelta(seconds=12)  # after the last beat
 TYPING_LASTS = timedelta(seconds=6)
 
-# KEYS: presences. ARGV: now, until, then `user@instance`s. Answers those users who weren't there before.
+# KEYS: presences. ARGV: now, until, then users. Answers those who weren't there before.
 BEAT = """
 local came = {}
-local there = {}
-local present = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')
-for _, one in ipairs(present) do there[string.match(one, '^[^@]+')] = 1 end
 for i = 3, #ARGV do
-  local user = string.match(ARGV[i], '^[^@]+')
-  if not there[user] then table.insert(came, user); there[user] = 1 end
-  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[i])
+  local known = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if not known or tonumber(known) < tonumber(ARGV[1]) then table.insert(came, ARGV[i]) end
+  redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[i])
 end
 redis.call('EXPIRE', KEYS[1], 3600)
 return came
 """
 
-# KEYS: presences, states. ARGV: now. Forgets who hasn't been heard of; answers the users who are gone by that.
+# KEYS: presences, states. ARGV: now. Forgets who hasn't been heard of, and answers with them.
 SWEEP = """
-local gone = {}
-local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])
-if #expired == 0 then return gone end
-redis.call('ZREM', KEYS[1], unpack(expired))
-local there = {}
-for _, one in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do there[string.match(one, '^[^@]+')] = 1 end
-for _, one in ipairs(expired) do
-  local user = string.match(one, '^[^@]+')
-  if not there[user] then table.insert(gone, user); there[user] = 1; redis.call('HDEL', KEYS[2], user) end
+local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1000)
+for _, user in ipairs(gone) do
+  redis.call('ZREM', KEYS[1], user)
+  redis.call('HDEL', KEYS[2], user)
 end
 return gone
 """
@@ -81,31 +75,27 @@ class Typing(BaseModel):
 
 
 class Presence:
-    """The tenants' users, as all instances together see them. Methods raise `RedisAway`."""
+    """The tenants' users, as all instances together see them. What waits raises `RedisAway`."""
 
-    def __init__(self, redis: Redis, log: EventLog, rooms: Rooms, instance: str) -> None:
+    def __init__(self, redis: Redis, log: EventLog, rooms: Rooms) -> None:
         self._redis = redis
         self._log = log
         self._rooms = rooms
-        self._instance = instance
         self._beat = redis.register_script(BEAT)
         self._sweep = redis.register_script(SWEEP)
+        self._arrived: dict[UUID, set[UUID]] = defaultdict(set)
+        self._changed: dict[UUID, dict[str, str]] = defaultdict(dict)
 
-    async def enter(self, member: Member) -> None:
+    def enter(self, member: Member) -> None:
         """Somebody has come."""
-        await self._say(member.tenant_id, [member.user_id], LASTS)
-
-    async def leave(self, member: Member) -> None:
-        """A socket is gone; if it was its user's last one here, the user will be, too."""
-        if member.user_id not in self._rooms.users_of(member.tenant_id):
-            await self._say(member.tenant_id, [member.user_id], LINGERS)
+        self._arrived[member.tenant_id].add(member.user_id)
 
     async def set_state(self, member: Member, wanted: PresenceSet) -> None:
         """Show oneself as away or busy, or as plainly there."""
         with away():
             await self._redis.hset(_states(member.tenant_id), str(member.user_id), wanted.status)
             await self._redis.expire(_states(member.tenant_id), 86400)
-        await self._tell(member.tenant_id, str(member.user_id), wanted.status)
+        self._changed[member.tenant_id][str(member.user_id)] = wanted.status
 
     async def list_users(self, tenant: UUID) -> list[dict[str, str]]:
         """Who is there, with their states."""
@@ -114,8 +104,7 @@ class Presence:
                 pipe.zrangebyscore(_presences(tenant), _now_ms(), "+inf")
                 pipe.hgetall(_states(tenant))
                 there, states = await pipe.execute()
-        users = sorted({one.partition(b"@")[0] for one in there})
-        return [{"user_id": user.decode(), "status": states.get(user, b"online").decode()} for user in users]
+        return [{"user_id": u.decode(), "status": states.get(u, b"online").decode()} for u in sorted(there)]
 
     async def type(self, member: Member, typing: Typing) -> None:
         """Mention that somebody types, or doesn't any more. True is only good until `expires_at`, unless repeated."""
@@ -123,33 +112,44 @@ class Presence:
         told = {"user_id": str(member.user_id), **typing.model_dump(), "expires_at": expires if typing.typing else None}
         await self._mention(member.tenant_id, "typing", told)
 
-    async def beat(self, stop: Stop) -> None:
-        """Say again and again who is here, and notice who is heard of no more."""
-        while not await stop.sleep(BEAT_SECONDS):
-            for tenant, _ in self._rooms.live_by_tenant():
-                try:
-                    await self._say(tenant, self._rooms.users_of(tenant), LASTS)
-                    await self._notice_gone(tenant)
-                except Outage as outage:
-                    log.info("presence_waits", reason=str(outage))
-                    break
+    async def run(self, stop: Stop) -> None:
+        """Say who came and, again and again, who is here; notice who is heard of no more; tell of it."""
+        next_beat = monotonic()
+        while not await stop.sleep(TICK_SECONDS):
+            try:
+                if monotonic() >= next_beat:
+                    next_beat = monotonic() + BEAT_SECONDS
+                    for tenant in self._rooms.tenants():
+                        self._arrived[tenant] |= self._rooms.users_of(tenant)
+                        await self._notice_gone(tenant)
+                await self._say()
+                await self._tell()
+            except Outage as outage:
+                log.info("presence_waits", reason=str(outage))
+                await stop.sleep(BEAT_SECONDS)
 
-    async def _say(self, tenant: UUID, users: Iterable[UUID], lasts: timedelta) -> None:
-        until = _now_ms() + int(lasts.total_seconds() * 1000)
-        names = [f"{user}@{self._instance}" for user in users]
-        with away():
-            came = await self._beat([_presences(tenant)], [_now_ms(), until, *names])
-        for user in came:
-            await self._tell(tenant, user.decode(), "online")
+    async def _say(self) -> None:
+        until = _now_ms() + int(LASTS.total_seconds() * 1000)
+        while self._arrived:
+            tenant, users = self._arrived.popitem()
+            with away():
+                came = await self._beat([_presences(tenant)], [_now_ms(), until, *map(str, users)])
+            for user in came:
+                self._changed[tenant].setdefault(user.decode(), "online")
 
     async def _notice_gone(self, tenant: UUID) -> None:
         with away():
             gone = await self._sweep([_presences(tenant), _states(tenant)], [_now_ms()])
+        here = self._rooms.users_of(tenant)
         for user in gone:
-            await self._tell(tenant, user.decode(), "offline")
+            if UUID(user.decode()) not in here:
+                self._changed[tenant][user.decode()] = "offline"
 
-    async def _tell(self, tenant: UUID, user: str, status: str) -> None:
-        await self._mention(tenant, "presence.changed", {"user_id": user, "status": status})
+    async def _tell(self) -> None:
+        while self._changed:
+            tenant, users = self._changed.popitem()
+            changes = [{"user_id": user, "status": status} for user, status in users.items()]
+            await self._mention(tenant, "presence.changed", {"users": changes})
 
     async def _mention(self, tenant: UUID, name: str, told: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat()

@@ -136,6 +136,10 @@ class Rooms:
         for tenant_id, tenant in list(self._tenants.items()):
             yield tenant_id, list(tenant.live)
 
+    def tenants(self) -> list[UUID]:
+        """Those that have somebody here."""
+        return list(self._tenants)
+
     def users_of(self, tenant_id: UUID) -> set[UUID]:
         """Who has at least one socket here."""
         return {member.user_id for member in self.of_tenant(tenant_id)}

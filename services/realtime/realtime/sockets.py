@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -105,7 +104,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     async def _welcome(self, member: Member, last_event_id: object) -> None:
         try:
             await self._arrivals.bring_up_to_date(member, last_event_id)
-            await self._presence.enter(member)
+            self._presence.enter(member)
         except Outage as outage:
             log.info("socket_put_off", reason=str(outage))
             self.let_go(member, "unavailable")
@@ -124,8 +123,6 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         member = self._members.pop(eio_sid, None)
         if member is not None:
             self._arrivals.see_off(member)
-            with suppress(Outage):
-                await self._presence.leave(member)
         if eio_sid in self.eio.sockets:
             self.eio.sockets[eio_sid].since = monotonic()
 

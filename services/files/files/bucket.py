@@ -54,11 +54,14 @@ class Upload:
 class Bucket:
     """Every method raises `BucketAway` when the store is."""
 
-    def __init__(self, name: str, s3: Any, signer: Any, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, name: str, s3: Any, signer: Any, *, sending: aiohttp.ClientSession, reading: aiohttp.ClientSession
+    ) -> None:
         self.name = name
         self._s3 = s3
         self._signer = signer
-        self._http = http
+        self._sending = sending
+        self._reading = reading
 
     async def create_if_missing(self) -> None:
         """Make the bucket, unless it is there."""
@@ -134,7 +137,7 @@ class Bucket:
         """The bytes of an object, as they come."""
         url = await self._signed(self._s3, "get_object", {"Key": key}, SIGNED_FOR_US_SECONDS)
         with away():
-            async with self._http.get(url) as answer:
+            async with self._reading.get(url) as answer:
                 await _expect(answer, 200)
                 yield answer.content.iter_any()
 
@@ -187,7 +190,7 @@ class Bucket:
     ) -> str:
         url = await self._signed(self._s3, operation, params, SIGNED_FOR_US_SECONDS)
         with away():
-            async with self._http.put(
+            async with self._sending.put(
                 url,
                 data=body,
                 headers={**headers, "Content-Length": str(length)},
@@ -201,18 +204,22 @@ class Bucket:
 async def open_bucket(settings: BucketSettings) -> AsyncIterator[Bucket]:
     """The bucket's client. Waits for nobody, and makes no bucket yet."""
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=IDLE_SECONDS),
-                auto_decompress=False,
-            )
-        )
+        # Of either kind its own connections: who reads an object to write it on would else hold the one and wait for
+        # the other, and so many of them for each other.
+        sending, reading = [await stack.enter_async_context(_session()) for _ in range(2)]
         s3 = await stack.enter_async_context(_client(settings, settings.s3_endpoint, settings.s3_force_path_style))
         signer = s3
         if settings.s3_cdn_url is not None:
             signer = await stack.enter_async_context(_client(settings, settings.s3_cdn_url, True))
-        yield Bucket(settings.s3_bucket, s3, signer, http)
+        yield Bucket(settings.s3_bucket, s3, signer, sending=sending, reading=reading)
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=IDLE_SECONDS),
+        auto_decompress=False,
+    )
 
 
 def _client(settings: BucketSettings, endpoint: str, path_style: bool) -> Any:

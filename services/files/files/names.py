@@ -8,6 +8,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 from uuid import UUID
 
+DOCUMENTS = "documents/"
+INCOMING = "incoming/"
 LONGEST_NAME = 512
 LONGEST_BASE = 50
 EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
@@ -51,12 +53,21 @@ def _split(name: str) -> Name:
 def key_of(name: Name, *, tenant_id: UUID, entity_type: str, entity_id: str, unique: UUID) -> str:
     """`documents/{tenant}/{entity_type}/{entity_id}/{base}_{uuid}{ext}`, its base cleaned as in the original."""
     base = NOT_IN_KEYS.sub("_", name.base)[:LONGEST_BASE]
-    return f"documents/{tenant_id}/{entity_type}/{entity_id}/{base}_{unique}{name.extension}"
+    return f"{DOCUMENTS}{tenant_id}/{entity_type}/{entity_id}/{base}_{unique}{name.extension}"
 
 
 def incoming_key(id: UUID) -> str:
     """Where a client may put the bytes of a direct upload."""
-    return f"incoming/{id}"
+    return f"{INCOMING}{id}"
+
+
+def incoming_id(key: str) -> UUID | None:
+    """Whose that place is; None for a key that is nobody's."""
+    try:
+        owner = UUID(key.removeprefix(INCOMING))
+    except ValueError:
+        return None
+    return owner if incoming_key(owner) == key else None
 
 
 def disposition(name: str) -> str:

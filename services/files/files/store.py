@@ -46,9 +46,9 @@ where id = $1 and tenant_id = $2 and state = 'stored' returning {COLUMNS}
 """
 LEFT_OVER = f"""
 select {COLUMNS} from files
-where state in ('uploading', 'announced', 'completing') and expires_at < clock_timestamp() - $1::interval
-   or state = 'deleted' and deleted_at < clock_timestamp() - $1::interval
-order by id limit $2
+where id > $2 and (state in ('uploading', 'announced', 'completing') and expires_at < clock_timestamp() - $1::interval
+   or state = 'deleted' and greatest(deleted_at, expires_at) < clock_timestamp() - $1::interval)
+order by id limit $3
 """
 
 
@@ -96,6 +96,13 @@ async def claim_completion(
 async def put_back(conn: Connection, id: UUID) -> None:
     """The completion didn't get anywhere: it may be tried again."""
     await conn.execute("update files set state = 'announced' where id = $1 and state = 'completing'", id)
+
+
+async def refuse(conn: Connection, id: UUID) -> None:
+    """What was uploaded is not what was announced. `expires_at` stays: until then somebody may put it again."""
+    await conn.execute(
+        "update files set state = 'deleted', deleted_at = clock_timestamp() where id = $1 and state = 'completing'", id
+    )
 
 
 async def find_file(conn: Connection, id: UUID, tenant_id: UUID) -> File | None:
@@ -182,14 +189,28 @@ async def drop_file(conn: Connection, id: UUID, state: State) -> bool:
     return done != "DELETE 0"
 
 
-async def list_left_over(conn: Connection, older_than: timedelta, limit: int = 500) -> list[File]:
-    """Uploads given up, and deleted files whose bytes may still be there."""
-    return [_file(row) for row in await conn.fetch(LEFT_OVER, older_than, limit)]
+async def list_left_over(conn: Connection, older_than: timedelta, after: UUID, limit: int) -> list[File]:
+    """By id: uploads given up, and deleted files whose bytes may still be there."""
+    return [_file(row) for row in await conn.fetch(LEFT_OVER, older_than, after, limit)]
+
+
+async def list_states(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, State]:
+    """The states of those of these that have a row."""
+    rows = await conn.fetch("select id, state from files where id = any($1::uuid[])", list(ids))
+    return {row["id"]: row["state"] for row in rows}
 
 
 async def list_known_keys(conn: Connection, keys: Sequence[str]) -> set[str]:
     """Those of these keys that have a row."""
     return {row["key"] for row in await conn.fetch("select key from files where key = any($1::text[])", list(keys))}
+
+
+async def list_still_stored(conn: Connection, keys: Sequence[str]) -> list[str]:
+    """Those of these keys whose files are there for their users, in order."""
+    rows = await conn.fetch(
+        "select key from files where key = any($1::text[]) and state = 'stored' order by key", list(keys)
+    )
+    return [row["key"] for row in rows]
 
 
 async def list_stored_keys(conn: Connection, after: str, older_than: timedelta, limit: int) -> list[tuple[str, int]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from math import isnan
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
 from files.actions.cleanup import Findings, clean_up
 from files.metrics import FilesMetrics
-from switchboard.testing import becomes
+from switchboard.contracts.files import FilesCleanup
+from switchboard.testing import becomes, until
 
 from .test_direct_uploads import announce
 from .world import ANNA, PNG, World, noise
@@ -66,3 +70,70 @@ async def test_an_object_without_row_is_told_of_and_kept_and_a_row_without_objec
     assert findings.without_row == ["documents/unknown"]
     assert findings.without_object == [lost["key"]]
     assert sorted(await world.objects()) == sorted([kept["key"], "documents/unknown"])
+
+
+async def test_what_is_put_once_more_is_removed_if_it_was_taken_over_and_told_of_if_nobody_knows_it(
+    world: World,
+) -> None:
+    announced = await announce(world)
+    await world.put(announced, PNG)
+    done = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+    await world.put(announced, PNG)
+    waiting = await announce(world)
+    await world.put(waiting, PNG)
+    unknown = [f"incoming/{UUID(int=7)}", "incoming/what"]
+    for key in unknown:
+        await world.bucket.put(key, b"?", 1, content_type="text/plain", disposition="inline")
+
+    findings = await cleaned(world)
+
+    assert (findings.removed, findings.without_row) == (1, unknown)
+    assert sorted(await world.objects()) == sorted([done.body["key"], f"incoming/{waiting.body['id']}", *unknown])
+
+
+async def test_what_is_put_again_after_a_refusal_goes_with_its_row(world: World) -> None:
+    announced = await announce(world, content_type="image/jpeg")
+    await world.put(announced, PNG)
+    assert (await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")).status == 409
+    await world.put(announced, PNG)
+
+    assert (await cleaned(world)).removed == 0  # its URL is still good
+    await world.execute("update files set expires_at = now() - interval '1 minute'")
+    assert (await cleaned(world)).removed == 1
+
+    assert await world.objects() == []
+    assert await world.rows() == []
+
+
+async def test_what_a_cleanup_found_is_told_until_the_next_ones_must_have_been_done_elsewhere() -> None:
+    registry, clock = CollectorRegistry(), [0.0]
+    metrics = FilesMetrics(registry, lambda: clock[0])
+
+    def told() -> float:
+        return registry.get_sample_value("files_objects_without_row") or 0.0
+
+    assert isnan(told())
+    metrics.found(without_row=3, without_object=0)
+    clock[0] = 7199.0
+    assert told() == 3
+    clock[0] = 7200.0
+    assert isnan(told())
+
+
+async def test_the_command_of_each_hour_cleans_up_and_tells(working: World) -> None:
+    await working.upload(PNG, "old.png")
+    await working.execute("update files set state = 'uploading', expires_at = now() - interval '11 minutes'")
+
+    await working.command(FilesCleanup())
+
+    await becomes(working.rows, [])
+    await becomes(working.objects, [])
+
+    async def told() -> set[str]:
+        return {line for line in (await working.metrics()).splitlines() if line.startswith("files_")}
+
+    await until(lambda: told_of(told, {"files_left_over_removed_total 1.0", "files_objects_without_row 0.0"}))
+
+
+async def told_of(told: Callable[[], Awaitable[set[str]]], expected: set[str]) -> bool:
+    return expected <= await told()

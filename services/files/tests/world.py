@@ -20,7 +20,8 @@ from files.app import desk_of, open_app
 from files.bucket import Bucket, open_bucket
 from files.settings import Settings
 from switchboard.contracts.envelope import Envelope
-from switchboard.contracts.message import Message, registered
+from switchboard.contracts.message import Command, Message, registered
+from switchboard.messaging.work import open_work
 from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.runtime.identity_keys import FixedKeys
@@ -80,6 +81,33 @@ class World:
             form.add_field(field, value)
         form.add_field("file", content, filename=name, content_type="application/x-whatever")
         return await self.call(who, "POST", "/files", data=form, key=key)
+
+    async def stream(self, chunks: AsyncIterator[bytes], length: int | None, name: str = "offer.bin") -> Answer:
+        """A form with a file that comes as `chunks`; `length`: what the request says of it, if anything."""
+        head, tail = form_around(name)
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        if length is not None:
+            headers["Content-Length"] = str(len(head) + length + len(tail))
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            async for chunk in chunks:
+                yield chunk
+            yield tail
+
+        async with self.http.post(
+            f"{self.url}/api/v1/files", data=body(), headers={**self.headers(ANNA), **headers}
+        ) as answer:
+            return Answer(answer.status, await answer.json(content_type=None), dict(answer.headers))
+
+    async def metrics(self) -> str:
+        async with self.http.get(f"{self.url}/metrics") as answer:
+            return await answer.text()
+
+    async def command(self, command: Command) -> None:
+        """As if the scheduler had sent it."""
+        async with open_work(self.database, tenant_id=None) as work:
+            await work.publish(command)
 
     async def download(self, url: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         async with self.http.get(url, headers=headers) as answer:
@@ -148,6 +176,15 @@ async def open_world(
         yield World(str(server.make_url("")).rstrip("/"), settings, http, database, bucket, IdentitySigner(KEY))
         stop.set()
         await running
+
+
+def form_around(name: str) -> tuple[bytes, bytes]:
+    """What comes before and after the file's bytes in a form, its boundary being `b`."""
+    fields = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n' for field, value in LEAD.items()
+    )
+    head = f'{fields}--b\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    return head.encode(), b"\r\n--b--\r\n"
 
 
 def digest(content: bytes) -> str:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from files import store
 from files.actions.desk import Desk
 from files.actions.uploads import store_file
@@ -28,10 +30,13 @@ from files.kinds import ENOUGH, agree, kind_of, served_as
 from files.names import disposition, incoming_key, key_of
 from files.receiving import Incoming
 from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import NotFound
 
 COMPLETION = timedelta(minutes=2)  # is cut off after this
 COMPLETION_LEASE = timedelta(minutes=5)  # and may then be begun again
+
+log = structlog.get_logger(__name__)
 
 
 async def announce_upload(
@@ -77,15 +82,14 @@ async def complete_upload(id: UUID, tenant_id: UUID, desk: Desk) -> File:
             received = await _take_over(row, desk.bucket)
             async with open_work(desk.database, tenant_id=tenant_id) as work:
                 file = await store_file(row, received, work)
-            await desk.bucket.delete(incoming_key(id))
-            return file
     except Mismatch:
         await _refuse(row, desk)
         raise
-    except NothingUploaded:
-        async with desk.database.connection() as conn:
-            await store.put_back(conn, id)
+    except (NothingUploaded, Outage, TimeoutError):
+        await _put_back(id, desk)
         raise
+    await _tidy(id, desk)
+    return file
 
 
 async def _claim(id: UUID, tenant_id: UUID, desk: Desk) -> File:
@@ -130,7 +134,25 @@ async def _take_over(row: File, bucket: Bucket) -> Received:
 
 
 async def _refuse(row: File, desk: Desk) -> None:
+    """The row stays until the URL has run out: what is put there once more is then removed by the cleanup."""
+    async with desk.database.connection() as conn:
+        await store.refuse(conn, row.id)
     await desk.bucket.delete(incoming_key(row.id))
     await desk.bucket.delete(row.key)
-    async with desk.database.connection() as conn:
-        await store.drop_file(conn, row.id, "completing")
+
+
+async def _put_back(id: UUID, desk: Desk) -> None:
+    """So that the client can complete it as soon as what was away is back; else only once the lease is over."""
+    try:
+        async with desk.database.connection() as conn:
+            await store.put_back(conn, id)
+    except Outage as outage:
+        log.warning("completion_left_to_its_lease", id=str(id), reason=str(outage))
+
+
+async def _tidy(id: UUID, desk: Desk) -> None:
+    """The file is stored, whatever becomes of what was put."""
+    try:
+        await desk.bucket.delete(incoming_key(id))
+    except Outage as outage:
+        log.warning("left_to_the_cleanup", key=incoming_key(id), reason=str(outage))

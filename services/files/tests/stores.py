@@ -1,0 +1,103 @@
+"""A store that a test may kill, and one that lets a test step in between."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from yarl import URL
+
+from switchboard.local.place import Place
+from switchboard.local.store import Store
+from switchboard.testing import until
+
+Answered = Callable[[web.Request, int], Awaitable[None]]
+Refuses = Callable[[web.Request], bool]
+
+NOT_PASSED_ON = ("transfer-encoding", "content-length", "connection")
+
+
+@dataclass
+class OwnStore:
+    """A store of a test's own."""
+
+    store: Store
+    running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return self.store.settings
+
+    async def start(self) -> None:
+        """Until it answers; with what it held before."""
+        program = self.store.program()
+        self.running = subprocess.Popen(
+            [str(word) for word in program.command], env={**os.environ, **program.environment}
+        )
+        await until(self._answers, within=30)
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.wait()
+            self.running = None
+
+    async def _answers(self) -> bool:
+        try:
+            async with aiohttp.ClientSession() as http, http.get(self.settings["S3_ENDPOINT"]):
+                return True
+        except aiohttp.ClientError:
+            return False
+
+
+@asynccontextmanager
+async def own_store(folder: Path) -> AsyncIterator[OwnStore]:
+    place = Place(folder, throwaway=True)
+    place.create()
+    store = Store(place, unused_port(), "secret")
+    store.prepare()
+    own = OwnStore(store)
+    await own.start()
+    try:
+        yield own
+    finally:
+        own.kill()
+
+
+@asynccontextmanager
+async def passing_on(
+    store: dict[str, str], answered: Answered | None = None, refuses: Refuses | None = None
+) -> AsyncIterator[dict[str, str]]:
+    """The same store at another address. `answered` is told what the store answered, before its client is; what
+    `refuses` picks gets no further, and is answered 500."""
+    async with aiohttp.ClientSession(auto_decompress=False) as http:
+
+        async def pass_on(request: web.Request) -> web.Response:
+            if refuses is not None and refuses(request):
+                return web.Response(status=500)
+            async with http.request(
+                request.method,
+                URL(f"{store['S3_ENDPOINT']}{request.raw_path}", encoded=True),
+                headers=request.headers,  # the Host too, which is signed
+                data=await request.read(),
+                skip_auto_headers=("Content-Type", "User-Agent"),
+            ) as answer:
+                body = await answer.read()
+            if answered is not None:
+                await answered(request, answer.status)
+            headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON}
+            if request.method == "HEAD":
+                headers["Content-Length"] = answer.headers.get("Content-Length", "0")
+            return web.Response(status=answer.status, body=body, headers=headers)
+
+        app = web.Application(client_max_size=100 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", pass_on)
+        async with TestServer(app) as server:
+            yield {**store, "S3_ENDPOINT": str(server.make_url("")).rstrip("/")}

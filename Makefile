@@ -6,10 +6,10 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test test-all check format schemas docs bench
+.PHONY: help setup up down status logs demo test test-all e2e check format schemas docs bench
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
 	  awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## install what is missing, make .venv
@@ -35,6 +35,9 @@ test: setup ## every test but the slow ones, on private servers of its own
 
 test-all: setup ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+
+e2e: setup ## what a user sees, on private servers or at the gateways SWITCHBOARD_URLS (comma-separated)
+	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
 
 check: setup ## format, lint, types, and who may import whom
 	@$(PY) -m ruff format --check .

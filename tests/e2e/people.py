@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ import aiohttp
 import socketio
 
 PATIENCE = 60.0  # seconds that a user keeps trying
+PASSWORD = "correct horse battery staple"
 
 
 @dataclass
@@ -67,6 +68,22 @@ class User:
     async def say(self, phone: str, text: str) -> Answer:
         return await self.insist("POST", f"/conversations/{phone}/messages", {"body": text})
 
+    async def make(self, path: str, body: Any) -> dict[str, Any]:
+        """A new thing, insisted on."""
+        made: dict[str, Any] = (await self.insist("POST", path, body)).body
+        return made
+
+    async def upload(self, name: str, content: bytes, *, lead: str = "1", gateway: int | None = None) -> dict[str, Any]:
+        """A document on a lead."""
+        chosen = self.gateways[(next(self._turn) if gateway is None else gateway) % len(self.gateways)]
+        form = aiohttp.FormData({"entity_type": "lead", "entity_id": lead}, quote_fields=False)
+        form.add_field("file", content, filename=name, content_type="application/octet-stream")
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self.http.post(f"{chosen}/api/v1/files", data=form, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+            file: dict[str, Any] = await answer.json()
+            return file
+
     async def messages(self, phone: str) -> list[dict[str, Any]]:
         """The whole conversation, oldest first."""
         found: list[dict[str, Any]] = []
@@ -89,11 +106,31 @@ async def signed_up(gateways: list[str]) -> AsyncIterator[User]:
         answer = await user.ask(
             "POST",
             "/auth/signup",
-            {"tenant_name": "Acme", "name": "Anna", "email": email, "password": "correct horse battery staple"},
+            {"tenant_name": "Acme", "name": "Anna", "email": email, "password": PASSWORD},
         )
         assert answer.status == 201, answer.body
         user.token = answer.body["session"]["token"]
         yield user
+
+
+@asynccontextmanager
+async def logged_in(gateways: list[str], email: str, password: str) -> AsyncIterator[User]:
+    """Somebody who has an account."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+        user = User(gateways, http, "", email)
+        answer = await user.ask("POST", "/auth/login", {"email": email, "password": password})
+        assert answer.status == 200, answer.body
+        user.token = answer.body["session"]["token"]
+        yield user
+
+
+async def member(owner: User, role: str) -> User:
+    """A colleague of that role."""
+    email = f"{uuid4().hex}@example.com"
+    invited = await owner.ask("POST", "/users", {"email": email, "name": "Bob", "role": role})
+    body = {"token": invited.body["invite_token"], "password": PASSWORD}
+    accepted = await owner.ask("POST", "/auth/invites/accept", body)
+    return replace(owner, token=accepted.body["session"]["token"], email=email, refused=[])
 
 
 @dataclass

@@ -15,7 +15,7 @@ import pytest
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .people import User, member
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -134,15 +134,6 @@ async def test_another_tenants_ids_name_nothing(anna: User, stranger: User) -> N
     assert (await anna.ask("GET", f"/reminders/{things['reminder']}")).status == 200
 
 
-async def member(owner: User, role: str) -> User:
-    """A colleague of that role."""
-    email = f"{uuid4().hex}@example.com"
-    invited = await owner.ask("POST", "/users", {"email": email, "name": "Bob", "role": role})
-    body = {"token": invited.body["invite_token"], "password": "battery staple"}
-    accepted = await owner.ask("POST", "/auth/invites/accept", body)
-    return replace(owner, token=accepted.body["session"]["token"], email=email)
-
-
 async def everything_of(user: User) -> dict[str, str]:
     """The id of one thing of each kind."""
 
@@ -169,7 +160,7 @@ async def everything_of(user: User) -> dict[str, str]:
             "/campaigns",
             {"name": "x", "template": "hi", "audience": {"phones": ["+14155550100"]}, "send_at": in_hours(2)},
         ),
-        "file": await uploaded(user),
+        "file": str((await user.upload("a.txt", b"hi"))["id"]),
         "upload": await make(
             "/files/uploads",
             {"name": "a.txt", "size": 2, "content_type": "text/plain", "entity_type": "lead", "entity_id": "1"},
@@ -178,17 +169,6 @@ async def everything_of(user: User) -> dict[str, str]:
         "session": str((await user.ask("GET", "/auth/sessions")).body["items"][0]["id"]),
         "channel": await channel(user),
     }
-
-
-async def uploaded(user: User) -> str:
-    import aiohttp
-
-    form = aiohttp.FormData({"entity_type": "lead", "entity_id": "1"})
-    form.add_field("file", b"hi", filename="a.txt", content_type="text/plain")
-    headers = {"Authorization": f"Bearer {user.token}"}
-    async with user.http.post(f"{user.gateways[0]}{API}/files", data=form, headers=headers) as answer:
-        assert answer.status == 201, await answer.text()
-        return str((await answer.json())["id"])
 
 
 async def channel(user: User) -> str:

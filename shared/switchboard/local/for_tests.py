@@ -35,12 +35,16 @@ def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
 
 
 def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
-    """The same with the services on them, told the settings of our own environment."""
+    """The same with the services on them, told the settings of our own environment.
+
+    A sign-in provider called `mock` is set at a free port; nobody listens there until a test starts one.
+    """
     with _place(directory) as place:
-        stack = Stack.at(place, _without_servers(os.environ))
+        provider = f"http://127.0.0.1:{Ports.of(place.root).get('sign-in-provider')}"
+        stack = Stack.at(place, _provider_settings(provider) | _without_servers(os.environ))
         stack.up(_tell)
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-        announce(place, _addresses(stack.servers) | {"gateways": stack.gateways})
+        announce(place, _addresses(stack.servers) | {"gateways": stack.gateways, "sign_in_provider": provider})
         keep(until_exit_of)
 
 
@@ -61,6 +65,14 @@ def _place(directory: Path) -> Iterator[Place]:
 def _without_servers(environment: os._Environ[str]) -> dict[str, str]:
     """A test's stack never works on a server that a developer has set for `make up`."""
     return {name: value for name, value in environment.items() if name not in SERVER_SETTINGS}
+
+
+def _provider_settings(url: str) -> dict[str, str]:
+    return {
+        "OAUTH_MOCK_CLIENT_ID": "switchboard",
+        "OAUTH_MOCK_CLIENT_SECRET": "not-secret",
+        "OAUTH_MOCK_DISCOVERY_URL": f"{url}/.well-known/openid-configuration",
+    }
 
 
 def _tell(words: str) -> None:

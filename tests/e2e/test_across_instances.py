@@ -1,0 +1,126 @@
+"""What the original kept in one process: begun at one instance, it goes on at another."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from switchboard.testing import becomes, until
+from switchboard.testing.stack import RunningStack
+
+from .browsing import Browser, browser, sign_in_provider
+from .operating import operate
+from .people import PASSWORD, User, listening, logged_in, member
+from .times import in_seconds
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+
+PHONE = "+14155550100"
+
+
+async def test_a_sign_in_begun_at_one_gateway_ends_at_another_once_and_in_its_own_browser(stack: RunningStack) -> None:
+    if stack.sign_in_provider is None:
+        pytest.skip("that stack has no sign-in provider of a test")
+    email = f"{uuid4().hex}@example.com"
+    person = {"sub": email, "email": email, "email_verified": True, "name": "New Comer"}
+    async with (
+        sign_in_provider(stack.sign_in_provider, person),
+        browser(stack.gateways) as mine,
+        browser(stack.gateways) as foreign,
+    ):
+        back = await _begun(mine, email, gateway=0)
+
+        status, _, problem = await foreign.get(1, back)
+        assert (status, problem["code"]) == (400, "oauth_state_invalid")
+
+        back = await _begun(mine, email, gateway=0)
+        kept = dict(mine.cookies)
+        assert (await mine.get(1, back))[:2] == (302, "/inbox")
+
+        for gateway in (0, 1):
+            me = (await mine.get(gateway, "/auth/me"))[2]
+            assert (me["user"]["email"], me["user"]["role"]) == (email, "owner")
+        mine.cookies = kept
+        status, _, problem = await mine.get(0, back)
+        assert (status, problem["code"]) == (400, "oauth_state_invalid")
+
+
+async def _begun(at: Browser, subject: str, *, gateway: int) -> str:
+    """The way back from the provider, not taken yet."""
+    status, location, problem = await at.get(gateway, "/auth/oauth/mock/login?redirect_to=/inbox")
+    assert status == 302, problem
+    return f"/auth/oauth/mock/callback?{await at.approve(location, subject)}"
+
+
+async def test_a_conversation_is_one_whichever_instance_is_asked(anna: User) -> None:
+    path = f"/conversations/{PHONE.replace('+', '%2B')}"
+    for n in range(12):
+        assert (await anna.ask("POST", f"{path}/messages", {"body": f"{n}"}, gateway=n)).status == 201
+
+    seen = [await anna.ask("GET", f"{path}/messages", gateway=gateway) for gateway in (0, 1)]
+    assert [[m["body"] for m in answer.body["items"]] for answer in seen] == [[str(n) for n in range(12)]] * 2
+    assert [m["seq"] for m in seen[0].body["items"]] == list(range(1, 13))
+
+    assert (await anna.ask("PATCH", path, {"metadata": {"lead": "7"}}, gateway=0)).status == 204
+    listed = [(await anna.ask("GET", "/conversations", gateway=gateway)).body["items"] for gateway in (0, 1)]
+    assert listed[0] == listed[1]
+    assert [(c["contact_phone"], c["metadata"], c["last_message"]["body"]) for c in listed[0]] == [
+        (PHONE, {"lead": "7"}, "11")
+    ]
+
+    assert (await anna.ask("DELETE", path, gateway=1)).status == 204
+    assert (await anna.ask("GET", f"{path}/messages", gateway=0)).body["items"] == []
+    assert (await anna.ask("DELETE", path, gateway=0)).status == 204  # there is none: fine as well
+
+    again = await anna.ask("POST", f"{path}/messages", {"body": "anew"}, gateway=0)
+    assert again.body["seq"] == 13  # a position once given is never given again
+
+
+async def test_a_call_rings_at_its_time_and_its_history_is_told_everywhere(anna: User) -> None:
+    assert (await anna.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})).status == 200
+    async with listening(anna, 0, ["websocket"]) as first, listening(anna, 1, ["websocket"]) as second:
+        planned = await anna.make("/calls", {"contact_phone": PHONE, "scheduled_at": in_seconds(3), "note": "offer"})
+
+        def told(client: Any) -> list[str]:
+            return [name for name, it in client.heard if it.get("data", {}).get("call_id") == planned["id"]]
+
+        for client in (first, second):
+            await becomes(lambda client=client: told(client), ["call.scheduled", "call.ringing", "call.completed"], 60)
+
+    for gateway in (0, 1):
+
+        async def status(gateway: int = gateway) -> Any:
+            return (await anna.ask("GET", f"/calls/{planned['id']}", gateway=gateway)).body["status"]
+
+        await becomes(status, "completed", within=30)
+        history = (await anna.ask("GET", f"/calls/{planned['id']}/events", gateway=gateway)).body["items"]
+        assert [entry["kind"] for entry in history] == ["requested", "ringing", "completed"]
+
+
+async def test_a_trial_ends_at_its_time_on_every_instance_and_goes_on_when_it_is_extended(stack: RunningStack) -> None:
+    email = f"{uuid4().hex}@example.com"
+    await operate(stack, "user", "create", email, "--password", PASSWORD, TRIAL_DURATION="6s")
+    async with logged_in(stack.gateways, email, PASSWORD) as owner:
+        async with listening(owner, 0, ["websocket"]) as listener:
+            await until(lambda: listener.of("tenant.trial_expired"), within=60)
+        for gateway in (0, 1):
+            refused = await owner.ask("POST", "/contacts", {"phone": PHONE}, gateway=gateway)
+            assert (refused.status, refused.body["code"]) == (402, "trial_expired")
+            assert (await owner.ask("GET", "/contacts", gateway=gateway)).status == 200
+
+        assert (await owner.ask("PATCH", "/tenant", {"trial_ends_at": in_seconds(3600)}, gateway=0)).status == 200
+
+        added = [await owner.ask("POST", "/contacts", {"phone": f"+1415555010{n}"}, gateway=n) for n in (0, 1)]
+        assert [answer.status for answer in added] == [201, 201]
+
+
+async def test_a_role_taken_away_is_gone_on_every_instance_at_once(anna: User) -> None:
+    admin = await member(anna, "admin")
+    me = (await admin.ask("GET", "/auth/me")).body["user"]["id"]
+    assert [(await admin.ask("GET", "/users", gateway=gateway)).status for gateway in (0, 1)] == [200, 200]
+
+    assert (await anna.ask("PATCH", f"/users/{me}", {"role": "agent"}, gateway=0)).status == 200
+
+    assert [(await admin.ask("GET", "/users", gateway=gateway)).status for gateway in (1, 0)] == [403, 403]

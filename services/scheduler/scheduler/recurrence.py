@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 
-from dateutil.rrule import rrule
-
-from scheduler.rules import STEPS, Rule, parse_rule
+from scheduler.patterns import locals_from
+from scheduler.rules import Rule, parse_rule
 from scheduler.zones import to_instant, to_local
 
-CYCLE = 400  # years
-LAST_CYCLE = 9500  # begins here or later
 WINDOWS = (  # to look back through, so that a dense rule is walked through only at its end
     timedelta(minutes=1),
     timedelta(hours=1),
@@ -76,46 +73,15 @@ class Recurrence:
     def _locals_after(self, after: datetime) -> Iterator[datetime]:
         rule = _parsed(self.rule, self.zone)
         start = self.start.replace(microsecond=0)
-        if rule.count is not None:
-            return _counted(rule, start, after)
-        return _uncounted(rule, start, after)
+        found = _counted(rule, start) if rule.count is not None else locals_from(rule, start, max(start, after))
+        return (local for local in found if local > after)
 
 
-def _uncounted(rule: Rule, start: datetime, after: datetime) -> Iterator[datetime]:
-    """Begins close to `after`: the rule would otherwise be walked through from its start each time."""
-    step = STEPS.get(rule.freq)
-    if step is not None and after > start:
-        whole = step * rule.interval
-        start += max((after - start) // whole - 1, 0) * whole
-    return (local for local in _walk(rule, start) if local > after)
-
-
-def _counted(rule: Rule, start: datetime, after: datetime) -> Iterator[datetime]:
+def _counted(rule: Rule, start: datetime) -> Iterator[datetime]:
+    """Walked through from the start, which is counted whether the rule would yield it or not."""
     assert rule.count is not None
-    count = rule.count if next(_walk(rule, start), None) == start else rule.count - 1
-    return (local for local in islice(_walk(rule, start), count) if local > after)
-
-
-def _walk(rule: Rule, start: datetime) -> Iterator[datetime]:
-    """What dateutil makes of it, in a later cycle of the calendar.
-
-    dateutil looks for the next 30 February until the year 9999. The calendar repeats itself, weekdays
-    included, each 400 years, so the search is moved to where it soon ends; a rule with nothing due for a
-    century is over.
-    """
-    shift = max(LAST_CYCLE - start.year + CYCLE - 1, 0) // CYCLE * CYCLE
-    until = rule.until
-    if until is not None:
-        until = _moved(until, shift) if until.year + shift <= MAXYEAR else None
-    try:
-        for local in rrule(rule.freq, dtstart=_moved(start, shift), interval=rule.interval, until=until, **rule.by):
-            yield _moved(local, -shift)
-    except ValueError:
-        return  # dateutil's word for a combination that can never happen
-
-
-def _moved(local: datetime, years: int) -> datetime:
-    return local.replace(year=local.year + years)
+    count = rule.count if next(locals_from(rule, start, start), None) == start else rule.count - 1
+    return islice(locals_from(rule, start, start), count)
 
 
 @lru_cache(maxsize=4096)

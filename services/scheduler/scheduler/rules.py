@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, weekday
@@ -23,15 +23,6 @@ FREQUENCIES: dict[str, Freq] = {
     "MONTHLY": MONTHLY,
     "YEARLY": YEARLY,
 }
-STEPS: dict[Freq, timedelta] = {
-    SECONDLY: timedelta(seconds=1),
-    MINUTELY: timedelta(minutes=1),
-    HOURLY: timedelta(hours=1),
-    DAILY: timedelta(days=1),
-    WEEKLY: timedelta(weeks=1),
-}
-"""Frequencies whose periods all have one length in local time."""
-
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 MOMENT = re.compile(r"(\d{8})(T(\d{6})(Z)?)?")
@@ -65,6 +56,11 @@ class Rule:
     count: int | None
     until: datetime | None
     by: Mapping[str, Any]
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether two occurrences may lie closer together than a minute."""
+        return self.freq == SECONDLY or len(set(self.by.get("bysecond", ()))) > 1
 
 
 def normalised(text: str) -> str:
@@ -166,5 +162,7 @@ def _check_combination(freq: Freq, parts: Mapping[str, str]) -> None:
         raise BadRule("BYYEARDAY excludes FREQ=DAILY, WEEKLY and MONTHLY")
     if freq == WEEKLY and "BYMONTHDAY" in parts:
         raise BadRule("BYMONTHDAY excludes FREQ=WEEKLY")
+    if "BYSETPOS" in parts and freq in (HOURLY, MINUTELY, SECONDLY):
+        raise BadRule("BYSETPOS needs FREQ=DAILY or longer")
     if "BYSETPOS" in parts and not any(name.startswith("BY") and name != "BYSETPOS" for name in parts):
         raise BadRule("BYSETPOS needs another BY part")

@@ -204,7 +204,7 @@ async def open_fleet(database_url: str, amqp_url: str, folder: Path, count: int)
         ear = Ear(amqp_url)
         await ear.declare()
         listening = asyncio.create_task(ear.listen_for_ever())
-        stack.callback(listening.cancel)
+        stack.push_async_callback(_cancelled, listening)
         fleet = Fleet(database, {}, ear)
         for n in range(count):
             instance = _instance(f"scheduler-{n}", database_url, amqp_url, folder)
@@ -229,6 +229,13 @@ def _instance(name: str, database_url: str, amqp_url: str, folder: Path) -> Inst
         "LOG_LEVEL": "warning",
     }
     return Instance(name, port, environment, folder / f"{name}.log")
+
+
+async def _cancelled(listening: asyncio.Task[None]) -> None:
+    """aio-pika turns some cancellations into errors of its own, and the ear begins anew after those."""
+    while not listening.done():
+        listening.cancel()
+        await asyncio.wait([listening], timeout=1)
 
 
 async def _end(instance: Instance) -> None:

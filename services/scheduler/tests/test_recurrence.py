@@ -79,10 +79,31 @@ def test_until_is_the_last_instant_that_counts() -> None:
     assert some(daily, "2026-06-01T10:00", 9) == [utc("2026-06-02T10:00"), utc("2026-06-03T10:00")]
 
 
-def test_a_rule_that_never_comes_true_is_known_soon() -> None:
-    never = Recurrence("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "UTC", local("2026-01-01T00:00"))
+@pytest.mark.timeout(20)  # plain dateutil searches for minutes, or for years
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=YEARLY;BYYEARDAY=366;BYMONTH=1",
+        "FREQ=WEEKLY;BYSETPOS=99;BYHOUR=1",
+        "FREQ=DAILY;BYSETPOS=2;BYHOUR=1",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        "FREQ=HOURLY;INTERVAL=24;BYHOUR=3",
+        "FREQ=MINUTELY;BYHOUR=3;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MINUTELY;INTERVAL=2;BYMINUTE=1",
+        "FREQ=SECONDLY;BYMONTH=4;BYMONTHDAY=31",
+    ],
+)
+def test_a_rule_that_never_comes_true_is_known_soon(rule: str) -> None:
+    never = Recurrence(rule, "UTC", local("2026-01-01T00:00"))
 
     assert never.next_after(utc("2026-01-01T00:00")) is None
+
+
+def test_a_leap_day_on_a_monday_is_waited_for() -> None:
+    rare = Recurrence("FREQ=MINUTELY;INTERVAL=7;BYHOUR=3;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", "UTC", local("2026-01-01"))
+
+    assert some(rare, "2026-01-01T00:00", 2) == [utc("2044-02-29T03:03"), utc("2044-02-29T03:10")]
 
 
 def test_the_latest_of_a_dense_series_is_found_without_walking_through_it() -> None:
@@ -120,6 +141,7 @@ def test_local_times_in_unusual_zones_come_back_as_they_were(zone: str) -> None:
         "FREQ=MONTHLY;BYMONTHDAY=0",
         "FREQ=MONTHLY;BYWEEKNO=3",
         "FREQ=MONTHLY;BYSETPOS=1",
+        "FREQ=MINUTELY;BYSETPOS=2;BYSECOND=1",
         "FREQ=YEARLY;BYEASTER=1",
         "FREQ=DAILY\nDTSTART:20260101",
         "FREQ=DAILY;COUNT=99999999",

@@ -45,9 +45,11 @@ def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | Non
     if rule is None:
         return None
     try:
-        parse_rule(rule, zone)
+        hasty = parse_rule(rule, zone).is_hasty
     except BadRule as error:
         raise refuse("recurrence", str(error)) from None
+    if hasty:
+        raise refuse("recurrence", "comes more often than once a minute")
     series = Recurrence(normalised(rule), zone, to_local(at, zone))
     if series.next_after(at - timedelta(seconds=1)) is None:
         raise refuse("recurrence", "never comes true")

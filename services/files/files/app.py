@@ -13,6 +13,7 @@ from files.api import routes
 from files.bucket import Bucket, open_bucket
 from files.consumers import DELETIONS, subscriptions
 from files.metrics import FilesMetrics
+from files.room import Room
 from files.settings import Settings
 from switchboard.messaging.bus import open_bus
 from switchboard.runtime.app import App
@@ -73,4 +74,11 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
 
 def desk_of(settings: Settings, database: Database, bucket: Bucket) -> Desk:
     """What the actions work on."""
-    return Desk(database, bucket, settings.max_upload_bytes, settings.upload_lifetime, settings.download_lifetime)
+    return Desk(
+        database,
+        bucket,
+        settings.max_upload_bytes,
+        settings.upload_lifetime,
+        settings.download_lifetime,
+        Room(settings.upload_memory_bytes),
+    )

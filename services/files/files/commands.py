@@ -20,6 +20,7 @@ from files.bucket import open_bucket
 from files.original.exporting import Damaged, export_all, list_all
 from files.original.folder import BadMap, Entity, list_originals, read_map
 from files.original.importing import Importer, Outcome
+from files.room import Room
 from files.settings import BucketSettings
 from switchboard.runtime.database import open_database
 from switchboard.runtime.outage import Outage
@@ -110,7 +111,7 @@ async def _desk() -> AsyncIterator[Desk]:
         database = await stack.enter_async_context(open_database(settings.database_url, application="files"))
         bucket = await stack.enter_async_context(open_bucket(settings))
         await bucket.create_if_missing()
-        yield Desk(database, bucket, 0, timedelta(hours=1), timedelta(hours=1))
+        yield Desk(database, bucket, 0, timedelta(hours=1), timedelta(hours=1), Room(0))
 
 
 def _progress() -> Progress:

@@ -2,7 +2,7 @@
 
 What is known of the length decides how. A form tells how long its file is but for a line break after its end: so parts
 of known length are streamed on, and only the last few KiB wait until the end is seen. Small files wait whole, and are
-one request. When nobody knows the length, whole parts are collected.
+one request. When nobody knows the length, whole parts are collected. What waits takes `Room`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from hashlib import sha256
 from typing import Self
 
-from files.bucket import Bucket, Upload
+from files.bucket import Body, Bucket, Upload
 from files.domain import BadForm, FileTooLarge, Received
+from files.room import Room
 
 LEAST_PART = 5 * 1024 * 1024  # S3's: only the last may be shorter
 PART = 16 * 1024 * 1024
 TAIL = 4 * 1024
+MOST_PARTS = 3  # of one upload under way
 
 
 class Incoming:
@@ -82,13 +84,21 @@ class Incoming:
 
 
 async def pass_on(
-    incoming: Incoming, announced: int | None, bucket: Bucket, key: str, *, content_type: str, disposition: str
+    incoming: Incoming,
+    announced: int | None,
+    bucket: Bucket,
+    key: str,
+    *,
+    content_type: str,
+    disposition: str,
+    room: Room,
 ) -> Received:
     """Store what comes in under `key`. What goes wrong may leave parts, or even the whole, in the bucket."""
     try:
-        if announced is not None and announced <= LEAST_PART:
-            await _send_whole(incoming, bucket, key, content_type, disposition)
-        else:
+        async with room.taken(held(announced)):
+            if announced is not None and announced <= LEAST_PART:
+                await _send_whole(incoming, bucket, key, content_type, disposition)
+                return incoming.received()
             upload = await bucket.begin(key, content_type=content_type, disposition=disposition)
             async with _Parts(bucket, upload) as parts:
                 for length in part_lengths(announced):
@@ -101,6 +111,13 @@ async def pass_on(
             raise incoming.trouble from None
         raise
     return incoming.received()
+
+
+def held(announced: int | None) -> int:
+    """How many bytes of such a file are in memory at a time."""
+    if announced is None:
+        return 2 * LEAST_PART
+    return announced if announced <= LEAST_PART else TAIL
 
 
 def part_lengths(announced: int | None) -> list[int]:
@@ -120,41 +137,54 @@ async def _send_whole(incoming: Incoming, bucket: Bucket, key: str, content_type
 
 
 class _Parts:
-    """The parts of one object. One that we hold is sent while the next one is collected: two in memory at most."""
+    """The parts of one object. The next one begins as soon as the last one's bytes are all handed over, while the store
+    still has to say that it has them."""
 
     def __init__(self, bucket: Bucket, upload: Upload) -> None:
         self._bucket = bucket
         self._upload = upload
-        self._tags: list[str] = []
-        self._sending: asyncio.Task[str] | None = None
+        self._sending: list[asyncio.Task[str]] = []
 
     async def stream(self, incoming: Incoming, length: int) -> None:
         """One part, sent as its bytes arrive."""
-        body = incoming.take(length)
-        try:
-            self._tags.append(await self._bucket.put_part(self._upload, len(self._tags) + 1, body, length))
-        finally:
-            await body.aclose()
+        handed_over = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            async for chunk in incoming.take(length):
+                yield chunk
+            handed_over.set()
+
+        sending = await self._begin(body(), length)
+        waiting = asyncio.create_task(handed_over.wait())
+        await asyncio.wait({sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if sending.done():
+            sending.result()
 
     async def add(self, chunk: bytes) -> None:
-        """One part that we hold."""
-        await self._settle()
-        sending = self._bucket.put_part(self._upload, len(self._tags) + 1, chunk, len(chunk))
-        self._sending = asyncio.create_task(sending)
+        """One part that we hold. It is sent while the next one is collected: two in memory at most."""
+        await self._settle(all_but=0)
+        await self._begin(chunk, len(chunk))
 
     async def complete(self) -> None:
-        await self._settle()
-        await self._bucket.complete(self._upload, self._tags)
+        await self._settle(all_but=0)
+        await self._bucket.complete(self._upload, [sent.result() for sent in self._sending])
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *trouble: object) -> None:
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
+        for sending in self._sending:
+            sending.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def _settle(self) -> None:
-        if self._sending is not None:
-            sending, self._sending = self._sending, None
-            self._tags.append(await sending)
+    async def _begin(self, body: Body, length: int) -> asyncio.Task[str]:
+        await self._settle(all_but=MOST_PARTS - 1)
+        putting = self._bucket.put_part(self._upload, len(self._sending) + 1, body, length)
+        self._sending.append(asyncio.create_task(putting))
+        return self._sending[-1]
+
+    async def _settle(self, all_but: int) -> None:
+        """Until the store has said so of all parts but the last ones. Raises what went wrong with one."""
+        for sending in self._sending[: len(self._sending) - all_but]:
+            await sending

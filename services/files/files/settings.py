@@ -26,8 +26,10 @@ class BucketSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings, BucketSettings):
-    """`upload_lifetime`: how long an upload may take, and a signed upload URL is good."""
+    """`upload_lifetime`: how long an upload may take, and a signed upload URL is good. `upload_memory_bytes`: what all
+    uploads of a process may hold in memory; more of them wait."""
 
     max_upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1)
+    upload_memory_bytes: int = Field(default=96 * 1024 * 1024, ge=10 * 1024 * 1024)
     upload_lifetime: Duration = timedelta(hours=1)
     download_lifetime: Duration = timedelta(hours=1)

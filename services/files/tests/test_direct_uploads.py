@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from files.bucket import CONNECTIONS
 from switchboard.testing import becomes
 
 from .world import ANNA, LEAD, PNG, Answer, World, digest
@@ -30,6 +32,26 @@ async def test_what_was_put_as_announced_is_there_after_complete(world: World) -
     shown = await world.call(ANNA, "GET", f"/files/{done.body['id']}")
     status, content, headers = await world.download(shown.body["download_url"], Range="bytes=1-3")
     assert (status, content, headers["Content-Type"]) == (206, b"PNG", "image/png")
+
+
+async def test_what_was_declared_as_mere_bytes_is_what_its_bytes_say(world: World) -> None:
+    announced = await announce(world, content_type="application/octet-stream")
+    await world.put(announced, PNG)
+
+    done = await world.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+
+    assert (done.status, done.body["content_type"]) == (201, "image/png")
+
+
+async def test_many_completions_at_once_do_not_wait_for_each_others_connections(strict: World) -> None:
+    announced = [await announce(strict) for _ in range(CONNECTIONS + 16)]
+    await asyncio.gather(*(strict.put(one, PNG) for one in announced))
+
+    done = await asyncio.gather(
+        *(strict.call(ANNA, "POST", f"/files/uploads/{one.body['id']}/complete") for one in announced)
+    )
+
+    assert {answer.status for answer in done} == {201}
 
 
 async def test_completing_before_anything_was_put_can_be_done_again_later(world: World) -> None:

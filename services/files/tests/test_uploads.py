@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from switchboard.testing import becomes, until
 
-from .world import ANNA, LEAD, PNG, STRANGER, World, digest, noise, trickle
+from .stores import passing_on
+from .world import ANNA, LEAD, PNG, STRANGER, World, digest, form_around, noise, open_world, trickle
 
 MIB = 1024 * 1024
 
@@ -58,27 +62,65 @@ async def test_just_the_limit_is_taken(world: World) -> None:
     assert answer.status == 201, answer.body
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_answer_comes_while_a_client_that_is_over_the_limit_still_sends(
+    database_url: Callable[[str], str], bucket: dict[str, str], known: bool
+) -> None:
+    async with open_world(database_url("files"), bucket, max_upload_bytes=6 * MIB) as world:
+        reader, writer = await begin_upload(world, 6 * MIB + 1000 if known else None)
+        frame = (lambda piece: piece) if known else framed
+
+        await send(writer, noise(6 * MIB + 1), frame)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        length = next(line for line in head.decode().split("\r\n") if line.startswith("Content-Length:"))
+        body = await reader.readexactly(int(length.partition(":")[2]))
+        await send(writer, noise(900), frame)
+        writer.close()
+
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b'"code":"too_large"' in body
+        await becomes(world.rows, [])
+        assert await world.objects() == []
+
+
 @pytest.mark.parametrize("sent", [100_000, 30 * MIB])
 async def test_a_client_that_breaks_off_leaves_nothing(world: World, sent: int) -> None:
-    _, writer = await asyncio.open_connection(*_address(world))
-    start = "".join(
-        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in LEAD.items()
-    )
-    start += '--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
-    headers = "".join(f"{name}: {value}\r\n" for name, value in world.headers(ANNA).items())
-    writer.write(
-        f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: {40 * MIB}\r\n"
-        f"Content-Type: multipart/form-data; boundary=b\r\n{headers}\r\n{start}".encode()
-    )
-    for _ in range(sent // 10_000):
-        writer.write(noise(10_000))
-        await writer.drain()
+    _, writer = await begin_upload(world, 40 * MIB)
+    await send(writer, noise(sent))
     await until(world.rows)
 
     writer.transport.abort()
 
     await becomes(world.rows, [])
     assert await world.objects() == []
+
+
+async def begin_upload(world: World, announced: int | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request for a file of so many bytes, or of nobody knows how many, and nothing of it yet."""
+    host, _, port = world.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    start, end = form_around("a.bin")
+    length = f"Content-Length: {len(start) + announced + len(end)}" if announced else "Transfer-Encoding: chunked"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in world.headers(ANNA).items())
+    writer.write(
+        f"POST /api/v1/files HTTP/1.1\r\nHost: x\r\n{length}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\n{headers}\r\n".encode()
+    )
+    writer.write(start if announced else framed(start))
+    return reader, writer
+
+
+async def send(
+    writer: asyncio.StreamWriter, content: bytes, frame: Callable[[bytes], bytes] = lambda piece: piece
+) -> None:
+    for at in range(0, len(content), MIB):
+        writer.write(frame(content[at : at + MIB]))
+        await writer.drain()
+
+
+def framed(piece: bytes) -> bytes:
+    """As a chunk of a body whose length nobody tells."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 async def test_the_same_key_and_content_make_one_file(world: World) -> None:
@@ -113,6 +155,11 @@ async def test_names_are_safe_and_come_back(strict: World, name: str, shown: str
     folder, _, stored = answer.body["key"].rpartition("/")
     assert folder == f"documents/{ANNA.tenant_id}/lead/42"
     assert stored.rpartition("_")[0] == key_base
+    found = await strict.call(ANNA, "GET", f"/files/{answer.body['id']}")
+    saved = (await strict.download(found.body["download_url"]))[2]["Content-Disposition"]
+    assert saved.startswith('attachment; filename="')
+    assert saved.isascii()
+    assert unquote(saved.partition("filename*=UTF-8''")[2]) == shown
 
 
 @pytest.mark.parametrize(
@@ -126,6 +173,9 @@ async def test_names_are_safe_and_come_back(strict: World, name: str, shown: str
         ({}, "a.sh-dash"),
         ({}, "a." + "x" * 11),
         ({}, "x" * 600),
+        ({"entity_id": ""}, "a.txt"),
+        ({"entity_type": "x" * 33}, "a.txt"),
+        ({"entity_id": "x" * 65}, "a.txt"),
     ],
 )
 async def test_what_cant_be_a_place_or_a_name_is_refused(strict: World, fields: dict[str, Any], name: str) -> None:
@@ -133,6 +183,13 @@ async def test_what_cant_be_a_place_or_a_name_is_refused(strict: World, fields: 
 
     assert (answer.status, answer.body["code"]) == (422, "invalid")
     assert await strict.rows() == []
+
+
+async def test_a_name_with_a_nul_is_refused(world: World) -> None:
+    answer = await world.stream(trickle(b"hello"), 5, "a\0.txt")
+
+    assert (answer.status, answer.body["code"]) == (422, "invalid")
+    assert await world.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -158,6 +215,39 @@ async def test_the_bytes_say_what_it_is_and_what_could_run_is_never_served_as_su
     _, _, headers = await strict.download(shown.body["download_url"])
     assert headers["Content-Type"] == (served or "application/octet-stream")
     assert headers["Content-Disposition"].startswith("attachment;")
+
+
+async def test_a_browser_is_sent_to_the_store_and_told_not_to_guess_or_keep(world: World) -> None:
+    made = (await world.upload(b"0123456789", "Überweisung.txt")).body
+
+    answer = await world.call(ANNA, "GET", f"/files/{made['id']}/content")
+
+    assert (answer.status, answer.headers["X-Content-Type-Options"]) == (302, "nosniff")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (await world.download(answer.headers["Location"]))[1] == b"0123456789"
+    status, content, headers = await world.download(answer.headers["Location"], Range="bytes=2-5")
+    assert (status, content, headers["Content-Range"]) == (206, b"2345", "bytes 2-5/10")
+    assert (await world.download(answer.headers["Location"], Range="bytes=10-"))[0] == 416
+
+
+async def test_downloads_are_signed_for_the_delivery_network_for_an_hour(
+    database_url: Callable[[str], str], bucket: dict[str, str]
+) -> None:
+    async with passing_on(bucket) as network:
+        cdn = network["S3_ENDPOINT"]
+        async with open_world(database_url("files"), bucket, s3_cdn_url=cdn) as world:
+            made = (await world.upload(PNG, "a.png")).body
+            before = datetime.now(UTC)
+
+            shown = (await world.call(ANNA, "GET", f"/files/{made['id']}")).body
+            sent = await world.call(ANNA, "GET", f"/files/{made['id']}/content")
+
+            for url in (shown["download_url"], sent.headers["Location"]):
+                assert url.startswith(f"{cdn}/{bucket['S3_BUCKET']}/{made['key']}?")
+                assert "X-Amz-Expires=3600&" in url
+                assert (await world.download(url))[:2] == (200, PNG)
+            until_then = datetime.fromisoformat(shown["download_url_expires_at"]) - before
+            assert timedelta(seconds=3590) < until_then < timedelta(seconds=3660)
 
 
 async def test_another_tenant_finds_nothing_on_any_route(world: World) -> None:
@@ -189,8 +279,3 @@ async def test_files_are_listed_newest_first_by_what_they_belong_to(world: World
 
 def _announcement(size: int) -> dict[str, object]:
     return {"name": "a.png", "size": size, "content_type": "image/png", **LEAD}
-
-
-def _address(world: World) -> tuple[str, int]:
-    host, _, port = world.url.removeprefix("http://").partition(":")
-    return host, int(port)

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from files.bucket import Bucket
+from files.room import Room
 from switchboard.runtime.database import Database
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The database, the bucket, and what is allowed. `limit` is in bytes."""
+    """The database, the bucket, and what is allowed. `limit` is in bytes of one file, `room` of all in memory."""
 
     database: Database
     bucket: Bucket
     limit: int
     upload_lifetime: timedelta
     download_lifetime: timedelta
+    room: Room

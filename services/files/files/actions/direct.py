@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import PurePath
 from uuid import UUID
 
 import structlog
@@ -18,6 +20,7 @@ from files.actions.uploads import store_file
 from files.bucket import Bucket
 from files.domain import (
     Arriving,
+    BadForm,
     BeingCompleted,
     File,
     FileTooLarge,
@@ -26,7 +29,7 @@ from files.domain import (
     Received,
     UploadExpired,
 )
-from files.kinds import ENOUGH, agree, kind_of, served_as
+from files.kinds import ENOUGH, agree, kind_of, served_as, settled
 from files.names import disposition, incoming_key, key_of
 from files.receiving import Incoming
 from switchboard.messaging.work import Work, open_work
@@ -79,10 +82,10 @@ async def complete_upload(id: UUID, tenant_id: UUID, desk: Desk) -> File:
         return row
     try:
         async with asyncio.timeout(COMPLETION.total_seconds()):
-            received = await _take_over(row, desk.bucket)
+            content_type, received = await _take_over(row, desk.bucket)
             async with open_work(desk.database, tenant_id=tenant_id) as work:
-                file = await store_file(row, received, work)
-    except Mismatch:
+                file = await store_file(replace(row, content_type=content_type), received, work)
+    except (Mismatch, BadForm, FileTooLarge):  # the latter two: another object came while this one was read
         await _refuse(row, desk)
         raise
     except (NothingUploaded, Outage, TimeoutError):
@@ -107,8 +110,8 @@ async def _claim(id: UUID, tenant_id: UUID, desk: Desk) -> File:
     return found
 
 
-async def _take_over(row: File, bucket: Bucket) -> Received:
-    """Read, judge and store. Raises `NothingUploaded` or `Mismatch`."""
+async def _take_over(row: File, bucket: Bucket) -> tuple[str, Received]:
+    """Read, judge and store: what it is, and what arrived. Raises `NothingUploaded` or `Mismatch`."""
     found = await bucket.find(incoming_key(row.id))
     if found is None:
         raise NothingUploaded
@@ -116,21 +119,22 @@ async def _take_over(row: File, bucket: Bucket) -> Received:
         raise Mismatch(f"{row.size} bytes were announced, and {found.size} uploaded. The object has been removed.")
     async with bucket.read(incoming_key(row.id)) as chunks:
         incoming = Incoming(chunks, row.size)
-        kind = kind_of(await incoming.peek(ENOUGH), "")
+        kind = kind_of(await incoming.peek(ENOUGH), PurePath(row.name).suffix)
         if not agree(row.content_type, kind):
             raise Mismatch(f"{row.content_type} was announced, and this is {kind}. The object has been removed.")
+        content_type = settled(row.content_type, kind)
         body: AsyncIterator[bytes] = incoming.take(row.size)
         await bucket.put(
             row.key,
             body if row.size else b"",
             row.size,
-            content_type=served_as(row.content_type),
+            content_type=served_as(content_type),
             disposition=disposition(row.name),
         )
     received = incoming.received()
     if row.sha256 is not None and received.sha256 != row.sha256:
         raise Mismatch("The SHA-256 is not the one that was announced. The object has been removed.")
-    return received
+    return content_type, received
 
 
 async def _refuse(row: File, desk: Desk) -> None:

@@ -27,14 +27,16 @@ async def receive_file(
     content_type = kind_of(await incoming.peek(ENOUGH), arriving.name.extension)
     row = await _add_row(arriving, content_type, announced or 0, desk)
     try:
-        received = await pass_on(
-            incoming,
-            announced,
-            desk.bucket,
-            row.key,
-            content_type=served_as(content_type),
-            disposition=disposition(row.name),
-        )
+        async with asyncio.timeout(desk.upload_lifetime.total_seconds()):
+            received = await pass_on(
+                incoming,
+                announced,
+                desk.bucket,
+                row.key,
+                content_type=served_as(content_type),
+                disposition=disposition(row.name),
+                room=desk.room,
+            )
     except BaseException:
         await asyncio.shield(discard(row, desk))
         raise

@@ -5,15 +5,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import IO
 from uuid import UUID
 
-import orjson
 from uuid_utils.compat import uuid7
 
-from conversations.domain.contacts import COLUMNS, ContactRow, Records, Rejected, UnusableFile, columns_of, row_of
+from conversations.domain.contacts import COLUMNS, ContactRow, Rejected, UnusableFile, columns_of, row_of
+from conversations.domain.records import BrokenRecord, Record, Records
 from conversations.store import contacts as store
 from conversations.store.projections import list_user_ids
 from switchboard.messaging.work import open_work
@@ -24,17 +23,15 @@ BATCH = 1000
 
 @dataclass
 class Report:
-    """`rejected`: a spool of JSON objects {line, reason}, separated by commas."""
+    """What became of a file's lines. `tell` is given each rejected one, as it is met: (line, reason)."""
 
-    rejected: IO[bytes]
+    tell: Callable[[int, str], None]
     created: int = 0
     updated: int = 0
     rejections: int = 0
 
     def reject(self, line: int, reason: str) -> None:
-        if self.rejections:
-            self.rejected.write(b",")
-        self.rejected.write(orjson.dumps({"line": line, "reason": reason}))
+        self.tell(line, reason)
         self.rejections += 1
 
 
@@ -51,13 +48,11 @@ async def import_contacts(
     batch: dict[str, ContactRow] = {}
     async for line, fields in _records(chunks):
         if columns is None:
-            columns = columns_of(fields)
+            columns = columns_of([] if isinstance(fields, BrokenRecord) else fields)
             continue
         try:
-            if len(fields) != len(columns):
-                raise Rejected(f"{len(fields)} fields instead of {len(columns)}")
-            row = row_of(dict(zip(columns, fields, strict=True)), region, users)
-        except Rejected as reason:
+            row = _row(fields, columns, region, users)
+        except (Rejected, BrokenRecord) as reason:
             report.reject(line, str(reason))
             continue
         if row.phone in batch or len(batch) >= BATCH:
@@ -68,18 +63,27 @@ async def import_contacts(
     await _save(database, tenant_id, batch, report)
 
 
-async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, list[str]]]:
-    records, decoder = Records(), codecs.getincrementaldecoder("utf-8-sig")()
+def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, users: frozenset[UUID]) -> ContactRow:
+    if isinstance(fields, BrokenRecord):
+        raise fields
+    if len(fields) != len(columns):
+        raise Rejected(f"{len(fields)} fields instead of {len(columns)}")
+    return row_of(dict(zip(columns, fields, strict=True)), region, users)
+
+
+async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
+    records = Records()
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
     try:
         async for chunk in chunks:
-            for record in records.feed(decoder.decode(chunk).replace("\r\n", "\n")):
+            for record in records.feed(decoder.decode(chunk)):
                 yield record
-        for record in records.feed(decoder.decode(b"", final=True)) + records.end():
+        for record in records.feed(decoder.decode(b"", final=True)):
             yield record
     except UnicodeDecodeError:
         raise UnusableFile("the file is not UTF-8") from None
-    except csv.Error as error:
-        raise UnusableFile(f"the file is not CSV: {error}") from None
+    for record in records.end():
+        yield record
 
 
 async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: Report) -> None:

@@ -6,17 +6,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
-from typing import Annotated
+from typing import IO, Annotated
 from uuid import UUID
 
 import asyncpg
+import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from conversations.actions import contact_files
 from conversations.api.streams import csv_headers, stream, uploaded_chunks, wants_csv
-from conversations.domain.contacts import PhoneTaken, UnusableFile
+from conversations.domain.contacts import LONGEST_NAME, LONGEST_TAG, MOST_TAGS, PhoneTaken, UnusableFile
 from conversations.domain.phones import requested_phone
 from conversations.store import contacts as store
 from conversations.store.projections import find_user
@@ -29,9 +30,9 @@ from switchboard.runtime.refusals import Forbidden, Invalid
 MAX_UPLOAD = 256 * 1024 * 1024
 SPOOL = 1024 * 1024
 
-Name = Annotated[str, Field(max_length=200)]
-Tag = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[^;\x1f]+$")]
-Tags = Annotated[tuple[Tag, ...], Field(max_length=50)]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG, pattern=r"^[^;\x1f]+$")]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=MOST_TAGS)]
 
 
 class ContactAnswer(BaseModel):
@@ -65,8 +66,9 @@ class NewContact(Body):
 
 
 class ContactChange(Body):
-    """What is given is replaced."""
+    """What is given is replaced. Conversations stay with the phone that they were had with."""
 
+    phone: Annotated[str, Field(max_length=40)] | None = None
     name: Name | None = None
     tags: Tags | None = None
     owner_id: UUID | None = None
@@ -126,32 +128,38 @@ class Contacts:
         )
         return _answer(contact)
 
+    async def change(self, call: Call, work: Work) -> ContactAnswer:
+        """Change phone, name, tags, owner or opt-out."""
+        given: ContactChange = call.body
+        contact = await store.lock_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
+        changes = {name: getattr(given, name) for name in given.model_fields_set}
+        for name in ("phone", "tags", "opted_out"):
+            if name in changes and changes[name] is None:
+                raise Invalid.field("must not be null", "body", name)
+        await _check_owner(work.conn, call, changes.get("owner_id"))
+        if "tags" in changes:
+            changes["tags"] = list(changes["tags"])
+        if "phone" in changes:
+            changes["phone"] = requested_phone(changes["phone"], self.region, "body", "phone")
+        return _answer(await store.save_contact(work.conn, call.identity.tenant_id, replace(contact, **changes)))
+
     async def import_file(self, call: Call) -> web.StreamResponse:
         """Import a CSV file: columns phone, name, tags (separated by `;`), owner_id, opted_out."""
         with SpooledTemporaryFile(max_size=SPOOL) as spool:
-            report = contact_files.Report(rejected=spool)
+
+            def tell(line: int, reason: str) -> None:
+                spool.write(b"," if spool.tell() else b"")
+                spool.write(orjson.dumps({"line": line, "reason": reason}))
+
+            report = contact_files.Report(tell)
             chunks = uploaded_chunks(call.request)
             await contact_files.import_contacts(self.database, call.identity.tenant_id, chunks, self.region, report)
-            return await stream(call.request, _report(report), "application/json")
+            return await stream(call.request, _report(report, spool), "application/json")
 
 
 async def get(call: Call, conn: asyncpg.Connection) -> ContactAnswer:
     """One contact."""
     return _answer(await store.get_contact(conn, call.identity.tenant_id, call.uuid("id")))
-
-
-async def change(call: Call, work: Work) -> ContactAnswer:
-    """Change name, tags, owner or opt-out."""
-    given: ContactChange = call.body
-    contact = await store.lock_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
-    changes = {name: getattr(given, name) for name in given.model_fields_set}
-    for name in ("tags", "opted_out"):
-        if name in changes and changes[name] is None:
-            raise Invalid.field("must not be null", "body", name)
-    await _check_owner(work.conn, call, changes.get("owner_id"))
-    if "tags" in changes:
-        changes["tags"] = list(changes["tags"])
-    return _answer(await store.save_contact(work.conn, call.identity.tenant_id, replace(contact, **changes)))
 
 
 async def drop(call: Call, work: Work) -> None:
@@ -168,10 +176,10 @@ def _answer(contact: store.Contact) -> ContactAnswer:
     return ContactAnswer.model_validate(contact, from_attributes=True)
 
 
-async def _report(report: contact_files.Report) -> AsyncIterator[bytes]:
+async def _report(report: contact_files.Report, rejected: IO[bytes]) -> AsyncIterator[bytes]:
     yield f'{{"created":{report.created},"updated":{report.updated},"rejected":['.encode()
-    report.rejected.seek(0)
-    while piece := report.rejected.read(SPOOL):
+    rejected.seek(0)
+    while piece := rejected.read(SPOOL):
         yield piece
     yield b"]}"
 
@@ -199,6 +207,13 @@ def routes(database: Database, region: str) -> list[Route]:
             max_body=MAX_UPLOAD,
         ),
         reads("/api/v1/contacts/{id}", get, answer=ContactAnswer),
-        writes("PATCH", "/api/v1/contacts/{id}", change, body=ContactChange, answer=ContactAnswer),
+        writes(
+            "PATCH",
+            "/api/v1/contacts/{id}",
+            api.change,
+            body=ContactChange,
+            answer=ContactAnswer,
+            errors=(PhoneTaken,),
+        ),
         writes("DELETE", "/api/v1/contacts/{id}", drop),
     ]

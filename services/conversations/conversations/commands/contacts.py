@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -36,9 +34,9 @@ def import_(
     default_region: Annotated[str, typer.Option(help="Where a phone without a country is at home.")] = "US",
 ) -> None:
     """Make and change contacts; each rejected line is named with its reason. Again does no harm."""
-    with TemporaryFile() as spool, Progress(console=console) as progress:
+    with Progress(console=console) as progress:
         bar = progress.add_task("Importing", total=file.stat().st_size)
-        report = contact_files.Report(rejected=spool)
+        report = contact_files.Report(lambda line, reason: console.print(f"line {line}: {reason}", markup=False))
 
         async def chunks() -> AsyncIterator[bytes]:
             with file.open("rb") as source:
@@ -53,10 +51,6 @@ def import_(
             with_database(run)
         except UnusableFile as reason:
             raise typer.BadParameter(reason.detail) from None
-        spool.seek(0)
-        rejected = orjson.loads(b"[" + spool.read() + b"]")
-    for one in rejected:
-        console.print(f"[red]line {one['line']}[/]: {one['reason']}")
     console.print(f"{report.created} made, {report.updated} changed, {report.rejections} rejected")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,7 +10,10 @@ from conversations.domain.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import Conflict, Invalid
 
 COLUMNS = ("phone", "name", "tags", "owner_id", "opted_out")
-LONGEST_RECORD = 64 * 1024
+LONGEST_NAME = 200
+LONGEST_TAG = 50
+MOST_TAGS = 50
+SEPARATOR = "\x1f"  # of tags, on their way into the database
 YES = frozenset({"true", "yes", "1", "y", "t"})
 NO = frozenset({"false", "no", "0", "n", "f", ""})
 
@@ -43,43 +45,6 @@ class ContactRow:
     opted_out: bool | None = None
 
 
-class Records:
-    """CSV text, as it arrives in pieces, cut into records: a line break inside quotes is none. Keeps one record."""
-
-    def __init__(self) -> None:
-        self._rest = ""
-        self._record: list[str] = []
-        self._quotes = 0
-        self._line = 0
-        self._began = 1
-
-    def feed(self, text: str) -> list[tuple[int, list[str]]]:
-        """(line it began on, fields) of each record that is complete now. Raises `UnusableFile` for an endless one."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        found = [record for line in lines if (record := self._take(line + "\n"))]
-        if len(self._rest) + sum(map(len, self._record)) > LONGEST_RECORD:
-            raise UnusableFile(f"the record on line {self._began} does not end")
-        return found
-
-    def end(self) -> list[tuple[int, list[str]]]:
-        """What is left when all has arrived."""
-        last, self._rest = self._rest, ""
-        record = self._take(last, at_end=True) if last or self._record else None
-        return [record] if record else []
-
-    def _take(self, line: str, *, at_end: bool = False) -> tuple[int, list[str]] | None:
-        self._line += 1
-        if not self._record:
-            self._began = self._line
-        self._record.append(line)
-        self._quotes += line.count('"')
-        if self._quotes % 2 and not at_end:
-            return None
-        fields = next(csv.reader(self._record), [])
-        self._record, self._quotes = [], 0
-        return (self._began, fields) if any(field.strip() for field in fields) else None
-
-
 def columns_of(header: Sequence[str]) -> list[str]:
     """The column names of the first record. Raises `UnusableFile`."""
     names = [name.strip().lstrip("\ufeff").lower() for name in header]
@@ -97,14 +62,28 @@ def row_of(fields: Mapping[str, str], region: str, users: frozenset[UUID]) -> Co
         raise Rejected(str(error)) from None
     if "\0" in "".join(fields.values()):
         raise Rejected("contains NUL")
-    tags = tuple(dict.fromkeys(tag.strip() for tag in fields.get("tags", "").split(";") if tag.strip()))
     return ContactRow(
         phone=phone,
-        name=fields.get("name", "").strip() or None,
-        tags=tags,
+        name=_name(fields.get("name", "").strip()),
+        tags=_tags(fields.get("tags", "")),
         owner_id=_owner(fields.get("owner_id", "").strip(), users),
         opted_out=_yes_or_no(fields.get("opted_out", "").strip().lower()),
     )
+
+
+def _name(text: str) -> str | None:
+    if len(text) > LONGEST_NAME:
+        raise Rejected(f"the name has more than {LONGEST_NAME} characters")
+    return text or None
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    tags = tuple(dict.fromkeys(tag.strip() for tag in text.split(";") if tag.strip()))
+    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
+        raise Rejected(f"more than {MOST_TAGS} tags, or one of more than {LONGEST_TAG} characters")
+    if any(SEPARATOR in tag for tag in tags):
+        raise Rejected("a tag contains a control character")
+    return tags
 
 
 def _owner(text: str, users: frozenset[UUID]) -> UUID | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.domain.contacts import ContactRow, PhoneTaken
+from conversations.domain.contacts import SEPARATOR, ContactRow, PhoneTaken
 from switchboard.runtime.refusals import NotFound
 
 COLUMNS = "id, phone, name, tags, owner_id, opted_out, created_at, updated_at"
@@ -21,7 +21,7 @@ on conflict (tenant_id, phone) do nothing returning {COLUMNS}
 GET = f"select {COLUMNS} from contacts where tenant_id = $1 and id = $2"
 LOCK = f"{GET} for update"
 SAVE = f"""
-update contacts set name = $3, tags = $4, owner_id = $5, opted_out = $6,
+update contacts set name = $3, tags = $4, owner_id = $5, opted_out = $6, phone = $7,
     opted_out_at = case when $6 then coalesce(opted_out_at, clock_timestamp()) end, updated_at = clock_timestamp()
 where tenant_id = $1 and id = $2 returning {COLUMNS}
 """
@@ -102,12 +102,12 @@ async def lock_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UU
 
 
 async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Contact) -> Contact:
-    """As it stands after the change. Raises `NotFound`."""
-    return _found(
-        await conn.fetchrow(
-            SAVE, tenant_id, contact.id, contact.name, contact.tags, contact.owner_id, contact.opted_out
-        )
-    )
+    """As it stands after the change. Raises `NotFound`, `PhoneTaken`."""
+    values = (contact.name, contact.tags, contact.owner_id, contact.opted_out, contact.phone)
+    try:
+        return _found(await conn.fetchrow(SAVE, tenant_id, contact.id, *values))
+    except asyncpg.UniqueViolationError:
+        raise PhoneTaken from None
 
 
 async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> None:
@@ -134,7 +134,7 @@ async def save_contacts(
         list(ids),
         [row.phone for row in rows],
         [row.name for row in rows],
-        ["\x1f".join(row.tags) for row in rows],
+        [SEPARATOR.join(row.tags) for row in rows],
         [row.owner_id for row in rows],
         [row.opted_out for row in rows],
     )

@@ -11,21 +11,18 @@ from conversations.actions.resolving import Decision, resolve_delivery
 from conversations.sending.recovery import recover
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import (
-    CampaignAudience,
     CampaignCancel,
     CampaignPause,
     CampaignResume,
-    CampaignRun,
     QuietHours,
     ReminderFire,
 )
 from switchboard.messaging.work import open_work
 from switchboard.testing import until
 
+from .campaigns import CAMPAIGN, campaign
 from .senders import sending
 from .world import ANNA, NOW, PHONE, STRANGER, World
-
-CAMPAIGN = UUID(int=900)
 
 
 async def test_a_message_goes_from_queued_to_delivered(world: World, redis_url: str) -> None:
@@ -135,7 +132,7 @@ async def test_a_campaign_reaches_each_phone_once_and_completes(world: World, re
     await world.call(ANNA, "POST", "/contacts", {"phone": phones[8], "opted_out": True})
 
     async with sending(world, redis_url):
-        await world.deliver(_campaign(phones=(*phones, *phones[:50], "nonsense", "+14155560000")))
+        await world.deliver(campaign(phones=(*phones, *phones[:50], "nonsense", "+14155560000")))
         completed = await until(lambda: world.published("campaign.completed"), within=30)
 
     by_status = await world.fetch("select status, reason, count(*) as n from deliveries group by 1, 2 order by 1, 2")
@@ -159,7 +156,7 @@ async def test_a_campaign_reaches_each_phone_once_and_completes(world: World, re
 async def test_a_paused_campaign_stops_within_a_second_and_goes_on_where_it_was(world: World, redis_url: str) -> None:
     phones = [f"+1415555{n:04}" for n in range(1, 401)]
     async with sending(world, redis_url, provider_rate=200):
-        await world.deliver(_campaign(phones=tuple(phones)))
+        await world.deliver(campaign(phones=tuple(phones)))
         await until(lambda: _sent_at_least(world, 50))
         await world.deliver(CampaignPause(campaign_id=CAMPAIGN, revision=1))
         await asyncio.sleep(0.3)  # what was attempted ends
@@ -178,7 +175,7 @@ async def test_a_paused_campaign_stops_within_a_second_and_goes_on_where_it_was(
 async def test_a_cancelled_campaign_says_of_everybody_what_they_got(world: World, redis_url: str) -> None:
     phones = [f"+1415555{n:04}" for n in range(1, 401)]
     async with sending(world, redis_url, provider_rate=100):
-        await world.deliver(_campaign(phones=tuple(phones)))
+        await world.deliver(campaign(phones=tuple(phones)))
         await until(lambda: _sent_at_least(world, 20))
         await world.deliver(CampaignCancel(campaign_id=CAMPAIGN, revision=1))
         await until(lambda: _all_settled(world, 400))
@@ -197,9 +194,9 @@ async def test_what_is_too_late_is_skipped_and_quiet_hours_wait(world: World, re
     clock = datetime.now(UTC).astimezone()
     quiet = QuietHours(**{"from": "00:00", "to": "23:59"})
     async with sending(world, redis_url):
-        await world.deliver(_campaign(phones=(PHONE,), not_after=clock - timedelta(seconds=1)))
+        await world.deliver(campaign(phones=(PHONE,), not_after=clock - timedelta(seconds=1)))
         await until(lambda: _statuses(world, ["skipped"]))
-        await world.deliver(_campaign(phones=(PHONE,), id_=UUID(int=901), quiet_hours=quiet))
+        await world.deliver(campaign(phones=(PHONE,), id_=UUID(int=901), quiet_hours=quiet))
         await until(
             lambda: world.fetch(
                 "select from deliveries where campaign_id = $1 and due_at > clock_timestamp() + interval '5 seconds'"
@@ -218,8 +215,8 @@ async def test_the_audience_may_be_tags_or_everybody(world: World, redis_url: st
     await world.call(STRANGER, "POST", "/contacts", {"phone": "+14155550109", "tags": ["a"]})
 
     async with sending(world, redis_url):
-        await world.deliver(_campaign(tags=("a", "b")))
-        await world.deliver(_campaign(all=True, id_=UUID(int=901)))
+        await world.deliver(campaign(tags=("a", "b")))
+        await world.deliver(campaign(all=True, id_=UUID(int=901)))
         await until(lambda: _expanded(world, 2))
 
     rows = await world.fetch("select campaign_id, count(*) as n from deliveries group by 1 order by 1")
@@ -228,7 +225,7 @@ async def test_the_audience_may_be_tags_or_everybody(world: World, redis_url: st
 
 async def test_who_got_a_campaign_is_listed_for_its_tenant(world: World, redis_url: str) -> None:
     async with sending(world, redis_url):
-        await world.deliver(_campaign(phones=("+14155550101", "+14155550000")))
+        await world.deliver(campaign(phones=("+14155550101", "+14155550000")))
         await until(lambda: world.published("campaign.completed"), within=10)
 
     path = f"/campaigns/{CAMPAIGN}/deliveries"
@@ -240,9 +237,9 @@ async def test_who_got_a_campaign_is_listed_for_its_tenant(world: World, redis_u
     assert (await world.call(STRANGER, "GET", path)).status == 404
 
 
-async def test_another_tenants_single_message_does_not_wait_behind_a_campaign(world: World, redis_url: str) -> None:
+async def test_another_tenants_single_message_does_not_wait_behind_acampaign(world: World, redis_url: str) -> None:
     async with sending(world, redis_url, provider_rate=200, tenant_rate=200):
-        await world.deliver(_campaign(phones=tuple(f"+1415555{n:04}" for n in range(1, 5001))))
+        await world.deliver(campaign(phones=tuple(f"+1415555{n:04}" for n in range(1, 5001))))
         await until(lambda: _sent_at_least(world, 100))
 
         before = await _count_sent(world)
@@ -250,24 +247,6 @@ async def test_another_tenants_single_message_does_not_wait_behind_a_campaign(wo
         await until(lambda: world.fetch("select from sandbox_messages where recipient = '+442071838750'"))
 
         assert await _count_sent(world) - before < 200  # less than the campaign sends in a second
-
-
-def _campaign(
-    *,
-    id_: UUID = CAMPAIGN,
-    phones: tuple[str, ...] | None = None,
-    tags: tuple[str, ...] | None = None,
-    all: bool | None = None,
-    **more: Any,
-) -> CampaignRun:
-    return CampaignRun(
-        campaign_id=id_,
-        user_id=ANNA.user_id,
-        name="Spring",
-        template="Hello {{name}}, {{ phone }}",
-        audience=CampaignAudience(phones=phones, tags=tags, all=all),
-        **more,
-    )
 
 
 async def _statuses(world: World, expected: list[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from conversations.actions.notifications import notify
 from conversations.domain.calls import NEWS, goes_forward
 from conversations.store import calls as store
 from switchboard.contracts.conversations import CallPlace, CallsCleanup, CallStatus
@@ -30,7 +31,7 @@ async def move_call(
     provider: str | None = None,
     provider_ref: str | None = None,
 ) -> bool:
-    """The call, its row locked, goes on to `status`. Whether that is news; then with history and event."""
+    """The call, its row locked, goes on to `status`. Whether that is news; then its history and its user know."""
     if not goes_forward(call.status, status):
         return False
     await store.save_call(work.conn, call.id, status, reason=reason, provider=provider, provider_ref=provider_ref)
@@ -42,7 +43,11 @@ async def move_call(
         scheduled_at=call.scheduled_at,
         status=status,
     )
-    await work.publish(event, tenant_id=call.tenant_id)
+    work.tenant_id = call.tenant_id
+    await work.publish(event)
+    if status in ("missed", "failed"):
+        title = f"Call with {call.contact_phone}: {status}"
+        await notify(work, call.user_id, "call", title, reason or "", subject_id=call.id)
     return True
 
 

@@ -9,10 +9,9 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
-from conversations.actions.notifications import notify
 from conversations.domain.keywords import opting
 from conversations.providers.protocol import Account, CallReceipt, Inbound, Receipt
-from conversations.sending.settlement import find_delivery, news_of, settle_quickly
+from conversations.sending.settlement import find_delivery, news_of, settle_failure, settle_quickly
 from conversations.store import inbound as store
 from conversations.store.appending import NewMessage, append_message
 from conversations.store.calls import find_locked_call
@@ -39,7 +38,10 @@ async def take_receipt(database: Database, account: Account, receipt: Receipt) -
         ref=receipt.ref,
         provider=account.provider,
     )
-    await settle_quickly(database, [news])
+    if receipt.status == "failed":
+        await settle_failure(database, row, news)
+    else:
+        await settle_quickly(database, [news])
 
 
 async def take_call_receipt(work: Work, account: Account, receipt: CallReceipt) -> None:
@@ -48,12 +50,9 @@ async def take_call_receipt(work: Work, account: Account, receipt: CallReceipt) 
     if call is None or not _may_speak_of(account, call.tenant_id):
         return
     work.tenant_id = call.tenant_id
-    moved = await move_call(
+    await move_call(
         work, call, receipt.status, reason=receipt.reason, provider=account.provider, provider_ref=receipt.ref
     )
-    if moved and receipt.status in ("missed", "failed"):
-        title = f"Call with {call.contact_phone}: {receipt.status}"
-        await notify(work, call.user_id, "call", title, receipt.reason or "", subject_id=call.id)
 
 
 def _may_speak_of(account: Account, tenant_id: UUID) -> bool:

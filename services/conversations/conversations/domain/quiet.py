@@ -10,19 +10,28 @@ import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
 UNKNOWN = "Etc/Unknown"
+SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @lru_cache(maxsize=65_536)
 def zone_of(phone: str, otherwise: str) -> ZoneInfo:
-    """Where the phone's owner most likely is: the zone of its country or area, else `otherwise`."""
-    zones = time_zones_for_number(phonenumbers.parse(phone, None))
-    for name in (*zones[:1], otherwise, "UTC"):
-        if name and name != UNKNOWN:
-            try:
-                return ZoneInfo(name)
-            except (ZoneInfoNotFoundError, ValueError):
-                continue
-    return ZoneInfo("UTC")
+    """Where the phone's owner most likely is: the zone of its country or area, else `otherwise`.
+
+    Of several that a number may be in, `otherwise` if it is one of them; else the one in their middle, west to east.
+    """
+    names = time_zones_for_number(phonenumbers.parse(phone, None))
+    given = _zone(otherwise)
+    if given is not None and otherwise in names:
+        return given
+    zones = sorted(filter(None, map(_zone, names)), key=lambda zone: (SOME_DAY.astimezone(zone).utcoffset(), zone.key))
+    return zones[len(zones) // 2] if zones else given or ZoneInfo("UTC")
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return None if name in ("", UNKNOWN) else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
 def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:

@@ -11,6 +11,8 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
@@ -137,10 +139,15 @@ async def _complaint(answer: aiohttp.ClientResponse) -> str:
 
 
 def _pause(header: str | None) -> float:
+    """Seconds, from either form of `Retry-After` (RFC 9110, 10.2.3)."""
     try:
-        return min(max(float(header or DEFAULT_PAUSE), 0.0), LONGEST_PAUSE)
+        asked = float(header or DEFAULT_PAUSE)
     except ValueError:
-        return DEFAULT_PAUSE
+        try:
+            asked = (parsedate_to_datetime(header or "") - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            asked = DEFAULT_PAUSE
+    return min(max(asked, 0.0), LONGEST_PAUSE) if asked == asked else DEFAULT_PAUSE
 
 
 def signature(token: str, url: str, form: list[tuple[str, str]]) -> bytes:

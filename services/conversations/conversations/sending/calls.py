@@ -8,7 +8,6 @@ from datetime import timedelta
 import structlog
 
 from conversations.actions.calls import CALLS, move_call
-from conversations.actions.notifications import notify
 from conversations.providers.protocol import NotSent, OutcomeUnknown, OutgoingCall
 from conversations.sending.accounts import Accounts
 from conversations.sending.claiming import new_holder
@@ -95,7 +94,4 @@ class CallPlacer:
             call = await store.find_locked_call(work.conn, claimed.id)
             if call is None:
                 return
-            moved = await move_call(work, call, status, reason=reason, provider=provider, provider_ref=ref)
-            if moved and status == "failed":
-                title = f"Call to {call.contact_phone} failed"
-                await notify(work, call.user_id, "call", title, reason or "", subject_id=call.id)
+            await move_call(work, call, status, reason=reason, provider=provider, provider_ref=ref)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
 from conversations.domain.quiet import quiet_until, zone_of
 from conversations.domain.templates import fields_of
-from conversations.sending.settlement import news_of, settle
+from conversations.sending.settlement import news_of, settle, tell_of_failure
 from conversations.store import deliveries as store
 from conversations.store.appending import NewMessage
 from conversations.store.appending_many import append_to_each
 from conversations.store.deliveries import Claimed, Lane
-from conversations.store.runs import Run, find_run
+from conversations.store.runs import Run, find_run, find_zone
 from switchboard.contracts.templates import filled_in
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.database import Database
 
 LEASE = timedelta(seconds=30)
+WORDS = {"opted_out": "the contact wants no messages", "too_late": "it would have come too late"}
 
 
 def new_holder(instance: str) -> str:
@@ -39,42 +40,48 @@ class Taken:
 async def take(database: Database, lane: Lane, limit: int, *, holder: str) -> Taken:
     """Claim of the lane in one transaction, with all that follows from it before the first byte is sent."""
     async with open_work(database, tenant_id=lane.tenant_id) as work:
-        claimed = await store.claim(work.conn, lane, limit, holder=holder, lease=LEASE)
+        claimed = await store.claim(work.conn, lane, limit, holder=f"{holder}/{uuid4().hex[:8]}", lease=LEASE)
         if not claimed:
             return Taken([], 0)
         run = await find_run(work.conn, lane.campaign_id) if lane.campaign_id else None
-        to_send = await _sort_out(work, claimed, run, holder)
+        to_send = await _sort_out(work, claimed, run)
         return Taken(await _in_conversations(work, to_send, run), len(claimed))
 
 
-async def _sort_out(work: Work, claimed: list[Claimed], run: Run | None, holder: str) -> list[Claimed]:
+async def _sort_out(work: Work, claimed: list[Claimed], run: Run | None) -> list[Claimed]:
     """Those that may be sent now; the others are skipped or put off."""
     now = datetime.now(UTC)
-    skipped = {row.id: reason for row in claimed if (reason := _reason_to_skip(row, now))}
+    skipped = {row.id: reason for row in claimed if (reason := _reason_to_skip(row))}
     if skipped:
         rows = [row for row in claimed if row.id in skipped]
         await settle(work, [news_of(r, "skipped", source=work.source, reason=skipped[r.id]) for r in rows])
-    quiet = {row.id: until for row in claimed if row.id not in skipped and (until := _quiet(row, run, now))}
+        for row in rows:
+            await tell_of_failure(work, row, WORDS[skipped[row.id]])
+    left = [row for row in claimed if row.id not in skipped]
+    quiet = await _quiet(work, left, run, now)
     if quiet:
-        rows_off = [(row_id, until - now, True) for row_id, until in quiet.items()]
-        await store.release(work.conn, rows_off, holder=holder)
-    return [row for row in claimed if row.id not in skipped and row.id not in quiet]
+        off = [(row.id, row.holder, quiet[row.id] - now, True) for row in left if row.id in quiet]
+        await store.release(work.conn, off)
+    return [row for row in left if row.id not in quiet]
 
 
-def _reason_to_skip(row: Claimed, now: datetime) -> str | None:
+def _reason_to_skip(row: Claimed) -> str | None:
     if row.opted_out:
         return "opted_out"
-    if row.not_after is not None and now > row.not_after:
-        return "too_late"
-    return None
+    return "too_late" if row.too_late else None
 
 
-def _quiet(row: Claimed, run: Run | None, now: datetime) -> datetime | None:
+async def _quiet(work: Work, rows: list[Claimed], run: Run | None, now: datetime) -> dict[UUID, datetime]:
+    """Those whose recipients have quiet hours now, and until when."""
     if run is None or run.quiet_hours is None:
-        return None
-    zone = zone_of(row.contact_phone, run.time_zone or "UTC")
-    hours = run.quiet_hours
-    return quiet_until(now, zone, time.fromisoformat(hours["from"]), time.fromisoformat(hours["to"]))
+        return {}
+    home = await find_zone(work.conn, run)
+    begins, ends = (time.fromisoformat(run.quiet_hours[word]) for word in ("from", "to"))
+    return {
+        row.id: until
+        for row in rows
+        if (until := quiet_until(now, zone_of(row.contact_phone, home), begins, ends)) is not None
+    }
 
 
 async def _in_conversations(work: Work, rows: list[Claimed], run: Run | None) -> list[Claimed]:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from conversations.actions.notifications import notify
 from conversations.domain.campaigns import counts_of, unsettled
-from conversations.sending.settlement import settle_by_id
+from conversations.sending.settlement import news_of, settle
 from conversations.store import progress as store
+from conversations.store.deliveries import find_deliveries
 from conversations.store.runs import Run
 from switchboard.contracts.conversations import CampaignCompleted, CampaignCounts, CampaignProgress
 from switchboard.messaging.work import Work, open_work
@@ -16,7 +17,7 @@ from switchboard.runtime.loops import Loop, repeat
 
 EVERY = timedelta(seconds=1)
 LOOK_SECONDS = 0.25
-CHUNK = 5000
+CHUNK = 20_000
 
 
 def progressing(database: Database) -> Loop:
@@ -44,8 +45,8 @@ async def look_at_one(database: Database, *, every: timedelta = EVERY) -> bool:
 
 async def _skip_rest(work: Work, run: Run) -> None:
     await store.skip_pending(work.conn, run.id, CHUNK)
-    for delivery_id in await store.list_pending_with_message(work.conn, run.id, 100):
-        await settle_by_id(work, delivery_id, "skipped", reason="cancelled")
+    begun = await find_deliveries(work.conn, await store.lock_pending_with_message(work.conn, run.id, 500))
+    await settle(work, [news_of(row, "skipped", source=work.source, reason="cancelled") for row in begun])
 
 
 async def _tell(work: Work, run: Run) -> None:

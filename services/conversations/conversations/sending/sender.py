@@ -15,7 +15,7 @@ from conversations.providers.protocol import Account, NotSent, OutcomeUnknown, O
 from conversations.sending import claiming
 from conversations.sending.accounts import Accounts
 from conversations.sending.pace import Pace
-from conversations.sending.settlement import news_of, settle_quickly, tell_of_failure
+from conversations.sending.settlement import news_of, settle_failure, settle_quickly
 from conversations.sending.together import Together
 from conversations.store import deliveries as store
 from conversations.store.deliveries import Claimed, Lane, News
@@ -164,7 +164,7 @@ class Sender:
     async def _deliver(self, row: Claimed, account: Account) -> None:
         """One delivery, from mark to settlement. Whatever goes wrong in between is the lease's to mend."""
         try:
-            if not await self._marking.do((row.id, account.provider)):
+            if not await self._marking.do((row.id, row.holder, account.provider)):
                 await self._put_back(row, timedelta(), uncounted=True)
                 return
             await self._attempt(row, account)
@@ -191,8 +191,10 @@ class Sender:
     async def _refused(self, row: Claimed, refusal: NotSent) -> None:
         if refusal.again and row.attempts < MOST_ATTEMPTS:
             await self._put_back(row, _backoff(row.attempts), uncounted=False)
-        elif await self._news(row, "failed", reason=str(refusal)):
-            await tell_of_failure(self._database, row, str(refusal))
+        else:
+            self._checkpoint("before_settling")
+            news = news_of(row, "failed", source=self._database.service, reason=str(refusal))
+            await settle_failure(self._database, row, news)
 
     async def _unknown(self, row: Claimed, account: Account, reason: str) -> None:
         """Who takes keys is asked again; for others, asking again might send twice."""
@@ -215,12 +217,12 @@ class Sender:
 
     async def _put_back(self, row: Claimed, pause: timedelta, *, uncounted: bool) -> None:
         async with self._database.connection() as conn:
-            await store.release(conn, [(row.id, pause, uncounted)], holder=self._holder)
+            await store.release(conn, [(row.id, row.holder, pause, uncounted)])
 
-    async def _mark(self, marks: Sequence[tuple[UUID, str]]) -> list[bool]:
+    async def _mark(self, marks: Sequence[tuple[UUID, str, str]]) -> list[bool]:
         async with self._database.connection() as conn:
-            marked = await store.mark_attempting(conn, marks, holder=self._holder, lease=claiming.LEASE)
-        return [delivery_id in marked for delivery_id, _ in marks]
+            marked = await store.mark_attempting(conn, marks, lease=claiming.LEASE)
+        return [(delivery_id, holder) in marked for delivery_id, holder, _ in marks]
 
     async def _settle(self, news: Sequence[News]) -> list[bool]:
         self._checkpoint("before_settling")

@@ -58,12 +58,17 @@ async def settle_quickly(database: Database, news: Sequence[News]) -> set[UUID]:
     return moved
 
 
-async def tell_of_failure(database: Database, row: Claimed, reason: str) -> None:
-    """A single message that can't be sent is something its user must know."""
-    if row.campaign_id is not None or row.message_id is None:
-        return
+async def settle_failure(database: Database, row: Claimed | Delivery, news: News) -> None:
+    """Failed; its user learns of it in the same transaction."""
     async with open_work(database, tenant_id=row.tenant_id) as work:
-        title = f"Message to {row.contact_phone} was not sent"
+        if await settle(work, [news]):
+            await tell_of_failure(work, row, news.reason or "")
+
+
+async def tell_of_failure(work: Work, row: Claimed | Delivery, reason: str) -> None:
+    """A single message that doesn't arrive is something its user must know. Of campaigns, the audit tells."""
+    if row.campaign_id is None and row.message_id is not None:
+        title = f"Message to {row.contact_phone} was not delivered"
         await notify(work, row.user_id, "system", title, reason, subject_id=row.message_id)
 
 

@@ -21,12 +21,14 @@ PLACE = b'"seq":-1,'
 _APPEND = """
 with conversation as (
     insert into conversations as c
-        (id, tenant_id, user_id, contact_phone, last_seq, read_seq, unread, created_at, updated_at)
-    values ($1, $2, $3, $4, 1, ($6 = 'out')::int, ($6 = 'in')::int, $11, $11)
+        (id, tenant_id, user_id, contact_phone, last_seq, read_seq, unread, created_at, updated_at, wrote_at)
+    values ($1, $2, $3, $4, 1, ($6 = 'out')::int, ($6 = 'in')::int, $11, $11,
+            case when $6 = 'out' then $11::timestamptz end)
     on conflict (user_id, contact_phone) do update set
         last_seq = c.last_seq + 1,
         unread = c.unread + ($6 = 'in')::int,
-        updated_at = greatest(c.updated_at, $11)
+        updated_at = greatest(c.updated_at, $11),
+        wrote_at = case when $6 = 'out' then greatest(c.wrote_at, $11) else c.wrote_at end
     where c.tenant_id = $2
     returning id, last_seq
 ), contact as (

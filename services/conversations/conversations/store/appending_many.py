@@ -20,10 +20,12 @@ with new as materialized (
           event_id, exchange, routing_key, type, subject, before, after)
     order by phone
 ), conversation as (
-    insert into conversations as c (id, tenant_id, user_id, contact_phone, last_seq, read_seq, created_at, updated_at)
-    select conversation_id, $1, user_id, phone, 1, 1, created_at, created_at from new
+    insert into conversations as c
+        (id, tenant_id, user_id, contact_phone, last_seq, read_seq, created_at, updated_at, wrote_at)
+    select conversation_id, $1, user_id, phone, 1, 1, created_at, created_at, created_at from new
     on conflict (user_id, contact_phone) do update set
-        last_seq = c.last_seq + 1, updated_at = greatest(c.updated_at, excluded.updated_at)
+        last_seq = c.last_seq + 1, updated_at = greatest(c.updated_at, excluded.updated_at),
+        wrote_at = greatest(c.wrote_at, excluded.wrote_at)
     where c.tenant_id = $1
     returning id, user_id, contact_phone, last_seq
 ), placed as (

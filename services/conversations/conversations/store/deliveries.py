@@ -39,7 +39,7 @@ with due as (
         lease_until = clock_timestamp() + $4::interval
     from due where d.id = due.id
     returning d.id, d.tenant_id, d.campaign_id, d.user_id, d.contact_phone, d.channel, d.body, d.message_id, d.seq,
-              d.attempts, d.not_after
+              d.attempts, coalesce(d.not_after < clock_timestamp(), false) as too_late, d.holder
 )
 select claimed.*, coalesce(k.opted_out, false) as opted_out, k.name as contact_name
 from claimed left join contacts k on k.tenant_id = claimed.tenant_id and k.phone = claimed.contact_phone
@@ -49,22 +49,23 @@ CLAIM_SINGLES = _CLAIM.format(lane="lane = 0 and tenant_id = $1")
 CLAIM_CAMPAIGN = _CLAIM.format(
     lane="lane = 1 and campaign_id = $1 and exists (select from campaign_runs where id = $1 and status = 'running')"
 )
-# What changed between claim and call counts: a pause, a cancellation, a STOP.
+# What changed between claim and call counts: a pause, a cancellation, a STOP, the time.
 MARK_ATTEMPTING = """
 update deliveries d set attempting_at = clock_timestamp(), lease_until = clock_timestamp() + $4::interval,
     provider = n.provider
-from unnest($1::uuid[], $2::text[]) as n (id, provider)
-where d.id = n.id and d.holder = $3 and d.status = 'sending'
+from unnest($1::uuid[], $2::text[], $3::text[]) as n (id, holder, provider)
+where d.id = n.id and d.holder = n.holder and d.status = 'sending'
+  and (d.not_after is null or d.not_after >= clock_timestamp())
   and (d.campaign_id is null
        or exists (select from campaign_runs r where r.id = d.campaign_id and r.status = 'running'))
   and not exists (select from contacts k where k.tenant_id = d.tenant_id and k.phone = d.contact_phone and k.opted_out)
-returning d.id
+returning d.id, d.holder
 """
 RELEASE = """
 update deliveries d set status = 'pending', holder = null, lease_until = null, attempting_at = null,
     attempts = d.attempts - n.uncounted::int, due_at = clock_timestamp() + n.pause
-from unnest($1::uuid[], $2::interval[], $3::boolean[]) as n (id, pause, uncounted)
-where d.id = n.id and d.holder = $4 and d.status = 'sending'
+from unnest($1::uuid[], $2::text[], $3::interval[], $4::boolean[]) as n (id, holder, pause, uncounted)
+where d.id = n.id and d.holder = n.holder and d.status = 'sending'
 """
 LINK = """
 update deliveries d set conversation_id = n.conversation_id, message_id = n.message_id, seq = n.seq, body = n.body
@@ -158,7 +159,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A delivery that this process holds."""
+    """A delivery that this process holds. `holder`: of this one claim; whoever claims it anew is another."""
 
     id: UUID
     tenant_id: UUID
@@ -170,7 +171,8 @@ class Claimed:
     message_id: UUID | None
     seq: int | None
     attempts: int
-    not_after: datetime | None
+    too_late: bool
+    holder: str
     opted_out: bool
     contact_name: str | None
 
@@ -238,18 +240,17 @@ async def claim(conn: asyncpg.Connection, lane: Lane, limit: int, *, holder: str
 
 
 async def mark_attempting(
-    conn: asyncpg.Connection, marks: Sequence[tuple[UUID, str]], *, holder: str, lease: timedelta
-) -> set[UUID]:
-    """(delivery, provider) whose call is made next. Those not answered must not be made."""
-    marks = sorted(marks)
-    rows = await conn.fetch(MARK_ATTEMPTING, [m[0] for m in marks], [m[1] for m in marks], holder, lease)
-    return {row["id"] for row in rows}
+    conn: asyncpg.Connection, marks: Sequence[tuple[UUID, str, str]], *, lease: timedelta
+) -> set[tuple[UUID, str]]:
+    """(delivery, holder, provider) whose call is made next. Of those not in the answer it must not be made."""
+    columns = [list(column) for column in zip(*sorted(marks), strict=True)]
+    rows = await conn.fetch(MARK_ATTEMPTING, *columns, lease)
+    return {(row["id"], row["holder"]) for row in rows}
 
 
-async def release(conn: asyncpg.Connection, rows: Sequence[tuple[UUID, timedelta, bool]], *, holder: str) -> None:
-    """Back to the queue: (delivery, for how long, whether this attempt doesn't count)."""
-    rows = sorted(rows)
-    await conn.execute(RELEASE, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], holder)
+async def release(conn: asyncpg.Connection, rows: Sequence[tuple[UUID, str, timedelta, bool]]) -> None:
+    """Back to the queue: (delivery, holder, for how long, whether this attempt doesn't count)."""
+    await conn.execute(RELEASE, *(list(column) for column in zip(*sorted(rows), strict=True)))
 
 
 async def link_messages(conn: asyncpg.Connection, links: Sequence[tuple[UUID, UUID, UUID, int, str]]) -> None:

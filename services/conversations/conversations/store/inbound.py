@@ -10,14 +10,18 @@ ADD = """
 insert into inbound_messages (provider, provider_ref, tenant_id) values ($1, $2, $3) on conflict do nothing returning 1
 """
 # For the installation's own number, which tenants share: who wrote to this phone last.
-FIND_TENANT = "select tenant_id from conversations where contact_phone = $1 order by updated_at desc limit 1"
+FIND_TENANT = """
+select tenant_id from conversations where contact_phone = $1
+order by wrote_at desc nulls last, updated_at desc limit 1
+"""
 # The contact's owner, else the user who wrote last, else the tenant's owner.
 FIND_RECEIVER = """
 select coalesce(
     (select k.owner_id from contacts k join users u on u.id = k.owner_id and u.tenant_id = $1 and not u.disabled
      where k.tenant_id = $1 and k.phone = $2),
-    (select c.user_id from conversations c where c.tenant_id = $1 and c.contact_phone = $2
-     order by c.updated_at desc limit 1),
+    (select c.user_id from conversations c left join users u on u.id = c.user_id
+     where c.tenant_id = $1 and c.contact_phone = $2 and u.disabled is not true
+     order by c.wrote_at desc nulls last, c.updated_at desc limit 1),
     (select id from users where tenant_id = $1 and role = 'owner' order by disabled, id limit 1))
 """
 

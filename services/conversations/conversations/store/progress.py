@@ -22,12 +22,16 @@ update campaign_runs set counts = $2, status = $3, dirty = $4, progress_at = clo
 where id = $1
 """
 SKIP_PENDING = """
-with due as (select id from deliveries where campaign_id = $1 and status = 'pending' limit $2 for update skip locked)
+with due as (
+    select id from deliveries where campaign_id = $1 and status = 'pending' and message_id is null
+    limit $2 for update skip locked
+)
 update deliveries d set status = 'skipped', reason = 'cancelled', settled_at = clock_timestamp()
-from due where d.id = due.id and d.message_id is null
+from due where d.id = due.id
 """
-LIST_PENDING_WITH_MESSAGE = """
-select id from deliveries where campaign_id = $1 and status = 'pending' and message_id is not null limit $2
+LOCK_PENDING_WITH_MESSAGE = """
+select id from deliveries where campaign_id = $1 and status = 'pending' and message_id is not null
+limit $2 for update skip locked
 """
 
 
@@ -53,6 +57,6 @@ async def skip_pending(conn: asyncpg.Connection, run_id: UUID, limit: int) -> No
     await conn.execute(SKIP_PENDING, run_id, limit)
 
 
-async def list_pending_with_message(conn: asyncpg.Connection, run_id: UUID, limit: int) -> list[UUID]:
+async def lock_pending_with_message(conn: asyncpg.Connection, run_id: UUID, limit: int) -> list[UUID]:
     """Those that were put off after their message was written."""
-    return [row["id"] for row in await conn.fetch(LIST_PENDING_WITH_MESSAGE, run_id, limit)]
+    return [row["id"] for row in await conn.fetch(LOCK_PENDING_WITH_MESSAGE, run_id, limit)]

@@ -28,6 +28,15 @@ id, tenant_id, user_id, name, channel, template, audience, time_zone, not_after,
 status, expanded_to, expanded, counts, progress_at
 """
 
+REOPEN = """
+update campaign_runs set status = case when status = 'completed' then 'running' else status end, dirty = true
+where id = $1
+"""
+FIND_ZONE = """
+select time_zone from users where tenant_id = $1 and time_zone is not null and (id = $2 or role = 'owner')
+order by id = $2 desc, id limit 1
+"""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -90,5 +99,11 @@ async def find_run_of(conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -
 
 
 async def reopen(conn: asyncpg.Connection, run_id: UUID) -> None:
-    """A completed run goes on: one of its recipients is sent to again."""
-    await conn.execute("update campaign_runs set status = 'running' where id = $1 and status = 'completed'", run_id)
+    """One of its recipients is pending again: a completed run goes on, a cancelled one skips it."""
+    await conn.execute(REOPEN, run_id)
+
+
+async def find_zone(conn: asyncpg.Connection, run: Run) -> str:
+    """Where the campaign is at home: as it says itself, else as its creator or the tenant's owner does, else UTC."""
+    zone: str | None = run.time_zone or await conn.fetchval(FIND_ZONE, run.tenant_id, run.user_id)
+    return zone or "UTC"

@@ -1,0 +1,31 @@
+"""Campaigns as the scheduler commands them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from switchboard.contracts.conversations import CampaignAudience, CampaignRun
+
+from .world import ANNA
+
+CAMPAIGN = UUID(int=900)
+
+
+def campaign(
+    *,
+    id_: UUID = CAMPAIGN,
+    phones: tuple[str, ...] | None = None,
+    tags: tuple[str, ...] | None = None,
+    all: bool | None = None,
+    template: str = "Hello {{name}}, {{ phone }}",
+    **more: Any,
+) -> CampaignRun:
+    return CampaignRun(
+        campaign_id=id_,
+        user_id=ANNA.user_id,
+        name="Spring",
+        template=template,
+        audience=CampaignAudience(phones=phones, tags=tags, all=all),
+        **more,
+    )

@@ -1,7 +1,7 @@
 """Who may do what on the broker: one user per service, writing only the events that are its own.
 
-Every service declares every queue of the product, so all may configure; what they may publish to the
-events' exchange is held to the types of their own contracts by topic permissions.
+Every service declares every queue of the product, so all may configure; what they may publish to the exchanges of
+events and of commands is held to the types of their own by topic permissions.
 """
 
 import base64
@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from switchboard.contracts.consumers import SUBSCRIPTIONS
-from switchboard.contracts.message import Event, registered
-from switchboard.messaging.routing import EVENTS
+from switchboard.contracts.consumers import SUBSCRIPTIONS, publisher_of
+from switchboard.contracts.message import registered
+from switchboard.messaging.routing import COMMANDS, EVENTS, exchange_of
 
 SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIONS} | {"scheduler"}))
 OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"
@@ -26,18 +26,20 @@ def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[st
         "users": [_user(name, password, name == admin) for name, password in passwords.items()],
         "permissions": [{"user": name, "vhost": vhost, **_permissions(name, admin)} for name in passwords],
         "topic_permissions": [
-            {"user": name, "vhost": vhost, "exchange": EVENTS, "write": own_events(name), "read": ".*"}
+            {"user": name, "vhost": vhost, "exchange": exchange, "write": own_keys(name, exchange), "read": ".*"}
             for name in passwords
             if name != admin
+            for exchange in (EVENTS, COMMANDS)
         ],
     }
 
 
-def own_events(service: str) -> str:
-    """The routing keys a service may publish with, as a regular expression."""
-    owner = f"switchboard.contracts.{service}"
-    types = [t for t, cls in sorted(registered().items()) if issubclass(cls, Event) and cls.__module__ == owner]
-    return rf"^({'|'.join(t.replace('.', '[.]') for t in types)})\." if types else "^$"
+def own_keys(service: str, exchange: str) -> str:
+    """The routing keys that a service may publish with to that exchange, as a regular expression."""
+    own = (cls for cls in registered().values() if publisher_of(cls) == service and exchange_of(cls) == exchange)
+    types = sorted(cls.type.replace(".", "[.]") for cls in own)
+    end = r"\." if exchange == EVENTS else "$"
+    return rf"^({'|'.join(types)}){end}" if types else "^$"
 
 
 def _user(name: str, password: str, admin: bool) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,10 +20,11 @@ import socketio
 from rich.console import Console
 from rich.markup import escape
 
+from switchboard.local.place import REPOSITORY
 from switchboard.local.stack import Stack
 from switchboard.local.status import Row, rows
 
-SAMPLES = Path("services/conversations/samples/conversations")
+SAMPLES = REPOSITORY / "services" / "conversations" / "samples" / "conversations"
 OLD_USERS = tuple(folder.name for folder in SAMPLES.iterdir()) if SAMPLES.is_dir() else ()
 PHONES = ("+14155550132", "+14155550147")
 EVENT_SECONDS = 15.0
@@ -84,7 +84,7 @@ class Tour:
         await self._wait(f"session.ready at {name}", lambda heard: any(g == name for g, _, _ in heard))
 
     async def _migrate(self, tenant: str, user: str) -> None:
-        self._title("Migrate", f"the original's conversation files in {SAMPLES}")
+        self._title("Migrate", f"the original's conversation files in {SAMPLES.relative_to(REPOSITORY)}")
         with tempfile.NamedTemporaryFile("w", suffix=".json") as users:
             json.dump(dict.fromkeys(OLD_USERS, user), users)
             users.flush()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Annotated
 
 import orjson
 import typer
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 from rich.table import Table
 
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.dead_letters import DeadLetters, TooOld
+from switchboard.runtime.outage import Outage
+from switchboard.runtime.settings import AmqpUrl, load
 
 app = typer.Typer(no_args_is_help=True)
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
@@ -26,7 +29,9 @@ Every = Annotated[bool, typer.Option("--all", help="All of the subscription.")]
 
 
 class _BrokerSettings(BaseSettings):
-    amqp_url: str
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
+
+    amqp_url: AmqpUrl
 
 
 @dead_letters.command("list")
@@ -96,11 +101,14 @@ def discard(subscription: Which, id: One = None, all: Every = False) -> None:
 
 @asynccontextmanager
 async def _open() -> AsyncIterator[DeadLetters]:
-    broker = Broker(_BrokerSettings().amqp_url, "operator")
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of a broker that is away beside our own words
+    broker = Broker(load(_BrokerSettings).amqp_url, "operator")
     try:
         yield DeadLetters(broker)
     except (LookupError, TooOld) as refused:
         raise typer.BadParameter(str(refused)) from refused
+    except Outage as outage:
+        raise SystemExit(f"dead-letters: the broker does not answer: {outage}") from None
     finally:
         await broker.close()
 

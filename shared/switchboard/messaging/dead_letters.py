@@ -141,7 +141,9 @@ class DeadLetters:
             queue = subscription.queues()[0]
         else:
             if datetime.now(UTC) - envelope.time > SAFE_AGE and not force:
-                raise TooOld(f"{envelope.id} is of {envelope.time:%Y-%m-%d}")
+                raise TooOld(
+                    f"{envelope.id} is of {envelope.time:%Y-%m-%d}, and inboxes may have forgotten it: --force"
+                )
             if subscription.ordered:
                 queue = subscription.queues()[partition_of(envelope.subject, subscription.partitions)]
         headers = {

@@ -1,0 +1,131 @@
+"""What an operator does with dead letters, by the commands themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import aio_pika
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from switchboard.contracts.auth import TrialSweep
+from switchboard.contracts.consumers import SUBSCRIPTIONS
+from switchboard.contracts.envelope import Envelope
+from switchboard.messaging.commands import app
+from switchboard.messaging.routing import COMMANDS
+from switchboard.messaging.topology import declare_topology
+
+QUEUE = "auth.commands"
+
+
+async def command(amqp_url: str, *words: str) -> Result:
+    """`bin/switchboard dead-letters WORDS`, within this process."""
+    runner = CliRunner(env={"AMQP_URL": amqp_url, "COLUMNS": "200"})
+    return await asyncio.to_thread(runner.invoke, app, ["dead-letters", *words])
+
+
+def sweep(age: timedelta = timedelta()) -> tuple[UUID, bytes]:
+    """The id and the body of a command of that age."""
+    envelope = Envelope(uuid4(), "scheduler", TrialSweep.type, TrialSweep().subject, datetime.now(UTC) - age, {})
+    return envelope.id, envelope.encode()
+
+
+async def park(amqp_url: str, *bodies: bytes) -> None:
+    """As the broker would: rejected by a consumer, and so dead-lettered."""
+    connection = await aio_pika.connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        await declare_topology(channel, SUBSCRIPTIONS)
+        commands = await channel.get_exchange(COMMANDS)
+        queue = await channel.get_queue(QUEUE)
+        for body in bodies:
+            await commands.publish(aio_pika.Message(body, message_id=uuid4().hex), TrialSweep.type)
+            message = await queue.get(timeout=10)
+            assert message is not None
+            await message.reject()
+        while (await waiting(channel, f"{QUEUE}.dead")) < len(bodies):
+            await asyncio.sleep(0.01)
+
+
+async def waiting(channel: aio_pika.abc.AbstractChannel, queue: str) -> int:
+    return (await channel.declare_queue(queue, passive=True)).declaration_result.message_count or 0
+
+
+async def counts(amqp_url: str) -> tuple[int, int]:
+    """Those that wait in the subscription's queue, and its dead letters."""
+    connection = await aio_pika.connect(amqp_url)
+    async with connection, connection.channel() as channel:
+        return await waiting(channel, QUEUE), await waiting(channel, f"{QUEUE}.dead")
+
+
+async def test_dead_letters_are_listed_shown_and_discarded_by_their_ids(amqp_url: str) -> None:
+    event_id, body = sweep()
+    await park(amqp_url, body, b"{not json")
+
+    listed = await command(amqp_url, "list")
+    shown = orjson.loads((await command(amqp_url, "show", QUEUE, "--json")).stdout)
+    discarded = await command(amqp_url, "discard", QUEUE, "--id", shown[1]["id"])
+
+    assert [line.split()[-2] for line in listed.stdout.splitlines() if QUEUE in line] == ["2"]
+    assert [(letter["subscription"], letter["reason"]) for letter in shown] == [(QUEUE, "broker: rejected")] * 2
+    assert orjson.loads(shown[0]["body"])["id"] == str(event_id)
+    assert shown[1]["body"] == "{not json"
+    assert (discarded.exit_code, discarded.stdout) == (0, "1 discarded\n")
+    assert await counts(amqp_url) == (0, 1)
+
+
+async def test_one_older_than_inboxes_remember_is_replayed_only_by_force(amqp_url: str) -> None:
+    await park(amqp_url, sweep(age=timedelta(days=26))[1])
+
+    refused = await command(amqp_url, "replay", QUEUE, "--all")
+    assert await counts(amqp_url) == (0, 1)
+    forced = await command(amqp_url, "replay", QUEUE, "--all", "--force")
+
+    assert refused.exit_code == 2
+    assert "--force" in refused.stderr
+    assert (forced.exit_code, forced.stdout) == (0, "1 replayed\n")
+    assert await counts(amqp_url) == (1, 0)
+
+
+async def test_a_younger_one_is_replayed_without(amqp_url: str) -> None:
+    await park(amqp_url, sweep(age=timedelta(days=24))[1])
+
+    assert (await command(amqp_url, "replay", QUEUE, "--all")).stdout == "1 replayed\n"
+
+    assert await counts(amqp_url) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["replay", QUEUE], "give --id or --all"),
+        (["discard", "nobody.commands", "--all"], "no subscription 'nobody.commands'"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_in_words(amqp_url: str, words: list[str], complaint: str) -> None:
+    refused = await command(amqp_url, *words)
+
+    assert refused.exit_code == 2
+    assert complaint in refused.stderr
+
+
+def test_a_missing_setting_and_a_broker_that_is_away_are_told_in_one_line() -> None:
+    unset = alone(AMQP_URL="")
+    away = alone(AMQP_URL="amqp://guest:guest@127.0.0.1:1/")
+
+    assert (unset.returncode, unset.stderr) == (2, "cannot start: AMQP_URL is missing\n")
+    assert away.returncode == 1
+    assert away.stderr.startswith("dead-letters: the broker does not answer")
+    assert away.stderr.count("\n") == 1
+
+
+def alone(**environment: str) -> subprocess.CompletedProcess[str]:
+    """`bin/switchboard dead-letters list` as a process of its own, away from any stack."""
+    command = [sys.executable, "-m", "switchboard.operator", "dead-letters", "list"]
+    environment = {**os.environ, "SWITCHBOARD_ENV_DIR": "/nowhere", **environment}
+    return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

@@ -6,7 +6,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test test-all e2e check format schemas docs bench
+.PHONY: help setup up down status logs demo test test-all test-compose e2e check format schemas docs bench
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -38,6 +38,9 @@ test-all: setup ## the slow ones too: faults, soak, end to end
 
 e2e: setup ## what a user sees, on private servers or at the gateways SWITCHBOARD_URLS (comma-separated)
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
+
+test-compose: setup ## docker-compose.yml, for real: wants Docker with Compose
+	@$(PY) -m pytest -q infra/tests/test_compose.py $(ARGS)
 
 check: setup ## format, lint, types, and who may import whom
 	@$(PY) -m ruff format --check .

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from switchboard.local.databases import url_for
-from switchboard.local.place import Place, write_private
+from switchboard.local.place import write_private
 from switchboard.local.secrets import Secrets
-from switchboard.local.servers import Servers
 from switchboard.local.services import BEHIND, GATEWAY, SERVICES, Instance, Service
 
 SERVER_SETTINGS = (
@@ -49,11 +50,25 @@ def is_setting(name: str) -> bool:
     return is_passed_on(name) or name in SERVER_SETTINGS or name in OWN or name in ADDRESS_LISTS
 
 
+class Addresses(Protocol):
+    """Where the four servers are, and as whom to go there."""
+
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def redis_url(self) -> str: ...
+    @property
+    def store_settings(self) -> dict[str, str]: ...
+    @property
+    def amqp_url(self) -> str: ...
+    def amqp_url_of(self, service: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class Environment:
     """What every process of one stack is told. `given`: settings of whoever starts it."""
 
-    servers: Servers
+    servers: Addresses
     secrets: Secrets
     instances: tuple[Instance, ...]
     given: Mapping[str, str] = field(default_factory=dict)
@@ -81,12 +96,12 @@ class Environment:
             settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_public_keys)
         return settings | self._of_servers(service)
 
-    def write(self, place: Place) -> None:
+    def write(self, directory: Path) -> None:
         """`<service>.env` for the operator's commands."""
         for service in SERVICES:
             lines = [f"{name}={value}\n" for name, value in sorted(self.of_service(service).items())]
-            write_private(place.env / f"{service.name}.env", "".join(lines))
-        write_private(place.env / "messaging.env", f"AMQP_URL={self.servers.amqp_url}\n")
+            write_private(directory / f"{service.name}.env", "".join(lines))
+        write_private(directory / "messaging.env", f"AMQP_URL={self.servers.amqp_url}\n")
 
     def _of_servers(self, service: Service) -> dict[str, str]:
         settings: dict[str, str] = {}

@@ -24,7 +24,7 @@ HEALTHY_WITHIN = 120.0
 
 def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
     """Starts a set of servers, announces them in `directory`, and keeps them until told, or that process's exit."""
-    with _place(directory) as place:
+    with throwaway_place(directory) as place:
         servers = Servers(place, Ports.of(place.root), Secrets.of(place.secrets))
         supervisor = Supervisor.of(place, servers.ports, servers.secrets)
         supervisor.write(servers.prepare())
@@ -39,7 +39,7 @@ def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
 
     A sign-in provider called `mock` is set at a free port; nobody listens there until a test starts one.
     """
-    with _place(directory) as place:
+    with throwaway_place(directory) as place:
         provider = f"http://127.0.0.1:{Ports.of(place.root).get('sign-in-provider')}"
         stack = Stack.at(place, _provider_settings(provider) | _without_servers(os.environ))
         stack.up(_tell)
@@ -49,7 +49,7 @@ def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
 
 
 @contextmanager
-def _place(directory: Path) -> Iterator[Place]:
+def throwaway_place(directory: Path) -> Iterator[Place]:
     """Nothing runs there before, and nothing is left there after."""
     place = Place(directory.resolve(), throwaway=True)
     with ended_by_signals():

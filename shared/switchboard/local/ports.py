@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 # Below the range from which Linux takes the ports of outgoing connections: a connection
 # of somebody else's can't take the port of a server that is just restarting.
 FREE_PORTS = range(20_000, 32_000)
@@ -34,6 +32,8 @@ def require_free(port: int, setting: str) -> None:
 
 
 def _by_whom(port: int) -> str:
+    import psutil  # only to say it: images do without
+
     try:
         for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)

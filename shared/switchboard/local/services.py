@@ -55,6 +55,7 @@ class Instance:
     service: Service
     number: int
     port: int
+    host: str = "127.0.0.1"
 
     @property
     def name(self) -> str:
@@ -62,7 +63,7 @@ class Instance:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 def instance_name(service: Service, number: int) -> str:

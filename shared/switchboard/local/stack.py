@@ -1,6 +1,5 @@
 """The whole product at one place: servers, databases, two instances of every service."""
 
-import asyncio
 import fcntl
 import os
 import sys
@@ -11,14 +10,13 @@ from functools import cache
 from pathlib import Path
 
 from switchboard.local import orphans, probes
-from switchboard.local.databases import create_databases
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
 from switchboard.local.place import REPOSITORY, Place
 from switchboard.local.ports import Ports, require_free
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
-from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, SERVICES, Instance, instance_name
+from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, Instance, instance_name
 from switchboard.local.supervisor import Supervisor, running_pid
 
 SERVERS_WITHIN = 60.0
@@ -68,8 +66,10 @@ class Stack:
                 self._update_servers()
             probes.wait_for(self.servers.addresses(), within=SERVERS_WITHIN)
             tell("preparing databases and the bucket")
-            self._prepare_data()
-            self.environment.write(self.place)
+            from switchboard.local.preparing import prepare  # a second to load, and not for the status
+
+            prepare(self.environment)
+            self.environment.write(self.place.env)
             self._start_services(tell)
 
     def down(self) -> None:
@@ -90,21 +90,6 @@ class Stack:
         self.supervisor.remove(changes.removed)
         self.supervisor.replace(changes.all & _SERVER_PROGRAMS)
         self.supervisor.start_programs(_SERVER_PROGRAMS)
-
-    def _prepare_data(self) -> None:
-        # Not needed to ask for the status, and a second to load.
-        from switchboard.local.bucket import create_bucket
-        from switchboard.runtime.migrations import migrate, scripts_of
-
-        passwords = {s: self.secrets.word(s.database_name) for s in SERVICES if s.database}
-
-        async def databases() -> None:
-            await create_databases(self.servers.database_url, passwords)
-            for service in passwords:
-                await migrate(scripts_of(service.package), self.environment.database_url(service))
-
-        asyncio.run(databases())
-        create_bucket(self.servers.store_settings)
 
     def _start_services(self, tell: Tell) -> None:
         """Changed ones a number at a time, so that one instance of each service goes on working."""

@@ -65,6 +65,7 @@ def find_servers() -> Servers:
     """The servers of this run; the first who asks starts them."""
     choice = os.environ.get(CHOICE, "")
     if choice == CONTAINERS:
+        _require_engine()
         return Servers.of(started("containers", "switchboard.testing.containers"))
     if choice:
         return _kept(Path(choice))
@@ -114,6 +115,13 @@ def _wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def _require_engine() -> None:
+    from switchboard.testing.containers import engine_answers
+
+    if not engine_answers():
+        raise NoContainers(f"{CHOICE}={CONTAINERS}, and no Docker engine answers")
 
 
 def _kept(directory: Path) -> Servers:

@@ -1,0 +1,186 @@
+"""The stack of docker-compose.yml, for real. Not part of `make test`: it wants Docker and builds images."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from switchboard.local.place import REPOSITORY
+from switchboard.local.ports import Ports
+from switchboard.testing import becomes, until
+from switchboard.testing.servers import run_directory
+from tests.e2e.people import Listener, User, listening, signed_up
+
+HEALTHY_WITHIN = 300.0
+BUILT_WITHIN = 1200.0
+PHONE = "+14155550100"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILT_WITHIN + HEALTHY_WITHIN)]
+
+
+class Compose:
+    """One project, at ports of its own."""
+
+    def __init__(self, command: list[str], ports: list[int]) -> None:
+        self.gateways = [f"http://127.0.0.1:{port}" for port in ports]
+        self._command = [*command, "-p", f"switchboard-test-{os.getpid()}"]
+        self._environment = dict(os.environ, SWITCHBOARD_PORT=str(ports[0]), SWITCHBOARD_PORT_2=str(ports[1]))
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run(
+            [*self._command, *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            env=self._environment,
+            timeout=BUILT_WITHIN,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    def containers(self, service: str) -> list[str]:
+        return self.run("ps", "-q", service).split()
+
+    def instances(self, service: str) -> list[dict[str, Any]]:
+        """What the first gateway says of them."""
+        with urllib.request.urlopen(f"{self.gateways[0]}/health", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["services"][service]
+        return found
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + HEALTHY_WITHIN
+        while not all(self._is_healthy(gateway) for gateway in self.gateways):
+            assert time.monotonic() < deadline, self.run("ps")
+            time.sleep(1)
+
+    def _is_healthy(self, gateway: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{gateway}/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _compose_command() -> list[str] | None:
+    if shutil.which("docker") is None or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        return None
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+@pytest.fixture(scope="module")
+def compose() -> Iterator[Compose]:
+    command = _compose_command()
+    if command is None:
+        pytest.skip("no Docker engine with Compose answers")
+    run_directory().mkdir(parents=True, exist_ok=True)
+    ports = Ports.of(run_directory())
+    project = Compose(command, [ports.get("gateway-1"), ports.get("gateway-2")])
+    ports.file.unlink()
+    try:
+        project.run("up", "-d", "--build")
+        project.wait_until_healthy()
+        yield project
+    finally:
+        project.run("down", "-v")
+
+
+@pytest.fixture
+async def anna(compose: Compose) -> AsyncIterator[User]:
+    async with signed_up(compose.gateways) as user:
+        yield user
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def kill_main_process(container: str) -> None:
+    """As a crash would; `docker kill` would count as somebody's wish, and the container stay down."""
+    pid = docker("inspect", "-f", "{{.State.Pid}}", container)
+    subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), "kill", "-9", pid], check=True)
+
+
+def texts(listener: Listener) -> list[str]:
+    return [event["message"]["body"] for event in listener.of("conversation.message_appended")]
+
+
+async def test_two_instances_of_each_service_work(compose: Compose) -> None:
+    for service in ("auth", "files", "conversations", "scheduler", "realtime"):
+        await becomes(lambda s=service: [each["status"] for each in compose.instances(s)], ["ok", "ok"], within=60)
+
+
+async def test_only_the_gateways_have_ports_on_the_host(compose: Compose) -> None:
+    published = {
+        service: docker("port", container)
+        for service in compose.run("config", "--services").split()
+        for container in compose.containers(service)
+    }
+
+    assert {service for service, ports in published.items() if ports} == {"gateway-1", "gateway-2"}
+
+
+async def test_what_is_said_at_one_gateway_is_heard_and_read_at_the_other(compose: Compose, anna: User) -> None:
+    async with listening(anna, 0, ["websocket"]) as first, listening(anna, 1, ["polling", "websocket"]) as second:
+        await anna.say(PHONE, "from one")
+        await anna.say(PHONE, "from the other")
+
+        await becomes(lambda: texts(first), ["from one", "from the other"], within=60)
+        await becomes(lambda: texts(second), ["from one", "from the other"], within=60)
+
+    for gateway in (0, 1):
+        answer = await anna.ask("GET", f"/conversations/{PHONE}/messages", gateway=gateway)
+        assert [message["body"] for message in answer.body["items"]] == ["from one", "from the other"]
+
+
+async def test_a_container_that_dies_amid_messages_comes_back_and_nothing_is_lost_or_doubled(
+    compose: Compose, anna: User
+) -> None:
+    dying = compose.containers("conversations")[0]
+    started = docker("inspect", "-f", "{{.State.StartedAt}}", dying)
+    said = [f"message {n}" for n in range(60)]
+
+    for text in said:
+        if text == "message 20":
+            kill_main_process(dying)
+        await anna.say(PHONE, text)
+
+    assert Counter(message["body"] for message in await anna.messages(PHONE)) == Counter(said)
+    await until(lambda: docker("inspect", "-f", "{{.State.StartedAt}}", dying) != started, within=60)
+    await until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", dying) == "healthy", within=HEALTHY_WITHIN)
+
+
+async def test_instances_are_added_and_taken_away_while_messages_flow(compose: Compose, anna: User) -> None:
+    async def scale(count: int) -> None:
+        await asyncio.to_thread(compose.run, "up", "-d", "--no-recreate", "--scale", f"conversations={count}")
+        await becomes(lambda: len(compose.instances("conversations")), count, within=HEALTHY_WITHIN)
+
+    async def say(said: list[str]) -> None:
+        for text in said:
+            await anna.say(PHONE, text)
+
+    first, second = [f"up {n}" for n in range(30)], [f"down {n}" for n in range(30)]
+    await asyncio.gather(scale(3), say(first))
+    await asyncio.gather(scale(2), say(second))
+
+    assert Counter(message["body"] for message in await anna.messages(PHONE)) == Counter(first + second)
+
+
+async def test_data_outlives_its_containers(compose: Compose, anna: User) -> None:
+    await anna.say(PHONE, "kept")
+
+    compose.run("down")
+    compose.run("up", "-d")
+    compose.wait_until_healthy()
+
+    assert [message["body"] for message in await anna.messages(PHONE)] == ["kept"]

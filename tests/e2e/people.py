@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import aiohttp
 import socketio
+from yarl import URL
 
 PATIENCE = 60.0  # seconds that a user keeps trying
 PASSWORD = "correct horse battery staple"
@@ -47,6 +48,20 @@ class User:
         async with self.http.request(method, f"{chosen}/api/v1{path}", json=body, headers=headers) as answer:
             content = await answer.json(content_type=None) if await answer.read() else None
             return Answer(answer.status, content, asyncio.get_running_loop().time() - began)
+
+    async def plainly(
+        self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None
+    ) -> tuple[int, str]:
+        """Status and text of one request, whatever its answer is; redirects are not followed."""
+        chosen = self.gateways[next(self._turn) % len(self.gateways)]
+        async with self.http.request(
+            method,
+            URL(f"{chosen}/api/v1{path}", encoded=True).update_query(query or {}),
+            json=body,
+            headers={"Authorization": f"Bearer {self.token}"},
+            allow_redirects=False,
+        ) as answer:
+            return answer.status, await answer.text()
 
     async def insist(self, method: str, path: str, body: Any = None) -> Answer:
         """As a good client does: the same request with the same key again, until it is answered by 2xx.

@@ -36,7 +36,8 @@ class Edge:
     def application(self) -> web.Application:
         """Bodies pass through as they are, and a client that goes away takes its request with it."""
         app = web.Application(handler_args={"auto_decompress": False, "handler_cancellation": True})
-        app.router.add_route("*", "/{path:.*}", self.serve, expect_handler=_later)
+        everything = "/{path:(?s:.*)}"  # with a %0A in it too
+        app.router.add_route("*", everything, self.serve, expect_handler=_later)
         return app
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

@@ -21,6 +21,7 @@ from aiohttp import web
 from switchboard.runtime.health import Health
 from switchboard.runtime.loops import LOOPS, Backoff, Loop, Stop, run_loops
 from switchboard.runtime.port import is_away, open_port, starting_app
+from switchboard.runtime.serving import Runner
 from switchboard.runtime.settings import ServiceSettings
 
 KEEP_ALIVE_SECONDS = 75.0  # longer than the gateway keeps a connection idle, so that it never uses one that we closed
@@ -129,9 +130,7 @@ class Life:
     @asynccontextmanager
     async def _serving(self, app: web.Application, shutdown_seconds: float) -> AsyncIterator[None]:
         """Take connections for `app` from the port, which outlives it; at the end let requests finish."""
-        runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=shutdown_seconds
-        )
+        runner = Runner(app, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, shutdown_timeout=shutdown_seconds)
         await runner.setup()
         try:
             await web.SockSite(runner, self._socket.dup()).start()

@@ -52,7 +52,7 @@ def starting_app(health: Health) -> web.Application:
         return problem(Starting(), request[REQUEST_ID_KEY])
 
     add_health_routes(app, health)
-    app.router.add_route("*", "/{path:.*}", starting)
+    app.router.add_route("*", "/{path:(?s:.*)}", starting)
     return app
 
 

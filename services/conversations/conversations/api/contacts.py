@@ -25,7 +25,7 @@ from switchboard.messaging.work import Work
 from switchboard.runtime.database import Database
 from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, plain, reads, writes
 from switchboard.runtime.identity import Role
-from switchboard.runtime.refusals import Forbidden, Invalid
+from switchboard.runtime.refusals import Forbidden, Invalid, UnsupportedMediaType
 
 MAX_UPLOAD = 256 * 1024 * 1024
 SPOOL = 1024 * 1024
@@ -203,7 +203,7 @@ def routes(database: Database, region: str) -> list[Route]:
             api.import_file,
             answer=ImportAnswer,
             role=Role.ADMIN,
-            errors=(UnusableFile,),
+            errors=(UnusableFile, UnsupportedMediaType),
             max_body=MAX_UPLOAD,
         ),
         reads("/api/v1/contacts/{id}", get, answer=ContactAnswer),

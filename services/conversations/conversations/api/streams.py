@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import BodyPartReader, web
 
-from switchboard.runtime.refusals import Invalid, UnsupportedMediaType
+from switchboard.runtime.refusals import Invalid, Malformed, UnsupportedMediaType
 
 CHUNK = 64 * 1024
 
@@ -39,9 +39,12 @@ async def uploaded_chunks(request: web.Request) -> AsyncIterator[bytes]:
         return
     if request.content_type != "multipart/form-data":
         raise UnsupportedMediaType("Send text/csv, or a form with the part `file`.")
-    async for part in await request.multipart():
-        if isinstance(part, BodyPartReader) and part.name == "file":
-            while chunk := await part.read_chunk(CHUNK):
-                yield bytes(chunk)
-            return
+    try:
+        async for part in await request.multipart():
+            if isinstance(part, BodyPartReader) and part.name == "file":
+                while chunk := await part.read_chunk(CHUNK):
+                    yield bytes(chunk)
+                return
+    except ValueError as error:
+        raise Malformed("The form is malformed.") from error
     raise Invalid.field("is missing", "body", "file")

@@ -1,4 +1,4 @@
-"""Operator commands of auth: `bin/switchboard user create`."""
+"""Operator commands of auth: `bin/switchboard user create`, `import-users`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import EmailStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings
 
 from auth import actions
+from auth.import_command import import_users
 from auth.passwords import open_passwords
 from switchboard.messaging.work import open_work
 from switchboard.runtime.database import open_database
@@ -22,6 +23,7 @@ from switchboard.runtime.settings import Duration, PostgresUrl, load
 app = typer.Typer(no_args_is_help=True)
 user = typer.Typer(no_args_is_help=True, help="Users and their tenants.")
 app.add_typer(user, name="user")
+app.command("import-users")(import_users)
 
 
 class _Settings(BaseSettings):

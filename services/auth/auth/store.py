@@ -56,6 +56,11 @@ async def get_tenant(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant:
     return _tenant(row)
 
 
+async def find_tenant(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant | None:
+    row = await conn.fetchrow(f"select {TENANT} from tenants where id = $1", tenant_id)
+    return Tenant(**row) if row else None
+
+
 async def lock_tenant(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant:
     row = await conn.fetchrow(f"select {TENANT} from tenants where id = $1 for update", tenant_id)
     return _tenant(row)
@@ -115,6 +120,12 @@ async def find_user_by_email(conn: asyncpg.Connection, email: str) -> User | Non
 async def get_user(conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID) -> User:
     row = await conn.fetchrow(f"select {USER} from users where tenant_id = $1 and id = $2", tenant_id, user_id)
     return _user(row)
+
+
+async def has_user(conn: asyncpg.Connection, user_id: UUID) -> bool:
+    """Whether the id is taken, in whichever tenant."""
+    taken: bool = await conn.fetchval("select exists (select from users where id = $1)", user_id)
+    return taken
 
 
 async def lock_user(conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID) -> User:

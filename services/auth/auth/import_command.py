@@ -92,14 +92,14 @@ async def _bring_in(database: Database, tenant: UUID, row: Row, tally: Tally, *,
     old = user_in(row)
     try:
         async with open_work(database, tenant_id=tenant) as work:
-            outcome, id = await import_user(work, old)
+            outcome, new_id = await import_user(work, old)
             if dry_run:
                 raise _OnlyLooking
     except _OnlyLooking:
         pass
     tally.added += outcome == "added"
     tally.known += outcome == "known"
-    tally.ids[old.old_id] = str(id)
+    tally.ids[old.old_id] = str(new_id)
 
 
 def _said(row: Row, *names: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -90,16 +91,14 @@ async def _import(settings: _Settings, tenant: UUID, rows: Sequence[Row], *, dry
 
 async def _bring_in(database: Database, tenant: UUID, row: Row, tally: Tally, *, dry_run: bool) -> None:
     old = user_in(row)
-    try:
+    with suppress(_OnlyLooking):
         async with open_work(database, tenant_id=tenant) as work:
             outcome, new_id = await import_user(work, old)
+            tally.added += outcome == "added"
+            tally.known += outcome == "known"
+            tally.ids[old.old_id] = str(new_id)
             if dry_run:
                 raise _OnlyLooking
-    except _OnlyLooking:
-        pass
-    tally.added += outcome == "added"
-    tally.known += outcome == "known"
-    tally.ids[old.old_id] = str(new_id)
 
 
 def _said(row: Row, *names: str) -> str:

@@ -27,7 +27,7 @@ FALSE = (False, 0, "false", "f", "0")
 
 EMAIL: TypeAdapter[str] = TypeAdapter(EmailStr)
 
-Row = Mapping[str, Any]
+Row = Any  # meant to be a mapping, and looked at before it is taken for one
 
 
 class Unreadable(Exception):

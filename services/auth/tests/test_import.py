@@ -12,8 +12,7 @@ from uuid import UUID
 
 import bcrypt
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from auth import actions, store
 from auth.actions import Origin, prove_password

@@ -52,7 +52,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         cleaner = Cleaner(desk, FilesMetrics(metrics.registry))
         loops = [
             bus.consume(subscriptions(cleaner), database),
-            bus.consume_batches(NAME, DELETIONS, partial(erase_bytes, desk=desk)),
+            bus.consume_batches(NAME, DELETIONS, partial(erase_bytes, desk=desk), desk.check),
             bus.relay(database),
             cleaner.run,
         ]

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.consumer import Consumer
-from switchboard.messaging.delivery import Effect, TransactionalEffect
+from switchboard.messaging.delivery import Effect, Probe, TransactionalEffect
 from switchboard.messaging.peers import Peers
 from switchboard.messaging.pruning import prune_forever
 from switchboard.messaging.relay import Relay
@@ -43,15 +43,18 @@ class Bus:
     def consume(self, subscriptions: Subscriptions, database: Database) -> Loop:
         """All subscriptions of a service, in effect exactly once: handlers run in a transaction with the inbox."""
         consumers = [
-            (subscription, TransactionalEffect(database, subscription, handlers))
+            (subscription, TransactionalEffect(database, subscription, handlers), database.check)
             for subscription, handlers in subscriptions.each()
         ]
         return self._consume(consumers)
 
-    def consume_batches(self, service: str, subscription: str, effect: Effect) -> Loop:
-        """One subscription, whose effect is the caller's own: it makes a redelivery harmless itself."""
+    def consume_batches(self, service: str, subscription: str, effect: Effect, probe: Probe) -> Loop:
+        """One subscription, whose effect is the caller's own: it makes a redelivery harmless itself.
+
+        `probe` tells whether the servers that it needs are there.
+        """
         found = next(s for s in self._registry if s.service == service and s.name == subscription)
-        return self._consume([(found, effect)])
+        return self._consume([(found, effect, probe)])
 
     def relay(self, database: Database) -> Loop:
         """The service's outbox: whichever instance holds the lease sends."""
@@ -60,12 +63,12 @@ class Bus:
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
 
-    def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect]]) -> Loop:
+    def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect, Probe]]) -> Loop:
         peers = Peers(self._consuming, subscriptions[0][0].service, self._instance)
         loops: list[Loop] = [peers.run]
-        for subscription, effect in subscriptions:
+        for subscription, effect, probe in subscriptions:
             consumers = [
-                Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries)
+                Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries, probe)
                 for queue in subscription.queues()
             ]
             watch = Watch(self._consuming, peers, self._instance, consumers)

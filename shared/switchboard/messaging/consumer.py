@@ -13,8 +13,8 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
-from switchboard.messaging.broker import Broker, translated
-from switchboard.messaging.delivery import Effect, handler_name, is_hopeless
+from switchboard.messaging.broker import Broker, BrokerAway, translated
+from switchboard.messaging.delivery import Effect, Probe, handler_name, is_hopeless
 from switchboard.messaging.parking import Parking, attempts_of
 from switchboard.messaging.retries import Retries
 from switchboard.messaging.topology import declare_topology
@@ -35,6 +35,9 @@ class Consumer:
 
     Of an ordered subscription's queue it is the single active consumer, or waits to become it. The channel is closed
     rather than the consumer cancelled: so what is in hand returns before another one becomes active.
+
+    Each return counts against the broker's delivery limit. So while a server that the effect needs is away, `probe`
+    is asked, with growing pauses, and nothing is taken from the queue before it says that the server is back.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Consumer:
         queue: str,
         effect: Effect,
         retries: Retries,
+        probe: Probe,
     ) -> None:
         self.queue = queue
         self.attached = False  # the broker has taken this consumer, and nothing was heard to the contrary
@@ -53,6 +57,9 @@ class Consumer:
         self._subscription = subscription
         self._effect = effect
         self._retries = retries
+        self._probe = probe
+        self._backoff = Backoff()
+        self._hindered = False  # the effect missed a server, and has not succeeded since
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
 
     def begin_anew(self) -> None:
@@ -60,19 +67,20 @@ class Consumer:
         self._arrived.put_nowait(None)
 
     async def run(self, stop: Stop) -> None:
-        backoff = Backoff()
         interrupting = asyncio.create_task(self._interrupt_at(stop))
         while not stop.is_set():
             try:
+                if self._hindered:
+                    await self._probe()
                 async with self._consuming.channel(confirms=False) as channel:
                     await self._attach(channel)
-                    backoff.reset()
                     await self._work_off(stop)
             except _Stopping:
                 break
             except Outage as outage:
                 log.warning("consumer_waits", queue=self.queue, reason=str(outage))
-                await stop.sleep(backoff.pause())
+                self._hindered = self._hindered or not isinstance(outage, BrokerAway)
+                await stop.sleep(self._backoff.pause())
             finally:
                 self.attached = False
         interrupting.cancel()
@@ -93,6 +101,8 @@ class Consumer:
         queue = await channel.get_queue(self.queue, ensure=False)
         await queue.consume(take)
         self.attached = True
+        if not self._hindered:
+            self._backoff.reset()
 
     async def _work_off(self, stop: Stop) -> None:
         """Until interrupted: the channel lost, the place given back, the end."""
@@ -118,12 +128,18 @@ class Consumer:
         except Outage:
             raise
         except Exception as error:
+            self._unhindered()
             log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))
             for message in batch:
                 await self._take_one(message, stop)
         else:
+            self._unhindered()
             with translated():
                 await batch[-1].ack(multiple=True)
+
+    def _unhindered(self) -> None:
+        self._hindered = False
+        self._backoff.reset()
 
     async def _take_one(self, message: AbstractIncomingMessage, stop: Stop) -> None:
         if self._subscription.ordered:

@@ -4,8 +4,8 @@ A message is handled in one transaction with its inbox row (subscription, event 
 handler's rows, its outgoing messages and the inbox row commit together; the acknowledgement follows the commit.
 Waiting messages share one transaction, and are taken one by one when it fails.
 
-- A server of ours is away (`Outage`): nobody's fault. The consumer lets its messages return and comes back when the
-  server does. This is never counted against a message.
+- A server of ours is away (`Outage`): nobody's fault. The consumer lets its messages return, and comes back when a
+  probe says that the server did. This is never counted against a message.
 - The message can't be read, or the handler refuses it (`Refusal`): parked at once.
 - Anything else: tried again with growing pauses. Where order matters in place, for at most 30 seconds, while only
   its partition waits; where it doesn't, through the delay queues. Then parked.
@@ -43,6 +43,9 @@ log = structlog.get_logger(__name__)
 
 Effect = Callable[[list[Envelope]], Awaitable[None]]
 """Takes messages in order and returns when their effect is safe. All or nothing, and harmless when repeated."""
+
+Probe = Callable[[], Awaitable[None]]
+"""Raises an `Outage` while a server that an effect needs is away."""
 
 
 class Unhandled(Exception):

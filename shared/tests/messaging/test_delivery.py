@@ -9,13 +9,16 @@ import pytest
 
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationRead
+from switchboard.contracts.envelope import Envelope
+from switchboard.messaging.bus import open_bus
 from switchboard.messaging.dead_letters import DeadLetter, DeadLetters
 from switchboard.messaging.pruning import prune
 from switchboard.messaging.routing import COMMANDS, EVENTS, routing_key
 from switchboard.messaging.work import Work, open_work
+from switchboard.runtime.outage import Outage
 from switchboard.testing import becomes, until
 
-from .story import ORDERED, TENANT, UNORDERED, Messaging, note, read
+from .story import ORDERED, QUICK, REGISTRY, TENANT, UNORDERED, Messaging, note, read, running
 
 
 async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS) -> None:
@@ -219,3 +222,42 @@ async def test_the_inbox_forgets_after_thirty_days_and_not_before(messaging: Mes
         assert await prune(conn) == 2
 
     assert await messaging.count("inbox") == 1
+
+
+async def test_while_a_server_is_away_nothing_is_taken_from_the_queue_again_and_again(messaging: Messaging) -> None:
+    """Each return would count against the broker's delivery limit, and in the end park what nobody can help."""
+    server = Flaky()
+    async with (
+        open_bus(messaging.amqp_url, service="conversations", registry=REGISTRY, retries=QUICK) as bus,
+        running(
+            bus.consume_batches("conversations", "ordered", server.take, server.check), bus.relay(messaging.database)
+        ),
+    ):
+        await messaging.publish(*(read(seq) for seq in range(1, 301)))
+        await until(lambda: server.checks >= 3, within=30)
+        tries = server.tries
+        server.is_away = False
+        await becomes(lambda: server.taken, list(range(1, 301)), within=20)
+
+    assert tries == 1
+    assert await messaging.parked() == []
+
+
+class Flaky:
+    """A server that an effect needs."""
+
+    def __init__(self) -> None:
+        self.is_away = True
+        self.tries = self.checks = 0
+        self.taken: list[int] = []
+
+    async def take(self, envelopes: list[Envelope]) -> None:
+        self.tries += 1
+        if self.is_away:
+            raise Outage("away")
+        self.taken += [int(envelope.data["seq"]) for envelope in envelopes]
+
+    async def check(self) -> None:
+        self.checks += 1
+        if self.is_away:
+            raise Outage("still away")

@@ -20,3 +20,8 @@ class Desk:
     upload_lifetime: timedelta
     download_lifetime: timedelta
     room: Room
+
+    async def check(self) -> None:
+        """Raises an `Outage` unless both the database and the bucket answer."""
+        await self.database.check()
+        await self.bucket.check()

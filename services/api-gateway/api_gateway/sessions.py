@@ -147,13 +147,14 @@ _STALE = object()
 
 
 def _cached(fields: dict[str, Any]) -> Cached:
+    expires_at = datetime.fromisoformat(fields["expires_at"]).timestamp()
     identity = Identity(
         user_id=UUID(fields["user_id"]),
         tenant_id=UUID(fields["tenant_id"]),
         role=Role(fields["role"]),
         session_id=UUID(fields["session_id"]),
+        session_ends=expires_at,
     )
-    expires_at = datetime.fromisoformat(fields["expires_at"]).timestamp()
     return Cached(identity, fields["version"], expires_at, fields["user_id"], fields["tenant_id"], {})
 
 

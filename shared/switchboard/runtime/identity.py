@@ -1,14 +1,14 @@
 """Who is asking: a short-lived signed identity, made by the gateway for one service, checked by that service.
 
 It travels in the header `X-Switchboard-Identity` as a JWT signed with Ed25519: `aud` the service, `sub` the
-user, `tid` the tenant, `role`, `sid` the session, `exp` a minute ahead. Services accept nothing else,
-whatever network asks.
+user, `tid` the tenant, `role`, `sid` the session, `sxp` that session's end, `exp` a minute ahead. Services
+accept nothing else, whatever network asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from time import time
 from typing import Any
@@ -66,12 +66,13 @@ _RANKS = {Role.AGENT: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A signed-in user, in one session."""
+    """A signed-in user, in one session; `session_ends` by itself then (seconds since 1970), if it is known when."""
 
     user_id: UUID
     tenant_id: UUID
     role: Role
     session_id: UUID
+    session_ends: float | None = field(default=None, compare=False)
 
 
 class InvalidIdentity(Unauthenticated):
@@ -115,8 +116,9 @@ class IdentityVerifier:
         expires = float(claims["exp"]) + LEEWAY
         if claims["aud"] != self._audience or self._clock() >= expires or claims["iat"] > self._clock() + LEEWAY:
             raise InvalidIdentity
-        identity = Identity(UUID(claims["sub"]), UUID(claims["tid"]), Role(claims["role"]), UUID(claims["sid"]))
-        return identity, expires
+        ids = UUID(claims["sub"]), UUID(claims["tid"]), Role(claims["role"]), UUID(claims["sid"])
+        ends = claims.get("sxp")
+        return Identity(*ids, session_ends=None if ends is None else float(ends)), expires
 
     def _remember(self, token: str, identity: Identity, expires: float) -> None:
         while len(self._seen) >= self._remembered:
@@ -155,7 +157,7 @@ class IdentitySigner:
         return token
 
     def _encode(self, identity: Identity, audience: str, now: int) -> str:
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": audience,
             "sub": str(identity.user_id),
@@ -165,4 +167,6 @@ class IdentitySigner:
             "iat": now,
             "exp": now + LIFETIME,
         }
+        if identity.session_ends is not None:
+            claims["sxp"] = identity.session_ends
         return jwt.encode(self._header, claims, self._key, algorithms=[ALGORITHM])

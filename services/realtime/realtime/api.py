@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from time import monotonic
 from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from realtime.arrivals import Arrivals
+from realtime.arrivals import PAGE, Arrivals
 from realtime.entries import Entry
 from realtime.frames import Frame
 from realtime.places import Place, Position
 from realtime.rooms import Member
-from realtime.sessions import Visitor
+from realtime.sessions import visitor_of
 from switchboard.runtime.http import Body, Call, Moment, Route, plain
 
 LONGEST_WAIT = 25
@@ -50,10 +51,12 @@ class EventsAnswer(BaseModel):
 class _Ear:
     """In place of a socket: hears that something came, and not what."""
 
+    crowded = False
+
     def __init__(self) -> None:
         self.heard = asyncio.Event()
 
-    def push(self, frame: Frame) -> None:
+    def push(self, _frame: Frame) -> None:
         self.heard.set()
 
     async def drained(self) -> None:
@@ -71,39 +74,48 @@ def routes(arrivals: Arrivals) -> list[Route]:
 async def events(call: Call, arrivals: Arrivals) -> web.Response:
     """What the caller may see after a place. Without `after`: where the log is now."""
     query: EventsQuery = call.query
-    who = call.identity
     ear = _Ear()
-    member = await arrivals.take_in(Visitor(who.user_id, who.tenant_id, who.session_id, None), ear)
+    member = await arrivals.take_in(visitor_of(call.identity), ear)
     try:
         position = Position.read(query.after) if query.after else None
-        page = await arrivals.page_after(member, position, query.limit)
-        if position is None or page is None:
+        if position is None:
             return _answer([], arrivals.here(member), resumed=False)
-        if not _seen_by(member, page) and query.wait:
+        seen, last = await _look(arrivals, member, position, query.limit)
+        if not seen and last is not None and query.wait:
             arrivals.listen(member)
-            fresh = await arrivals.page_after(member, position, query.limit)
-            if not _seen_by(member, fresh or []):
-                await _wait(ear, query.wait)
-                fresh = await arrivals.page_after(member, position, query.limit)
-            if fresh is None:
-                return _answer([], arrivals.here(member), resumed=False)
-            page = fresh
-        last = Place.read(page[-1].place) if page else position.place
-        return _answer(_seen_by(member, page), Position(position.epoch, last), resumed=True)
+            until = monotonic() + query.wait
+            seen, last = await _look(arrivals, member, last, query.limit)
+            while not seen and last is not None and not member.leaving and await _wait(ear, until - monotonic()):
+                seen, last = await _look(arrivals, member, last, query.limit)
+        return _answer([], arrivals.here(member), resumed=False) if last is None else _answer(seen, last, resumed=True)
     finally:
         arrivals.see_off(member)
 
 
-async def _wait(ear: _Ear, seconds: int) -> None:
+async def _look(arrivals: Arrivals, member: Member, after: Position, limit: int) -> tuple[list[Entry], Position | None]:
+    """The next entries that the member may see, and how far that is; no place when `after` is out of reach."""
+    while True:
+        page = await arrivals.page_after(member, after, PAGE)
+        if page is None:
+            return [], None
+        seen = [entry for entry in page if entry.room in member.rooms][:limit]
+        if len(seen) == limit:
+            page = page[: page.index(seen[-1]) + 1]
+        if page:
+            after = Position(after.epoch, Place.read(page[-1].place))
+        if seen or len(page) < PAGE:
+            return seen, after
+
+
+async def _wait(ear: _Ear, seconds: float) -> bool:
+    """Whether something was heard in time."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(max(0.0, seconds)):
             await ear.heard.wait()
     except TimeoutError:
-        return
-
-
-def _seen_by(member: Member, page: list[Entry]) -> list[Entry]:
-    return [entry for entry in page if entry.room in member.rooms]
+        return False
+    ear.heard.clear()
+    return True
 
 
 def _answer(entries: list[Entry], last: Position, *, resumed: bool) -> web.Response:

@@ -56,6 +56,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
             ping_interval=settings.ping_interval.total_seconds(),
             ping_timeout=settings.ping_timeout.total_seconds(),
             spread=settings.drain_spread.total_seconds(),
+            doubt_after=settings.doubt_after.total_seconds(),
         )
         relay = Relay(log, rooms, revoke=sockets.revoke, reload=sockets.reload)
         arrivals = Arrivals(log, relay, rooms)
@@ -63,7 +64,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         sockets.open_to(Door(verifier, settings.auth_urls, client), arrivals, presence)
 
         metrics = Metrics()
-        count(metrics.registry, sockets, relay)
+        count(metrics.registry, sockets, relay, rooms)
         health = Health(settings.app_instance_id)
         health.add("redis", partial(check_redis, redis), ready=False)
         health.add("relay", relay.check, ready=False)

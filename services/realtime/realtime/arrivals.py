@@ -87,10 +87,11 @@ class Arrivals:
             for entry in page:
                 if entry.room in member.rooms:
                     member.socket.push(entry_frame(entry, epoch))
+                    if member.socket.crowded:
+                        await member.socket.drained()
             after = Place.read(page[-1].place) if page else after
             if len(page) < PAGE and self._rooms.go_live(member, after, self._relay.place(member.tenant_id)):
                 return
-            await member.socket.drained()
             page = await self._log.read(member.tenant_id, after, PAGE)
         self.start_anew(member)  # the log was lost, or trimmed faster than this client reads
 

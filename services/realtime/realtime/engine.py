@@ -8,20 +8,24 @@ through the library's own queue, in order, up to a bound in bytes.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import Any
 
 import engineio
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from engineio import exceptions
 from engineio.async_socket import AsyncSocket
 from engineio.packet import OPEN, Packet
+from engineio.payload import Payload
 from prometheus_client import Counter
 
 from realtime.frames import Frame
+from realtime.incoming import Senseless, check_frame, read_payload
 
 PACKET_WEIGHT = 64  # what a small packet costs in memory, roughly
-BYTES_AT_ONCE = 64 * 1024  # handed to the writer, which then waits for the client to read
+BYTES_AT_ONCE = 64 * 1024  # handed to the writer, which then waits for the client to read; or answered to a poll
+PACKETS_AT_ONCE = Payload.max_decode_packets  # answered to a poll: python-socketio's client takes no more
 CLOSING_SECONDS = 5.0
 
 
@@ -80,16 +84,30 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             self._enqueue(pkt)
 
     def _enqueue(self, packet: Packet) -> None:
-        if self.queue.weight + weigh(packet) > self.server.backlog_bytes:
+        """One packet, however large, may always wait; more, as far as the bound allows."""
+        if self.queue.weight and self.queue.weight + weigh(packet) > self.server.backlog_bytes:
             self.server.drop(self)
         else:
             self.queue.put_nowait(packet)
 
+    @property
+    def crowded(self) -> bool:
+        """A quarter of the bound is taken: the rest is for what can't be put off."""
+        return self.queue.weight > self.server.backlog_bytes // 4
+
     async def drained(self) -> None:
         """Wait until most of what was pushed has gone out, or the socket has."""
         # Looked at again and again: an event would cost something at each push.
-        while self.queue.weight > self.server.backlog_bytes // 4 and not self.closed:  # noqa: ASYNC110
+        while self.crowded and not self.closed:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """As the library's, for bodies that may hold anything. Raises `EngineIOError`."""
+        longest = self.server.max_http_buffer_size
+        if int(environ.get("CONTENT_LENGTH", "0")) > longest:
+            raise exceptions.ContentTooLongError
+        for packet in read_payload(await environ["aiohttp.request"].read(), longest):
+            await self.receive(packet)
 
     async def poll(self) -> list[Packet]:
         """As the library's, without a task for the waiting; and over a WebSocket only so much at once."""
@@ -106,7 +124,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     def _with_those_waiting(self, first: Packet) -> list[Packet]:
         packets, weight = [first], weigh(first)
-        while not self.queue.empty() and (weight < BYTES_AT_ONCE or not self.upgraded):
+        most = PACKETS_AT_ONCE if not self.upgraded else sys.maxsize
+        while not self.queue.empty() and weight < BYTES_AT_ONCE and len(packets) < most:
             packet = self.queue.get_nowait()
             self.queue.task_done()
             if packet is None:
@@ -130,9 +149,17 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             await super().close(wait=False, abort=abort, reason=reason)
             self.queue.put_nowait(None)
 
+    async def end(self) -> None:
+        """The connection is gone, also where the library was interrupted before it noticed."""
+        await self.close(abort=True, reason=self.server.reason.TRANSPORT_CLOSE)
+        self.server.sockets.pop(self.sid, None)
+
     async def finish(self, reason: str) -> None:
-        """Let what waits go out, say goodbye, and close; within a bound."""
-        await self.close(reason=reason)
+        """Let what waits go out, and close; within a bound.
+
+        Without Engine.IO's CLOSE: python-socketio's client, so told, would not come back by itself.
+        """
+        await self.close(abort=True, reason=reason)
         if self.request is not None:
             try:
                 async with asyncio.timeout(CLOSING_SECONDS):
@@ -153,12 +180,18 @@ class WebSocket:
 
     async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
         request: web.Request = environ["aiohttp.request"]
-        await self._response.prepare(request)
+        if self._socket.request is not None:
+            raise web.HTTPBadRequest  # one upgrade at a time
         self._socket.request = request
         try:
+            await self._response.prepare(request)
             await self._handler(self)
         finally:
             self._socket.request = None
+            if self._socket.upgraded:
+                await self._socket.end()
+            else:
+                self._socket.upgrading = False  # else the client, that polls on, would get nothing but empty answers
         return self._response
 
     async def send(self, message: str | bytes) -> None:
@@ -167,11 +200,14 @@ class WebSocket:
         else:
             await self._response.send_str(message)
 
-    async def wait(self) -> str | bytes:
+    async def wait(self) -> str:
         message = await self._response.receive()
-        if not isinstance(message.data, (bytes, str)):
-            raise OSError("the client is gone")
-        return message.data
+        if message.type is not WSMsgType.TEXT:
+            raise OSError("the client is gone, or sends what is no text")
+        try:
+            return check_frame(message.data)
+        except Senseless as trouble:
+            raise OSError(str(trouble)) from None  # what the library takes for an end
 
     async def close(self) -> None:
         await self._response.close()
@@ -226,10 +262,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return self._unauthorized(refused or None)
         socket.schedule_ping()
         if transport == "websocket":
-            response = await socket.handle_get_request(environ)
-            if socket.closed:
-                self.sockets.pop(sid, None)
-            return response
+            return await socket.handle_get_request(environ)
         socket.connected = True
         try:
             return self._ok(await socket.poll(), jsonp_index=jsonp_index)

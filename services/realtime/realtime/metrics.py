@@ -5,13 +5,16 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from realtime.relay import Relay
+from realtime.rooms import Rooms
 from realtime.sockets import Sockets
 
 
-def count(registry: CollectorRegistry, sockets: Sockets, relay: Relay) -> None:
+def count(registry: CollectorRegistry, sockets: Sockets, relay: Relay, rooms: Rooms) -> None:
     """Register what is read when somebody asks: nothing is counted twice on the hot path."""
     here = Gauge("realtime_sockets", "Connections on this instance", registry=registry)
     here.set_function(lambda: len(sockets.eio.sockets))
+    members = Gauge("realtime_members", "Those who have told this instance who they are", registry=registry)
+    members.set_function(lambda: sum(1 for _ in rooms))
     pushed = Gauge(
         "realtime_pushed", "Entries handed on, and frames pushed to sockets, since the start", registry=registry
     )

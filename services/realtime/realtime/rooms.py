@@ -23,6 +23,10 @@ def user_room(user_id: UUID | str) -> str:
 class Socket(Protocol):
     """What members need of a socket."""
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to go out that what isn't urgent should wait too."""
+
     def push(self, frame: Frame) -> None:
         """Send a frame, in order, without waiting."""
 
@@ -43,6 +47,8 @@ class Member:
     session_id: UUID
     expires_at: datetime | None = None
     caught_up: Place | None = None
+    leaving: bool = False  # nothing further is for it
+    doubted_from: float = 0.0  # monotonic; from then on its session has to be looked at again, unless zero
     tokens: float = 0.0  # how much it may say at once; see `talking`
     talked_at: float = 0.0
 

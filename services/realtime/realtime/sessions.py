@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import aiohttp
 
-from switchboard.runtime.identity import IDENTITY_HEADER, IdentityVerifier
+from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentityVerifier
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import Unauthenticated
 
@@ -24,12 +24,19 @@ class AuthAway(Outage):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody whose session was good a moment ago. Without `expires_at` it is the gateway that watches over it."""
+    """Somebody whose session was good a moment ago, and ends by itself at `expires_at`."""
 
     user_id: UUID
     tenant_id: UUID
     session_id: UUID
     expires_at: datetime | None
+
+
+def visitor_of(identity: Identity) -> Visitor:
+    """Whom the gateway has vouched for."""
+    ends = identity.session_ends
+    expires_at = None if ends is None else datetime.fromtimestamp(ends, UTC)
+    return Visitor(identity.user_id, identity.tenant_id, identity.session_id, expires_at)
 
 
 class Door:
@@ -45,8 +52,7 @@ class Door:
         token = auth.get("token") if isinstance(auth, dict) else None
         if token is not None:
             return await self._by_token(token)
-        identity = await self._verifier.verify(headers.get(IDENTITY_HEADER))
-        return Visitor(identity.user_id, identity.tenant_id, identity.session_id, None)
+        return visitor_of(await self._verifier.verify(headers.get(IDENTITY_HEADER)))
 
     async def _by_token(self, token: object) -> Visitor:
         if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
@@ -61,7 +67,7 @@ class Door:
 
     async def _resolve(self, token: str) -> dict[str, Any]:
         self._auth_urls.append(self._auth_urls.pop(0))
-        for url in self._auth_urls:
+        for url in tuple(self._auth_urls):
             try:
                 async with self._client.post(url + RESOLVE_PATH, json={"token": token}) as answer:
                     if answer.status == 401:

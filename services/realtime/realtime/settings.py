@@ -17,5 +17,8 @@ class Settings(BusSettings, RedisSettings, IdentitySettings):
     ping_timeout: Duration = timedelta(seconds=20)
     drain_spread: Duration = timedelta(seconds=3)
     """Over how long clients are sent away at the end."""
+    doubt_after: Duration = timedelta(seconds=65)
+    """After a loss of the log, sockets are closed so long later, to have their sessions looked at again: the end of one
+    may be among what was lost. Longer than a gateway remembers a session."""
     cursor_every: Duration = timedelta(minutes=1)
     """How often clients are told their place in a log that advances without them."""

@@ -15,11 +15,13 @@ import orjson
 import socketio
 import structlog
 from socketio import exceptions
+from socketio import packet as kinds
 
 from realtime.arrivals import Arrivals
 from realtime.engine import Engine, Socket
 from realtime.entries import Entry
 from realtime.frames import Frame, event_frame
+from realtime.incoming import Senseless, read_packet
 from realtime.presence import Presence
 from realtime.rooms import Member, Rooms
 from realtime.sessions import Door
@@ -46,7 +48,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
     eio: Engine
 
-    def __init__(self, rooms: Rooms, *, spread: float = 3.0, **options: Any) -> None:
+    def __init__(self, rooms: Rooms, *, spread: float = 3.0, doubt_after: float = 65.0, **options: Any) -> None:
         super().__init__(
             async_mode="aiohttp",
             async_handlers=False,  # a client's messages are taken in their order, one at a time
@@ -58,6 +60,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         )
         self._rooms = rooms
         self._spread = spread  # seconds over which clients are sent away at the end
+        self._doubt_after = doubt_after  # seconds, until no gateway can remember a session that has ended
         self._members: dict[str, Member] = {}  # by the engine's id
         self._welcomes: dict[str, asyncio.Task[None]] = {}
 
@@ -79,6 +82,27 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         """Who talks to us under this Socket.IO id."""
         return self._members.get(self.manager.eio_sid_from_sid(sid, "/") or "")
 
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        """As the library's, for clients that may send anything."""
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is None or socket.closing:
+            return
+        try:
+            packet = read_packet(data)
+            match packet.packet_type:
+                case kinds.CONNECT:
+                    await self._handle_connect(eio_sid, packet.namespace, packet.data)
+                case kinds.DISCONNECT:
+                    await self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
+                case kinds.EVENT:
+                    await self._handle_event(eio_sid, packet.namespace, packet.id, packet.data)
+        except Senseless as trouble:
+            log.info("socket_talks_nonsense", reason=str(trouble))
+            self.eio.part(socket, "bad message")
+        except Exception:
+            log.exception("socket_message_failed")
+            self.eio.part(socket, "error")
+
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> bool:
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         socket = self.eio.sockets[eio_sid]
@@ -96,8 +120,14 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """As the library's. Then, the client having got its CONNECT packet, what it is to hear first."""
         await super()._handle_connect(eio_sid, namespace, data)
+        socket = self.eio.sockets.get(eio_sid)
         member = self._members.get(eio_sid)
-        if member is not None and eio_sid not in self._welcomes:
+        if socket is None or socket.closing:  # it went while we looked who it was: the library didn't tell us
+            await self._forget(eio_sid)
+        elif member is None:
+            if namespace in (None, "/"):
+                self.eio.part(socket, "refused")  # so that nobody tries one token after another
+        elif eio_sid not in self._welcomes:
             last_event_id = data.get("last_event_id") if isinstance(data, dict) else None
             self._welcomes[eio_sid] = asyncio.create_task(self._welcome(member, last_event_id))
 
@@ -116,7 +146,16 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         return await talking.answer(name, self.member(sid), said)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
-        eio_sid = self.manager.eio_sid_from_sid(sid, "/") or ""
+        self._see_off(self.manager.eio_sid_from_sid(sid, "/") or "")
+
+    async def _forget(self, eio_sid: str) -> None:
+        self._see_off(eio_sid)
+        sid = self.manager.sid_from_eio_sid(eio_sid, "/")
+        if sid is not None:
+            await self.manager.disconnect(sid, "/", ignore_queue=True)
+        self.environ.pop(eio_sid, None)
+
+    def _see_off(self, eio_sid: str) -> None:
         welcome = self._welcomes.pop(eio_sid, None)
         if welcome is not None:
             welcome.cancel()
@@ -128,6 +167,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
     def show_out(self, member: Member, reason: str) -> None:
         """Disconnect a member who must not be here any more."""
+        member.leaving = True
         member.socket.push(GO_AND_STAY_AWAY)
         self.let_go(member, reason)
 
@@ -137,8 +177,12 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
             self.eio.part(member.socket, reason)
 
     def reload(self, member: Member) -> None:
-        """A member may have missed something that we can't send again: tell it to start anew."""
+        """A member may have missed something that we can't send again: tell it to start anew.
+
+        We may have missed the end of its session too. So it has to come back after a while, through the door.
+        """
         self._arrivals.start_anew(member)
+        member.doubted_from = member.doubted_from or monotonic() + self._doubt_after * random.uniform(1, 1.5)
 
     def revoke(self, tenant: UUID, entry: Entry) -> None:
         """Sessions have ended: close their sockets."""
@@ -148,12 +192,14 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
                 self.show_out(member, "session revoked")
 
     async def sweep(self, stop: Stop) -> None:
-        """Show out those whose session has run out, and connections that nobody stands behind."""
+        """Show out those whose session has run out or is in doubt, and connections that nobody stands behind."""
         while not await stop.sleep(SWEEP_SECONDS):
             now = datetime.now(UTC)
             for member in self._rooms:
                 if member.expires_at is not None and member.expires_at <= now:
                     self.show_out(member, "session expired")
+                elif member.doubted_from and member.doubted_from <= monotonic():
+                    self.let_go(member, "to be looked at again")
             for eio_sid, socket in list(self.eio.sockets.items()):
                 if eio_sid not in self._members and monotonic() - socket.since > PATIENCE_SECONDS:
                     self.eio.part(socket, "silent")
@@ -161,6 +207,10 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     async def drain(self, stop: Stop) -> None:
         """When it is time to end, close all sockets, not all at once; clients come back elsewhere and resume."""
         await stop.wait()
+        for member in self._rooms:
+            if not isinstance(member.socket, Socket):  # one who polls `GET /events` and waits
+                member.leaving = True
+                member.socket.push(CLOSING)
         sockets = list(self.eio.sockets.items())
         random.shuffle(sockets)
         began = monotonic()
@@ -177,5 +227,5 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
 def _quiet(name: str) -> logging.Logger:
     logger = logging.getLogger(name)
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # what clients do wrong is no error of ours
     return logger

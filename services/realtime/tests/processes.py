@@ -38,6 +38,15 @@ class Process:
                 *self._command, env=self._environment, stdout=log, stderr=log
             )
 
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code."""
         assert self._process is not None

@@ -118,6 +118,7 @@ class World:
     settings: dict[str, Any]
     instances: list[Instance] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
+    session_ends: datetime = datetime(2099, 1, 1, tzinfo=UTC)  # of whom auth resolves
 
     async def start(self, **settings: Any) -> Instance:
         """One more instance."""
@@ -185,9 +186,10 @@ class World:
 async def open_world(amqp_url: str, redis_url: str, **settings: Any) -> AsyncIterator[World]:
     """Without an instance yet."""
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(TestServer(_auth()))
         redis = await stack.enter_async_context(open_redis(redis_url))
-        world = World(amqp_url, redis_url, str(auth.make_url("")).rstrip("/"), EventLog(redis, Bounds()), settings)
+        world = World(amqp_url, redis_url, "", EventLog(redis, Bounds()), settings)
+        auth = await stack.enter_async_context(TestServer(_auth(world)))
+        world.auth_url = str(auth.make_url("")).rstrip("/")
         try:
             yield world
         finally:
@@ -205,7 +207,7 @@ async def _is_well(health: Health) -> bool:
     return healthy
 
 
-def _auth() -> web.Application:
+def _auth(world: World) -> web.Application:
     """Auth's part of the contract, as far as realtime uses it."""
 
     async def resolve(request: web.Request) -> web.Response:
@@ -218,15 +220,11 @@ def _auth() -> web.Application:
             "tenant_id": str(who.tenant_id),
             "role": who.role.value,
             "version": 1,
-            "expires_at": request.app[EXPIRY].isoformat(),
+            "expires_at": world.session_ends.isoformat(),
             "tenant": {"status": "trial", "trial_ends_at": None},
         }
         return web.json_response(session)
 
     app = web.Application()
-    app[EXPIRY] = datetime(2099, 1, 1, tzinfo=UTC)
     app.router.add_post("/internal/sessions/resolve", resolve)
     return app
-
-
-EXPIRY = web.AppKey("expiry", datetime)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlencode
@@ -110,6 +112,62 @@ async def test_an_inbound_message_goes_to_the_contacts_owner_else_to_the_tenants
     assert await twilio.texts(OLGA, "+14155550111") == [(1, "to the owner")]
 
 
+async def test_an_inbound_message_goes_to_who_wrote_last_and_not_to_who_was_written_to(twilio: World) -> None:
+    channel = await _given_channel(twilio)
+    contact = (await twilio.call(ANNA, "POST", "/contacts", {"phone": PHONE, "owner_id": str(OLGA.user_id)})).body
+    await twilio.say(BEN, PHONE, "from Ben")
+    await twilio.say(ANNA, PHONE, "from Anna")
+    await _inbound(twilio, channel, "SM1", PHONE, "to the owner")
+    await twilio.call(ANNA, "PATCH", f"/contacts/{contact['id']}", {"owner_id": None})
+
+    await _inbound(twilio, channel, "SM2", PHONE, "to who wrote last")
+    await twilio.fetch("update users set disabled = true where id = $1", ANNA.user_id)
+    await _inbound(twilio, channel, "SM3", PHONE, "to who is still there")
+
+    assert await twilio.texts(OLGA, PHONE) == [(1, "to the owner")]
+    assert await twilio.texts(ANNA, PHONE) == [(1, "from Anna"), (2, "to who wrote last")]
+    assert await twilio.texts(BEN, PHONE) == [(1, "from Ben"), (2, "to who is still there")]
+
+
+async def test_unread_messages_are_counted_from_where_the_user_has_read(twilio: World) -> None:
+    channel = await _given_channel(twilio)
+    await twilio.say(ANNA, PHONE, "hello")
+    for n in range(4):
+        await _inbound(twilio, channel, f"SM{n}", PHONE, f"answer {n}")
+    counts = []
+    for seq in (3, 2, 5):
+        await twilio.call(ANNA, "POST", f"/conversations/{PHONE}/read", {"seq": seq})
+        counts += [item["unread"] for item in (await twilio.call(ANNA, "GET", "/conversations")).body["items"]]
+
+    assert counts == [2, 2, 0]
+
+
+async def test_a_failure_that_a_receipt_tells_of_reaches_the_user_once(twilio: World) -> None:
+    delivery = await _given_delivery(twilio)
+
+    for _ in range(2):
+        form = {"MessageSid": "SM1", "MessageStatus": "undelivered", "ErrorCode": "30003"}
+        assert await _hook(twilio, form, f"?delivery={delivery}") == 200
+
+    (told,) = (await twilio.call(ANNA, "GET", "/notifications")).body["items"]
+    assert (told["title"], told["body"]) == (f"Message to {PHONE} was not delivered", "twilio error 30003")
+
+
+async def test_a_sandbox_webhook_is_signed_with_the_channels_own_secret(twilio: World) -> None:
+    body = {"provider": "sandbox", "number": "+15005550007", "credentials": {"secret": "shh"}}
+    channel = (await twilio.call(BEN, "POST", "/channels", body)).body
+    said = b'{"id": "1", "from": "+14155550100", "to": "+15005550007", "body": "hi"}'
+    answers = []
+    for secret in ("other", "shh", "shh"):
+        signed = hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()
+        path = f"/api/v1/webhooks/sandbox/{channel['endpoint_key']}"
+        async with twilio.client.post(path, data=said, headers={"X-Sandbox-Signature": signed}) as answer:
+            answers.append(answer.status)
+
+    assert answers == [403, 200, 200]
+    assert await twilio.texts(OLGA, PHONE) == [(1, "hi")]
+
+
 async def test_stop_opts_out_and_start_opts_in_again(twilio: World) -> None:
     await twilio.say(ANNA, PHONE, "hello")
     opted = []
@@ -173,6 +231,8 @@ async def test_calls_that_never_ended_were_missed(twilio: World) -> None:
 
     told = [event.type for event in await twilio.published() if event.type.startswith("call.")]
     assert told == ["call.missed"]
+    (notification,) = (await twilio.call(ANNA, "GET", "/notifications")).body["items"]
+    assert notification["title"] == f"Call with {PHONE}: missed"
 
 
 async def _given_channel(world: World) -> Any:

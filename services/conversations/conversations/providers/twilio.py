@@ -106,9 +106,9 @@ class Twilio:
     async def _post(self, account: Account, resource: str, form: dict[str, str]) -> str | None:
         sid = account.credentials["account_sid"]
         url = f"{self._base_url}/2010-04-01/Accounts/{sid}/{resource}"
-        auth = aiohttp.BasicAuth(sid, account.credentials["auth_token"])
+        headers = {"Authorization": aiohttp.encode_basic_auth(sid, account.credentials["auth_token"])}
         try:
-            async with self._client.post(url, data=form, auth=auth, allow_redirects=False) as answer:
+            async with self._client.post(url, data=form, headers=headers, allow_redirects=False) as answer:
                 return await _ref_of(answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"twilio can't be reached: {error}", again=True) from error

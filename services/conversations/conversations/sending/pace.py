@@ -34,7 +34,7 @@ GRANT = (
     _FACTOR
     + """
 local n, wait = tonumber(ARGV[1]), 0
-local steps, begins = {}, {}
+local steps, begins = {}, {}  -- 0.001: times of day have no finer digits, and it is paid back with the next
 for i, key in ipairs(KEYS) do
   local rate, slow = tonumber(ARGV[1 + 2 * i]), ARGV[2 + 2 * i]
   local factor, blocked = 1, 0
@@ -43,7 +43,7 @@ for i, key in ipairs(KEYS) do
   local step = 1 / (rate * factor)
   local burst = math.max(tonumber(ARGV[2]), step)
   local begin = math.max(tonumber(redis.call('get', key) or '0'), now - burst)
-  local free = math.floor((now - begin) / step + 0.000001)
+  local free = math.floor((now - begin) / step + 0.001)
   if free < n then
     n = math.max(free, 0)
     wait = math.max(wait, begin + step - now)

@@ -30,27 +30,42 @@ BEAT_SECONDS = 5.0
 LASTS = timedelta(seconds=12)  # after the last beat
 TYPING_LASTS = timedelta(seconds=6)
 
-# KEYS: presences. ARGV: now, until, then users. Answers those who weren't there before.
-BEAT = """
+# Time is Redis' own: the instances' clocks may differ.
+NOW = """
+local at = redis.call('TIME')
+local now = at[1] * 1000 + math.floor(at[2] / 1000)
+"""
+
+# KEYS: presences. ARGV: how long it lasts in ms, then users. Answers those who weren't there before.
+BEAT = (
+    NOW
+    + """
 local came = {}
-for i = 3, #ARGV do
+for i = 2, #ARGV do
   local known = redis.call('ZSCORE', KEYS[1], ARGV[i])
-  if not known or tonumber(known) < tonumber(ARGV[1]) then table.insert(came, ARGV[i]) end
-  redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[i])
+  if not known or tonumber(known) < now then table.insert(came, ARGV[i]) end
+  redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], ARGV[i])
 end
 redis.call('EXPIRE', KEYS[1], 3600)
 return came
 """
+)
 
-# KEYS: presences, states. ARGV: now. Forgets who hasn't been heard of, and answers with them.
-SWEEP = """
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, 1000)
+# KEYS: presences, states. Forgets who hasn't been heard of, and answers with them.
+SWEEP = (
+    NOW
+    + """
+local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 1000)
 for _, user in ipairs(gone) do
   redis.call('ZREM', KEYS[1], user)
   redis.call('HDEL', KEYS[2], user)
 end
 return gone
 """
+)
+
+# KEYS: presences, states. Who is there, and all states.
+LIST = NOW + "return {redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf'), redis.call('HGETALL', KEYS[2])}"
 
 State = Literal["online", "away", "busy"]
 
@@ -83,6 +98,7 @@ class Presence:
         self._rooms = rooms
         self._beat = redis.register_script(BEAT)
         self._sweep = redis.register_script(SWEEP)
+        self._list = redis.register_script(LIST)
         self._arrived: dict[UUID, set[UUID]] = defaultdict(set)
         self._changed: dict[UUID, dict[str, str]] = defaultdict(dict)
 
@@ -100,10 +116,8 @@ class Presence:
     async def list_users(self, tenant: UUID) -> list[dict[str, str]]:
         """Who is there, with their states."""
         with away():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.zrangebyscore(_presences(tenant), _now_ms(), "+inf")
-                pipe.hgetall(_states(tenant))
-                there, states = await pipe.execute()
+            there, pairs = await self._list([_presences(tenant), _states(tenant)])
+        states = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return [{"user_id": u.decode(), "status": states.get(u, b"online").decode()} for u in sorted(there)]
 
     async def type(self, member: Member, typing: Typing) -> None:
@@ -129,36 +143,36 @@ class Presence:
                 await stop.sleep(BEAT_SECONDS)
 
     async def _say(self) -> None:
-        until = _now_ms() + int(LASTS.total_seconds() * 1000)
+        lasts = int(LASTS.total_seconds() * 1000)
         while self._arrived:
             tenant, users = self._arrived.popitem()
             with away():
-                came = await self._beat([_presences(tenant)], [_now_ms(), until, *map(str, users)])
+                came = await self._beat([_presences(tenant)], [lasts, *map(str, users)])
             for user in came:
                 self._changed[tenant].setdefault(user.decode(), "online")
 
     async def _notice_gone(self, tenant: UUID) -> None:
         with away():
-            gone = await self._sweep([_presences(tenant), _states(tenant)], [_now_ms()])
+            gone = await self._sweep([_presences(tenant), _states(tenant)])
         here = self._rooms.users_of(tenant)
         for user in gone:
             if UUID(user.decode()) not in here:
                 self._changed[tenant][user.decode()] = "offline"
 
     async def _tell(self) -> None:
-        while self._changed:
-            tenant, users = self._changed.popitem()
+        for tenant, users in list(self._changed.items()):
             changes = [{"user_id": user, "status": status} for user, status in users.items()]
-            await self._mention(tenant, "presence.changed", {"users": changes})
+            del self._changed[tenant]
+            try:
+                await self._mention(tenant, "presence.changed", {"users": changes})
+            except Outage:
+                self._changed[tenant] = users | self._changed[tenant]  # what came meanwhile is newer
+                raise
 
     async def _mention(self, tenant: UUID, name: str, told: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat()
         data = orjson.dumps(told, option=orjson.OPT_UTC_Z)
         await self._log.mention(tenant, Event(str(uuid7()), name, now, TENANT_ROOM, data))
-
-
-def _now_ms() -> int:
-    return int(datetime.now(UTC).timestamp() * 1000)
 
 
 def _presences(tenant: UUID) -> str:

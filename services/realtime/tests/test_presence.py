@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from realtime import presence
 from switchboard.testing import becomes, until
 
@@ -35,7 +39,9 @@ async def test_several_sockets_of_one_user_are_one_presence_on_all_instances(wor
     ]
 
 
-async def test_a_user_is_gone_a_moment_after_the_last_socket(world: World) -> None:
+async def test_a_user_is_gone_a_moment_after_the_last_socket(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "LASTS", timedelta(seconds=2))
+    monkeypatch.setattr(presence, "BEAT_SECONDS", 0.5)
     anna, ben = await world.connect(ANNA), await world.connect(BEN)
     await until(lambda: {"user_id": str(BEN.user_id), "status": "online"} in changes(anna))
 

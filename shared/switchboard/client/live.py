@@ -4,8 +4,9 @@
         await live.closed()
 
 `hear(event)` is called for each event; `reload()` whenever events may have been missed for good: at the start, and when
-the server's log no longer reaches back to where we were. Fetch the state by HTTP then: events that come afterwards
-describe what happened since.
+the server's log no longer reaches back to where we were. Fetch the state by HTTP then. What happens while you fetch
+comes as events too: one that the state has already must do no harm (a message has its `seq`). Where state is kept
+across restarts of the program, keep `last_event_id` with it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from socketio import exceptions
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 CONNECT_SECONDS = 10.0
+MOST_WAITING = 10_000  # events that a slow `hear` may be behind; beyond, they wait in the server's log
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Unauthenticated(Exception):
 class Live:
     """A connection that is always made again, to any of several addresses, and goes on where it was.
 
-    `hear` and `reload` are awaited, one after the other: a slow one delays later events, it doesn't mix them up.
+    `hear` and `reload` are awaited, one after the other: a slow one delays later events, it doesn't mix them up. What
+    one of them raises ends it all, and comes out of `closed()`.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Live:
         await self.cut()
 
     async def closed(self) -> None:
-        """Wait for the end: raises `Unauthenticated` when the session is over."""
+        """Wait for the end: raises `Unauthenticated` when the session is over, or what `hear` or `reload` raised."""
         if self._running is not None:
             await asyncio.shield(self._running)
 
@@ -90,16 +93,24 @@ class Live:
 
     async def _run(self) -> None:
         handling = asyncio.create_task(self._handle())
-        pause = FIRST_PAUSE
+        connecting = asyncio.create_task(self._connect_again_and_again())
         try:
-            while not self._refused:
-                if await self._stay_connected():
-                    pause = FIRST_PAUSE
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, LONGEST_PAUSE)
+            done, _ = await asyncio.wait({handling, connecting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            handling.cancel()
-            await asyncio.wait({handling})
+            for task in (handling, connecting):
+                task.cancel()
+            await asyncio.wait({handling, connecting})
+            self.connected.clear()
+
+    async def _connect_again_and_again(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._refused:
+            if await self._stay_connected():
+                pause = FIRST_PAUSE
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, LONGEST_PAUSE)
         raise Unauthenticated
 
     async def _stay_connected(self) -> bool:
@@ -114,6 +125,7 @@ class Live:
             await socket.disconnect()
             return False
         await self._ended.wait()  # not `socket.wait()`: cancelled, it would cancel the client's own reading
+        await socket.disconnect()  # ours to end, where we are the ones who hear no more
         self.connected.clear()
         await self._arrived.join()  # what it brought counts before we say where we are
         return True
@@ -122,7 +134,9 @@ class Live:
         socket = socketio.AsyncClient(reconnection=False, handle_sigint=False)
 
         async def hear(name: str, payload: Any = None, *_: Any) -> None:
-            if isinstance(payload, dict):
+            if self._arrived.qsize() >= MOST_WAITING:
+                ended.set()  # nothing further from this connection: the next one begins where we are then
+            if isinstance(payload, dict) and not ended.is_set():
                 self._arrived.put_nowait((name, payload))
 
         async def end(*_: Any) -> None:

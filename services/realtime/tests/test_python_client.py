@@ -1,0 +1,144 @@
+"""The reference client, `switchboard.client.Live`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import socketio
+
+from switchboard.client import Happened, Live, Unauthenticated, live
+from switchboard.testing import becomes, until
+
+from .test_losses import restart, world_with_own_redis
+from .world import ANNA, World, read_by, revoked
+
+
+class Screen:
+    """What a user would see. A reload begins a new list."""
+
+    def __init__(self) -> None:
+        self.seqs: list[int] = []
+        self.reloads = 0
+        self.readable = asyncio.Event()
+        self.readable.set()
+
+    async def hear(self, event: Happened) -> None:
+        await self.readable.wait()
+        self.seqs.append(event.data["seq"])
+
+    async def reload(self) -> None:
+        self.reloads += 1
+
+    def live(self, world: World) -> Live:
+        return Live([instance.url for instance in world.instances], "good", hear=self.hear, reload=self.reload)
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()
+
+
+async def test_it_goes_on_elsewhere_where_it_was_when_an_instance_ends(world: World, screen: Screen) -> None:
+    await world.start()
+    async with screen.live(world) as client:
+        await client.connected.wait()
+        await world.append(*(read_by(ANNA, seq) for seq in range(10)))
+        await becomes(lambda: screen.seqs, list(range(10)))
+
+        await world.instances[0].end()
+        await world.append(*(read_by(ANNA, seq) for seq in range(10, 20)))
+
+        await becomes(lambda: screen.seqs, list(range(20)), within=20)
+    assert screen.reloads == 1
+
+
+async def test_a_cut_brings_it_back_without_a_gap_or_a_double(world: World, screen: Screen) -> None:
+    async with screen.live(world) as client:
+        await client.connected.wait()
+        for start in range(0, 50, 10):
+            await world.append(*(read_by(ANNA, seq) for seq in range(start, start + 10)))
+            await client.cut()
+
+        await becomes(lambda: screen.seqs, list(range(50)), within=20)
+
+
+async def test_it_reloads_when_the_log_was_lost(amqp_url: str, tmp_path: Path, screen: Screen) -> None:
+    async with world_with_own_redis(amqp_url, tmp_path) as (world, redis), screen.live(world):
+        await until(lambda: screen.reloads == 1)
+
+        await restart(redis)
+
+        await until(lambda: screen.reloads == 2, within=20)
+        await world.publish(read_by(ANNA, 1))
+        await becomes(lambda: screen.seqs, [1], within=20)
+
+
+async def test_a_slow_reader_holds_little_and_misses_nothing(
+    world: World, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_WAITING", 50)
+    async with screen.live(world) as client:
+        await client.connected.wait()
+        screen.readable.clear()
+        await world.append(*(read_by(ANNA, seq) for seq in range(500)))
+        await until(lambda: client._ended.is_set())
+        assert client._arrived.qsize() <= 51
+
+        screen.readable.set()
+
+        await becomes(lambda: screen.seqs, list(range(500)), within=30)
+
+
+async def test_the_end_of_the_session_is_told(world: World, screen: Screen) -> None:
+    async with screen.live(world) as client:
+        await client.connected.wait()
+        await world.append(revoked(ANNA))
+
+        async with asyncio.timeout(20):
+            with pytest.raises(Unauthenticated):
+                await client.closed()
+
+
+@pytest.mark.parametrize("broken", ["hear", "reload"])
+async def test_what_the_callers_code_raises_comes_out(world: World, screen: Screen, broken: str) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    setattr(screen, broken, awaited(fail))
+    async with screen.live(world) as client:
+        connected = asyncio.create_task(client.connected.wait())
+        await asyncio.wait({connected}, timeout=5)
+        await world.append(read_by(ANNA, 1))
+
+        async with asyncio.timeout(20):
+            with pytest.raises(ZeroDivisionError):
+                await client.closed()
+
+
+def awaited(function: Callable[..., None]) -> Callable[..., object]:
+    async def call(*arguments: object) -> None:
+        function(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
+async def test_python_socketios_own_client_comes_back_when_it_is_only_let_go(
+    amqp_url: str, tmp_path: Path, transports: list[str]
+) -> None:
+    async with world_with_own_redis(amqp_url, tmp_path, doubt_after="100ms") as (world, redis):
+        client = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.2)
+        readies: list[dict[str, object]] = []
+        client.on("session.ready", readies.append)
+        auth = {"token": "good"}
+        await client.connect(world.instances[0].url, auth=auth, transports=transports)
+        await until(lambda: len(readies) == 1)
+
+        await restart(redis)
+
+        await until(lambda: len(readies) == 3, within=20, what="told to reload, let go, and back")
+        await client.disconnect()
+        await client.shutdown()

@@ -1,0 +1,10 @@
+"""What takes turns on the one stack of a run stays on one worker."""
+
+import pytest
+
+
+@pytest.mark.xdist_group("groups")
+def test_a_group_is_seen_by_who_spreads_the_tests(request: pytest.FixtureRequest) -> None:
+    spread_by_group = request.config.getoption("loadgroup", False)
+
+    assert request.node.nodeid.endswith("@groups") or not spread_by_group

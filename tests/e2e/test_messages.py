@@ -52,8 +52,8 @@ async def test_each_message_is_seen_once_in_order_by_its_user_and_by_nobody_else
     ):
         await say_all(anna, [f"message {n}" for n in range(200)])
 
-        await becomes(lambda: seqs(first), list(range(1, 201)), within=30)
-        await becomes(lambda: seqs(second), list(range(1, 201)), within=30)
+        await becomes(lambda: seqs(first), list(range(1, 201)), within=90)
+        await becomes(lambda: seqs(second), list(range(1, 201)), within=90)
 
     assert other.of(APPENDED) == []
     assert sorted(message["body"] for message in await anna.messages(PHONE)) == sorted(
@@ -76,7 +76,15 @@ async def assert_each_is_there_once(anna: User, texts: list[str]) -> None:
     assert [message["seq"] for message in messages] == list(range(1, len(texts) + 1))
 
 
-@pytest.mark.parametrize("service", ["api-gateway", "auth", "conversations", "scheduler", "realtime", "files"])
+@pytest.mark.parametrize(
+    "service",
+    [
+        "api-gateway",
+        "conversations",
+        "realtime",
+        *(pytest.param(service, marks=pytest.mark.slow) for service in ("auth", "scheduler", "files")),
+    ],
+)
 async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, anna: User, service: str) -> None:
     """Of a service, first the one and then the other: so the relay's holder too, whichever it is."""
     texts = [f"{service} {n}" for n in range(150)]
@@ -90,8 +98,7 @@ async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, a
         await post_while(anna, kill_both, texts)
 
         await assert_each_is_there_once(anna, texts)
-        if service not in ("realtime", "api-gateway"):  # whose death ends the socket itself
-            await becomes(lambda: seqs(listener), list(range(1, len(texts) + 1)), within=30)
+        await becomes(lambda: seqs(listener), list(range(1, len(texts) + 1)), within=90)
     await all_healthy(stack)
 
 
@@ -107,8 +114,8 @@ async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningS
 
     await assert_each_is_there_once(anna, texts)
     for refusal in anna.refused:
-        assert (refusal.status, refusal.body["code"]) in {(503, "unavailable"), (409, "in_progress")}, refusal
-        assert refusal.seconds < 15
+        assert refusal.status == 503 or (refusal.status, refusal.body["code"]) == (409, "in_progress"), refusal
+        assert refusal.body["title"], refusal  # a problem that says what it is
     await all_healthy(stack)
     async with listening(anna, random.randrange(2), ["websocket"]) as listener:
         await anna.say(PHONE, "all flows again")

@@ -40,12 +40,17 @@ def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
     A sign-in provider called `mock` is set at a free port; nobody listens there until a test starts one.
     """
     with throwaway_place(directory) as place:
-        provider = f"http://127.0.0.1:{Ports.of(place.root).get('sign-in-provider')}"
-        stack = Stack.at(place, _provider_settings(provider) | _without_servers(os.environ))
+        provider = _sign_in_provider(place)
+        stack = stack_for_tests(place)
         stack.up(_tell)
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
         announce(place, _addresses(stack.servers) | {"gateways": stack.gateways, "sign_in_provider": provider})
         keep(until_exit_of)
+
+
+def stack_for_tests(place: Place) -> Stack:
+    """As it is started there: the same settings each time."""
+    return Stack.at(place, _provider_settings(_sign_in_provider(place)) | _without_servers(os.environ))
 
 
 @contextmanager
@@ -65,6 +70,10 @@ def throwaway_place(directory: Path) -> Iterator[Place]:
 def _without_servers(environment: os._Environ[str]) -> dict[str, str]:
     """A test's stack never works on a server that a developer has set for `make up`."""
     return {name: value for name, value in environment.items() if name not in SERVER_SETTINGS}
+
+
+def _sign_in_provider(place: Place) -> str:
+    return f"http://127.0.0.1:{Ports.of(place.root).get('sign-in-provider')}"
 
 
 def _provider_settings(url: str) -> dict[str, str]:

@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 @overload
-async def until(predicate: Callable[..., Awaitable[T]], within: float = 10.0, *, what: str = "") -> T: ...
+async def until(predicate: Callable[..., Awaitable[T]], within: float = 30.0, *, what: str = "") -> T: ...
 @overload
-async def until(predicate: Callable[..., T], within: float = 10.0, *, what: str = "") -> T: ...
-async def until(predicate: Callable[..., Any], within: float = 10.0, *, what: str = "") -> Any:
+async def until(predicate: Callable[..., T], within: float = 30.0, *, what: str = "") -> T: ...
+async def until(predicate: Callable[..., Any], within: float = 30.0, *, what: str = "") -> Any:
     """Asks `predicate` (plain or async) again and again; its first truthy answer. Fails when none comes in time.
 
     An assertion that fails inside counts as "not yet"; the last one is shown.
@@ -36,7 +36,7 @@ async def until(predicate: Callable[..., Any], within: float = 10.0, *, what: st
         pause = min(pause * 1.5, 0.1)
 
 
-async def becomes(ask: Callable[..., object], expected: object, within: float = 10.0) -> None:
+async def becomes(ask: Callable[..., object], expected: object, within: float = 30.0) -> None:
     """Waits until `ask` (plain or async) answers just this."""
 
     async def as_expected() -> bool:

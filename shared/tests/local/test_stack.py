@@ -1,0 +1,57 @@
+"""The launcher, on the whole stack that the end-to-end tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from switchboard.local.for_tests import stack_for_tests
+from switchboard.local.place import Place
+from switchboard.local.services import BEHIND, GATEWAY
+from switchboard.testing import until
+from switchboard.testing.stack import RunningStack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
+
+SERVERS = ["postgres", "rabbitmq", "redis", "store"]
+
+
+async def settled(stack: RunningStack) -> dict[str, int | None]:
+    """The process of each instance, once all are well."""
+    await until(lambda: all(row.healthy for row in stack.instances()), within=120, what="everything healthy")
+    return {row.instance: row.pid for row in stack.instances()}
+
+
+async def test_starting_what_runs_already_changes_nothing(stack: RunningStack) -> None:
+    before = await settled(stack)
+    assert stack.place is not None
+
+    again = stack_for_tests(Place(stack.place, throwaway=True))
+    await asyncio.to_thread(again.up, lambda _: None)
+
+    assert await settled(stack) == before
+
+
+async def test_what_dies_is_started_again_by_the_supervisor(stack: RunningStack) -> None:
+    before = await settled(stack)
+
+    stack.kill("files-1")
+    await until(lambda: stack.pid("files-1") not in (None, before["files-1"]), within=120)
+
+    after = await settled(stack)
+    assert after.pop("files-1") != before.pop("files-1")
+    assert after == before
+
+
+async def test_the_status_tells_of_every_server_and_of_two_instances_of_each_service(stack: RunningStack) -> None:
+    await settled(stack)
+
+    rows = [row.as_json() for row in stack.instances()]
+
+    services = [f"{service.name}-{number}" for service in (*BEHIND, GATEWAY) for number in (1, 2)]
+    assert [row["instance"] for row in rows] == SERVERS + services
+    assert all(row.keys() == {"service", "instance", "pid", "port", "since", "healthy"} for row in rows)
+    assert all(row["pid"] > 0 and row["port"] > 0 and row["healthy"] is True for row in rows)
+    assert all(datetime.fromisoformat(row["since"]).tzinfo is not None for row in rows)

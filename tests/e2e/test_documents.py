@@ -112,6 +112,7 @@ async def test_what_is_announced_at_one_gateway_and_put_is_complete_at_the_other
     wanted = {"name": "a.bin", "size": len(content), "content_type": "application/octet-stream"}
     announced = await anna.ask("POST", "/files/uploads", {**wanted, "entity_type": "lead", "entity_id": "1"}, gateway=0)
     assert announced.status == 201, announced.body
+    assert announced.body["url"].startswith(f"{anna.gateways[0]}/s3/")  # where a browser may put it
 
     async with anna.http.put(announced.body["url"], data=content, headers=announced.body["headers"]) as answer:
         assert answer.status == 200, await answer.text()

@@ -17,6 +17,7 @@ from api_gateway.routes import RouteTable
 from api_gateway.sessions import Sessions
 from api_gateway.settings import Settings
 from api_gateway.sockets import Sockets
+from api_gateway.store import store_passage
 from api_gateway.upstreams import Upstream
 from api_gateway.visitors import Addresses, Credentials
 from switchboard.runtime.app import App
@@ -57,11 +58,17 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         health.add("redis", lambda: check_redis(redis), ready=False)
         addresses, cors = Addresses(settings.trusted_proxies), Cors(settings.frontend_url)
         surface = Surface(settings.public_url, addresses, metrics, cors, logs=settings.log_level in ("debug", "info"))
-        edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url))
+        passage = None
+        if settings.s3_endpoint is not None:
+            passage = store_passage(proxy, settings.s3_endpoint, settings.max_upload_bytes)
+            await passage.upstream.resolve()
+            stack.callback(passage.upstream.close)
+        edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url), passage)
         loops = [
             sockets.closing,
             keys.refreshing,
             limits.exchanging,
             *(upstream.watch for upstream in upstreams.values()),
+            *([passage.upstream.watch] if passage else ()),
         ]
         yield App(http=edge.application(), health=health, loops=loops)

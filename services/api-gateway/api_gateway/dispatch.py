@@ -33,7 +33,10 @@ class NobodyThere(Unavailable):
 
 @dataclass(slots=True)
 class Outgoing:
-    """A request's bytes around the Host header, which is the instance's. `body`: None for one to be streamed."""
+    """A request's bytes around the Host header, which is the instance's unless `host` is given.
+
+    `body`: None for one to be streamed.
+    """
 
     line: bytes
     headers: bytes
@@ -42,9 +45,11 @@ class Outgoing:
     wants_body: bool = True
     key: bytes | None = None
     answer_within: float = ANSWER_SECONDS
+    host: bytes | None = None
 
     def to(self, instance: Instance) -> bytes:
-        return b"".join((self.line, b"Host: ", instance.host_header, b"\r\n", self.headers, self.body or b""))
+        host = self.host or instance.host_header
+        return b"".join((self.line, b"Host: ", host, b"\r\n", self.headers, self.body or b""))
 
 
 class Flight:

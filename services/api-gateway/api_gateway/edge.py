@@ -13,6 +13,7 @@ from api_gateway.incoming import Incoming, Surface
 from api_gateway.proxy import Proxy
 from api_gateway.routes import API
 from api_gateway.sockets import Sockets
+from api_gateway.store import PREFIX, StorePassage
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.problems import Broken, MethodNotAllowed, NoSuchRoute, problem, refusal_of
 
@@ -27,11 +28,19 @@ log = structlog.get_logger(__name__)
 class Edge:
     """Answers every request: with what a service says, or with a page of its own, or with a problem."""
 
-    def __init__(self, surface: Surface, proxy: Proxy, sockets: Sockets, pages: dict[str, Page]) -> None:
+    def __init__(
+        self,
+        surface: Surface,
+        proxy: Proxy,
+        sockets: Sockets,
+        pages: dict[str, Page],
+        store: StorePassage | None = None,
+    ) -> None:
         self._surface = surface
         self._proxy = proxy
         self._sockets = sockets
         self._pages = pages
+        self._store = store
 
     def application(self) -> web.Application:
         """Bodies pass through as they are, and a client that goes away takes its request with it."""
@@ -56,6 +65,8 @@ class Edge:
             return await self._proxy.pass_on(incoming)
         if path.startswith(SOCKETS):
             return await self._sockets.pass_on(incoming)
+        if self._store is not None and path.startswith(PREFIX):
+            return await self._store.pass_on(incoming)
         page = self._pages.get(path)
         if page is None:
             raise NoSuchRoute

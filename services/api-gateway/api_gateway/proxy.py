@@ -57,11 +57,14 @@ class Proxy:
         visitor = await self.visitor(incoming)
         if visitor is not None and visitor.trial_over and not works_after_trial(request.method, incoming.path):
             raise TrialExpired
-        length = request.content_length
+        return await self.send(incoming, self.upstreams[target.service], target, visitor)
+
+    async def send(self, incoming: Incoming, upstream: Upstream, target: Target, visitor: Visitor | None) -> Relayed:
+        """The answer to a request that may pass. Raises a `Refusal`."""
+        length = incoming.request.content_length
         if length is not None and length > target.most:
             raise BodyTooLarge
         outgoing = await self._outgoing(incoming, target, visitor)
-        upstream = self.upstreams[target.service]
         if outgoing.body is not None:
             flight = await fly(upstream, outgoing)
             return Relayed(flight, incoming.ours(), incoming.done, close=False)
@@ -126,6 +129,7 @@ class Proxy:
             repeatable=may_repeat(method, target, "Idempotency-Key" in request.headers),
             wants_body=method != "HEAD",
             answer_within=target.answer_within,
+            host=target.host,
         )
 
     async def _stream(self, incoming: Incoming, upstream: Upstream, outgoing: Outgoing, target: Target) -> Relayed:

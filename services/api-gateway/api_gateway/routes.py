@@ -32,6 +32,8 @@ class Target:
     """Whether cookies other than the session's are passed on."""
     answer_within: float = 20.0
     """Seconds from the last byte of a request to its answer's head; services give up at 15."""
+    host: bytes | None = None
+    """What the service is called by the Host header, where that matters to it."""
 
 
 AUTH = Target("auth", keyed=False, cookies=True)

@@ -36,6 +36,8 @@ class Settings(RedisSettings):
     frontend_url: Url | None = None
     trusted_proxies: Networks = ()
     max_upload_bytes: int = Field(default=52428800, ge=1)
+    s3_endpoint: Url | None = None
+    """The store that signed requests under `/s3/` go to; only for one that clients can't reach themselves."""
     rate_limit_user: int = Field(default=500, ge=1)
     """Requests a second, over ten seconds, as `rate_limit_address`."""
     rate_limit_address: int = Field(default=1000, ge=1)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from aiohttp import web
@@ -193,7 +194,11 @@ async def announce(call: Call, work: Work, desk: Desk) -> UploadAnswer:
     )
     expires = datetime.now(UTC) + desk.upload_lifetime
     return UploadAnswer(
-        id=row.id, url=url, method="PUT", headers={"Content-Type": new.content_type}, expires_at=expires
+        id=row.id,
+        url=_reachable(url, call, desk),
+        method="PUT",
+        headers={"Content-Type": new.content_type},
+        expires_at=expires,
     )
 
 
@@ -221,8 +226,8 @@ async def list_files(call: Call, conn: Connection) -> Page[FileAnswer]:
 async def show(call: Call, conn: Connection, desk: Desk) -> FileWithUrl:
     """One document."""
     file = await store.get_stored(conn, call.uuid("id"), call.identity.tenant_id)
-    url = await desk.bucket.signed_download(file.key, int(desk.download_lifetime.total_seconds()))
     expires = datetime.now(UTC) + desk.download_lifetime
+    url = await _download_url(file, call, desk)
     return FileWithUrl(**_answer(file).model_dump(), download_url=url, download_url_expires_at=expires)
 
 
@@ -235,9 +240,24 @@ async def content(call: Call, desk: Desk) -> web.Response:
     """Send the browser to the store, which lets it save the document under its own name."""
     async with desk.database.connection() as conn:
         file = await store.get_stored(conn, call.uuid("id"), call.identity.tenant_id)
-    url = await desk.bucket.signed_download(file.key, int(desk.download_lifetime.total_seconds()))
+    url = await _download_url(file, call, desk)
     headers = {"Location": url, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     return web.Response(status=302, headers=headers)
+
+
+async def _download_url(file: File, call: Call, desk: Desk) -> str:
+    url = await desk.bucket.signed_download(file.key, int(desk.download_lifetime.total_seconds()))
+    return url if desk.bucket.has_network else _reachable(url, call, desk)
+
+
+def _reachable(url: str, call: Call, desk: Desk) -> str:
+    """A signed URL as the client can use it. The gateway that was asked says what it is called."""
+    headers = call.request.headers
+    host = headers.get("X-Forwarded-Host")
+    if not desk.through_gateway or not host:
+        return url
+    signed = urlsplit(url)
+    return f"{headers.get('X-Forwarded-Proto', 'http')}://{host}/s3{signed.path}?{signed.query}"
 
 
 def _arriving(fields: dict[str, str], file_name: str, call: Call) -> Arriving:

@@ -81,4 +81,5 @@ def desk_of(settings: Settings, database: Database, bucket: Bucket) -> Desk:
         settings.upload_lifetime,
         settings.download_lifetime,
         Room(settings.upload_memory_bytes),
+        settings.s3_through_gateway,
     )

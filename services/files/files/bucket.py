@@ -63,6 +63,11 @@ class Bucket:
         self._sending = sending
         self._reading = reading
 
+    @property
+    def has_network(self) -> bool:
+        """Whether downloads are signed for a delivery network."""
+        return self._signer is not self._s3
+
     async def create_if_missing(self) -> None:
         """Make the bucket, unless it is there."""
         with away():
@@ -75,7 +80,10 @@ class Bucket:
 
     async def _create(self) -> None:
         try:
-            await self._s3.create_bucket(Bucket=self.name)
+            region = self._s3.meta.region_name
+            # S3 wants to be told of every region but its first, and refuses to be told of that one.
+            where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            await self._s3.create_bucket(Bucket=self.name, **where)
         except ClientError as error:
             if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from files.actions.desk import Desk
 from files.bucket import open_bucket
-from files.original.exporting import Damaged, export_all, list_all
+from files.original.exporting import Exported, export_all, list_all
 from files.original.folder import BadMap, Entity, list_originals, read_map
 from files.original.importing import Importer, Outcome
 from files.room import Room
@@ -78,7 +78,11 @@ def migrate_files(
                 await importer.take_all(originals, workers, tell)
 
     _run(migrate())
-    words = {"added": "would be added" if dry_run else "added", "there": "were there already"}
+    words = {
+        "added": "would be added" if dry_run else "added",
+        "there": "were there already",
+        "deleted": "were deleted since and stay so",
+    }
     console.print(", ".join(f"{count} {words.get(result, result)}" for result, count in results.items()) or "nothing")
     if results["broken"] or results["changed"]:
         raise typer.Exit(1)
@@ -92,16 +96,28 @@ def export_files(
 ) -> None:
     """Write all documents as the original kept them, and a map of what they belong to."""
 
+    lost: list[Exported] = []
+
     async def export() -> int:
         async with _desk() as desk:
             documents = await list_all(desk, tenant)
             to.mkdir(parents=True, exist_ok=True)
             with _progress() as progress:
                 bar = progress.add_task("documents", total=len(documents))
-                await export_all(desk, documents, to, workers, lambda _: progress.advance(bar))
+
+                def tell(exported: Exported) -> None:
+                    progress.advance(bar)
+                    if exported.trouble:
+                        lost.append(exported)
+                        progress.console.print(f"lost: {exported.path}: {exported.trouble}")
+
+                await export_all(desk, documents, to, workers, tell)
             return len(documents)
 
-    console.print(f"{_run(export())} documents in {to}")
+    total = _run(export())
+    console.print(f"{total - len(lost)} documents in {to}" + (f", {len(lost)} lost" if lost else ""))
+    if lost:
+        raise typer.Exit(1)
 
 
 @asynccontextmanager
@@ -125,7 +141,7 @@ def _run(work: Coroutine[None, None, T]) -> T:
         return asyncio.run(work)
     except (Outage, ExceptionGroup) as trouble:
         told = trouble.exceptions[0] if isinstance(trouble, ExceptionGroup) else trouble
-        if not isinstance(told, (Outage, Damaged)):
+        if not isinstance(told, Outage):
             raise
         console.print(f"[red]{told}[/red]")
         raise typer.Exit(1) from None

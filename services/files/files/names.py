@@ -27,9 +27,10 @@ class Name(NamedTuple):
         return self.base + self.extension
 
 
-def read_name(given: str) -> Name:
+def read_name(given: str, *, any_extension: bool = False) -> Name:
     """The name without folders, control characters, and marks that turn the direction of text (`gpj.exe` shown as
-    `exe.jpg`). Raises ValueError for one that is too long, holds a NUL, or has an extension that we don't take."""
+    `exe.jpg`). Raises ValueError for one that is too long, holds a NUL, or has an extension that we don't take; with
+    `any_extension` that counts as a part of the base."""
     if "\0" in given:
         raise ValueError("must not contain NUL")
     if len(given) > LONGEST_NAME:
@@ -38,6 +39,8 @@ def read_name(given: str) -> Name:
     shown = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cs") and c not in TURNS_TEXT)
     name = _split(shown.strip())
     if name.extension and not EXTENSION.fullmatch(name.extension):
+        if any_extension:
+            return Name(str(name), "")
         raise ValueError("must have an extension of at most 10 letters or digits")
     return name
 

@@ -31,5 +31,7 @@ class Settings(DatabaseSettings, BusSettings, IdentitySettings, BucketSettings):
 
     max_upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1)
     upload_memory_bytes: int = Field(default=96 * 1024 * 1024, ge=10 * 1024 * 1024)
+    s3_through_gateway: bool = False
+    """Clients reach the store only under the gateway's `/s3/`: signed URLs name the gateway that was asked."""
     upload_lifetime: Duration = timedelta(hours=1)
     download_lifetime: Duration = timedelta(hours=1)

@@ -121,9 +121,28 @@ async def find_source(conn: Connection, tenant_id: UUID, source_path: str) -> Fi
     return None if row is None else _file(row)
 
 
-async def prolong(conn: Connection, id: UUID, lifetime: timedelta) -> None:
-    """An upload goes on."""
-    await conn.execute("update files set expires_at = clock_timestamp() + $2::interval where id = $1", id, lifetime)
+async def was_erased(conn: Connection, tenant_id: UUID, source_path: str) -> bool:
+    """Whether what came from this path was stored, and deleted since."""
+    found: bool = await conn.fetchval(
+        """
+        select exists (select from erased_sources where tenant_id = $1 and source_path = $2)
+            or exists (select from files where tenant_id = $1 and source_path = $2 and state = 'deleted'
+                                           and sha256 is not null)
+        """,
+        tenant_id,
+        source_path,
+    )
+    return found
+
+
+async def prolong(conn: Connection, id: UUID, lifetime: timedelta) -> bool:
+    """An upload goes on, unless it was given up."""
+    done: str = await conn.execute(
+        "update files set expires_at = clock_timestamp() + $2::interval where id = $1 and state = 'uploading'",
+        id,
+        lifetime,
+    )
+    return done != "UPDATE 0"
 
 
 async def list_for_export(conn: Connection, tenant_id: UUID, after: UUID, limit: int) -> list[tuple[File, str | None]]:
@@ -187,6 +206,24 @@ async def drop_file(conn: Connection, id: UUID, state: State) -> bool:
     """Forget a row, if it is still in this state."""
     done: str = await conn.execute("delete from files where id = $1 and state = $2", id, state)
     return done != "DELETE 0"
+
+
+async def erase(conn: Connection, id: UUID) -> bool:
+    """Forget a deleted file, but for the path of the original's folder that it came from."""
+    done: str = await conn.execute(
+        """
+        with gone as (
+            delete from files where id = $1 and state = 'deleted' returning tenant_id, source_path, sha256
+        ), kept as (
+            insert into erased_sources (tenant_id, source_path)
+            select tenant_id, source_path from gone where source_path is not null and sha256 is not null
+            on conflict do nothing
+        )
+        select from gone
+        """,
+        id,
+    )
+    return done != "SELECT 0"
 
 
 async def list_left_over(conn: Connection, older_than: timedelta, after: UUID, limit: int) -> list[File]:

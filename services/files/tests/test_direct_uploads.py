@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ import pytest
 from files.bucket import CONNECTIONS
 from switchboard.testing import becomes
 
-from .world import ANNA, LEAD, PNG, Answer, World, digest
+from .world import ANNA, LEAD, PNG, Answer, World, digest, open_world
 
 
-async def announce(world: World, **changes: Any) -> Answer:
+async def announce(world: World, *, forwarded: dict[str, str] | None = None, **changes: Any) -> Answer:
     wanted = {"name": "a.png", "size": len(PNG), "content_type": "image/png", **LEAD, **changes}
-    return await world.call(ANNA, "POST", "/files/uploads", wanted)
+    return await world.call(ANNA, "POST", "/files/uploads", wanted, forwarded=forwarded)
 
 
 async def test_what_was_put_as_announced_is_there_after_complete(world: World) -> None:
@@ -98,6 +99,23 @@ async def test_the_url_is_for_just_this_object_size_and_type(strict: World) -> N
     assert await strict.put(announced, PNG, **{"Content-Type": "text/html"}) == 403
     assert await strict.put(elsewhere, PNG) == 403
     assert await strict.objects() == []
+
+
+async def test_where_clients_reach_the_store_through_the_gateway_urls_name_the_one_that_was_asked(
+    database_url: Callable[[str], str], bucket: dict[str, str]
+) -> None:
+    asked = {"X-Forwarded-Host": "crm.example:8081", "X-Forwarded-Proto": "https"}
+    async with open_world(database_url("files"), bucket, s3_through_gateway=True) as world:
+        made = (await world.upload(PNG, "a.png")).body
+
+        announced = await announce(world, forwarded=asked)
+        shown = await world.call(ANNA, "GET", f"/files/{made['id']}", forwarded=asked)
+        within = await world.call(ANNA, "GET", f"/files/{made['id']}")
+
+        there = f"https://crm.example:8081/s3/{bucket['S3_BUCKET']}/"
+        assert announced.body["url"].startswith(f"{there}incoming/{announced.body['id']}?")
+        assert shown.body["download_url"].startswith(f"{there}{made['key']}?")
+        assert (await world.download(within.body["download_url"]))[:2] == (200, PNG)
 
 
 async def test_a_tampered_or_expired_download_url_is_refused(strict: World) -> None:

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+from files.actions.deletion import erase_bytes
+from switchboard.contracts.envelope import Envelope
 from switchboard.testing import until
 
 from .world import ANNA, TENANT, World, noise
@@ -82,22 +84,62 @@ async def test_a_thousand_files_survive_a_kill_in_the_middle_and_come_back_byte_
     assert found == contents
 
 
-async def test_a_file_that_changed_since_or_has_no_good_name_is_told_of_and_the_rest_goes_on(
+async def migrate(world: World, folder: Path, *more: str) -> tuple[int | None, str]:
+    words = ["--from", str(folder), "--tenant", str(TENANT), "--user", str(ANNA.user_id), *more]
+    return await ended(await operate(world, "migrate-files", *words))
+
+
+async def test_a_file_that_changed_since_is_told_of_one_deleted_since_stays_so_and_the_rest_goes_on(
     strict: World, tmp_path: Path
 ) -> None:
-    contents = write_folder(tmp_path / "in", 5)
-    migrate = ["migrate-files", "--from", str(tmp_path / "in"), "--tenant", str(TENANT), "--user", str(ANNA.user_id)]
-    assert (await ended(await operate(strict, *migrate)))[0] == 0
-    (tmp_path / "in" / next(iter(contents))).write_bytes(b"changed")
-    (tmp_path / "in" / "x.unreasonable!extension").write_bytes(b"?")
-    (tmp_path / "in" / "new.txt").write_bytes(b"new")
+    contents = write_folder(tmp_path / "in", 6)
+    changed, deleted, lost, *_ = contents
+    assert (await migrate(strict, tmp_path / "in"))[0] == 0
+    (tmp_path / "in" / changed).write_bytes(b"changed")
+    (tmp_path / "in" / "Offer of 1. May 2024, final").write_bytes(b"?")
+    (tmp_path / "in" / "unreadable.txt").symlink_to("nowhere")
+    (tmp_path / "in" / ("x" * 250 + ".txt")).write_bytes(b"long")
+    document = next(row for row in await strict.rows() if row["source_path"] == deleted)
+    assert (await strict.call(ANNA, "DELETE", f"/files/{document['id']}")).status == 204
+    await erased(strict)
 
-    code, told = await ended(await operate(strict, *migrate))
+    await strict.bucket.delete(next(row["key"] for row in await strict.rows() if row["source_path"] == lost))
+
+    code, told = await migrate(strict, tmp_path / "in", "--verify")
 
     assert code == 1
-    for words in ("1 changed", "1 broken", "1 added", "4 were there already"):
-        assert words in told
-    assert len(await strict.rows()) == 6
+    for words in ("1 changed", "1 broken", "1 were deleted since", "2 added", "3 were there already"):
+        assert words in told, told
+    assert {row["name"] for row in await strict.rows()} >= {"Offer of 1. May 2024, final", "x" * 250 + ".txt"}
+    assert len(await strict.rows()) == 7
+
+
+async def erased(world: World) -> None:
+    """As its event would have it."""
+    async with world.database.connection() as conn:
+        for row in await conn.fetch("select body from outbox where type = 'file.deleted'"):
+            await erase_bytes([Envelope.decode(row["body"])], world.desk)
+
+
+async def test_what_the_bucket_lost_is_told_of_and_all_else_exported_whatever_it_is_called(
+    strict: World, tmp_path: Path
+) -> None:
+    lost = (await strict.upload(b"lost", "lost.txt")).body
+    damaged = (await strict.upload(b"damaged", "damaged.txt")).body
+    kept = (await strict.upload(b"kept", "Überweisung " + "ü" * 400 + ".pdf")).body
+    await strict.bucket.delete(lost["key"])
+    await strict.bucket.put(damaged["key"], b"DAMAGED", 7, content_type="text/plain", disposition="inline")
+
+    export = await operate(strict, "export-files", "--to", str(tmp_path / "out"), "--tenant", str(TENANT))
+    code, told = await ended(export)
+
+    assert code == 1
+    assert "1 documents" in told
+    assert "2 lost" in told
+    (found,) = [file for file in (tmp_path / "out").iterdir() if file.name != "map.csv"]
+    assert found.read_bytes() == b"kept"
+    assert found.name.startswith(f"{kept['id']}-Überweisung ü")
+    assert found.suffix == ".pdf"
 
 
 async def has_rows(world: World, count: int) -> bool:

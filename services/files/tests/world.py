@@ -59,10 +59,18 @@ class World:
         return {IDENTITY_HEADER: self.signer.sign(who, "files")}
 
     async def call(
-        self, who: Identity | None, method: str, path: str, body: Any = None, *, key: str | None = None, **options: Any
+        self,
+        who: Identity | None,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        forwarded: dict[str, str] | None = None,
+        **options: Any,
     ) -> Answer:
-        """One request as `who`, below `/api/v1`."""
-        headers = {} if who is None else self.headers(who)
+        """One request as `who`, below `/api/v1`. `forwarded`: what the gateway says of it."""
+        headers = {**({} if who is None else self.headers(who)), **(forwarded or {})}
         if key is not None:
             headers["Idempotency-Key"] = key
         url = f"{self.url}/api/v1{path}"

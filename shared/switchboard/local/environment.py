@@ -113,6 +113,11 @@ class Environment:
             settings["REDIS_URL"] = self.servers.redis_url
         if service.store:
             settings.update(self.servers.store_settings)
+        if self.servers.has_own_store:  # which a browser may reach only by way of a gateway
+            if service.store:
+                settings["S3_THROUGH_GATEWAY"] = "true"
+            if service == GATEWAY:
+                settings["S3_ENDPOINT"] = self.servers.store_settings["S3_ENDPOINT"]
         return settings
 
     def database_url(self, service: Service) -> str:

@@ -40,6 +40,10 @@ class Servers:
         return given | {name: value for name, value in self.outside.items() if name.startswith("S3_")}
 
     @property
+    def has_own_store(self) -> bool:
+        return "S3_ENDPOINT" not in self.outside
+
+    @property
     def amqp_url(self) -> str:
         return self.outside.get("AMQP_URL") or self.rabbitmq.url
 

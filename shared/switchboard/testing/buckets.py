@@ -23,6 +23,7 @@ def client(settings: dict[str, str]) -> Any:
         aws_access_key_id=settings["S3_ACCESS_KEY"],
         aws_secret_access_key=settings["S3_SECRET_KEY"],
         config=Config(
+            signature_version="s3v4",
             s3={"addressing_style": "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

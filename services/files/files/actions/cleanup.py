@@ -118,7 +118,7 @@ async def _remove(row: File, desk: Desk) -> bool:
     await desk.bucket.leave_nothing(row.key)
     await desk.bucket.delete(incoming_key(row.id))
     async with desk.database.connection() as conn:
-        return await store.drop_file(conn, row.id, "deleted")
+        return await store.erase(conn, row.id)
 
 
 async def _compare_objects(desk: Desk, settled: timedelta, findings: Findings) -> None:

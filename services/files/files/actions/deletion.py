@@ -23,4 +23,4 @@ async def erase_bytes(envelopes: list[Envelope], desk: Desk) -> None:
         event = FileDeleted.read(envelope.data)
         await desk.bucket.delete(event.key)
         async with desk.database.connection() as conn:
-            await store.drop_file(conn, event.id, "deleted")
+            await store.erase(conn, event.id)

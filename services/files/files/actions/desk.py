@@ -20,6 +20,7 @@ class Desk:
     upload_lifetime: timedelta
     download_lifetime: timedelta
     room: Room
+    through_gateway: bool = False
 
     async def check(self) -> None:
         """Raises an `Outage` unless both the database and the bucket answer."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from uuid import UUID
 
 from files import store
@@ -15,10 +16,15 @@ from files.domain import File
 
 PAGE = 200
 MAP = "map.csv"
+LONGEST_FILE_NAME = 255 - len(".") - len(".part")  # bytes, as file systems have it, with what a draft adds
 
 
-class Damaged(Exception):
-    """The bucket holds other bytes than were stored."""
+@dataclass(frozen=True)
+class Exported:
+    """One document at its path. `trouble`: why it isn't there."""
+
+    path: str
+    trouble: str = ""
 
 
 async def list_all(desk: Desk, tenant_id: UUID) -> list[tuple[File, str]]:
@@ -28,22 +34,34 @@ async def list_all(desk: Desk, tenant_id: UUID) -> list[tuple[File, str]]:
     while True:
         async with desk.database.connection() as conn:
             rows = await store.list_for_export(conn, tenant_id, after, PAGE)
-        found += [(file, source or f"{file.id}-{file.name}") for file, source in rows]
+        found += [(file, source or file_name(file)) for file, source in rows]
         if len(rows) < PAGE:
             return found
         after = rows[-1][0].id
 
 
+def file_name(file: File) -> str:
+    """As the original would have called it, `{uuid}-{originalname}`; cut where a file system would refuse it."""
+    extension = PurePath(file.key).suffix  # one that we take: short, and the name's own
+    base = file.name.removesuffix(extension)
+    return f"{file.id}-{_cut(base, LONGEST_FILE_NAME - len(f'{file.id}-{extension}'))}{extension}"
+
+
+def _cut(text: str, most: int) -> str:
+    """At most so many bytes of it, and no half characters."""
+    return text.encode()[:most].decode(errors="ignore")
+
+
 async def export_all(
-    desk: Desk, documents: list[tuple[File, str]], folder: Path, workers: int, tell: Callable[[str], None]
+    desk: Desk, documents: list[tuple[File, str]], folder: Path, workers: int, tell: Callable[[Exported], None]
 ) -> None:
-    """Write them all, and the map of what they belong to. A file that is there already, with these bytes, stays."""
+    """Write them all, and the map of what they belong to. A file that is there already, with these bytes, stays; one
+    that the bucket has lost or damaged is told of, and the rest goes on. Raises `Outage` when the bucket is away."""
     waiting = iter(documents)
 
     async def work() -> None:
         for file, path in waiting:
-            await _export(desk, file, _inside(folder, path))
-            tell(path)
+            tell(Exported(path, await _export(desk, file, _inside(folder, path))))
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(workers):
@@ -51,9 +69,12 @@ async def export_all(
     _write_map(folder / MAP, documents)
 
 
-async def _export(desk: Desk, file: File, target: Path) -> None:
+async def _export(desk: Desk, file: File, target: Path) -> str:
+    """Empty, or why not."""
     if await asyncio.to_thread(_is_there, target, file.sha256):
-        return
+        return ""
+    if await desk.bucket.find(file.key) is None:
+        return "the bucket doesn't have it"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.part")
     found = sha256()
@@ -63,8 +84,10 @@ async def _export(desk: Desk, file: File, target: Path) -> None:
                 found.update(chunk)
                 await asyncio.to_thread(output.write, chunk)
     if found.hexdigest() != file.sha256:
-        raise Damaged(f"{file.key}: the bucket holds other bytes than were stored")
+        draft.unlink()
+        return "the bucket holds other bytes than were stored"
     draft.replace(target)
+    return ""
 
 
 def _is_there(target: Path, digest: str | None) -> bool:

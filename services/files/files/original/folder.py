@@ -37,8 +37,8 @@ class Original:
     entity: Entity
 
     def name(self) -> Name:
-        """What its user called it. Raises ValueError for a name that we don't take."""
-        return read_name(UUID_PREFIX.sub("", self.file.name, count=1))
+        """What its user called it: the original took any extension. Raises ValueError for a name that can't be."""
+        return read_name(UUID_PREFIX.sub("", self.file.name, count=1), any_extension=True)
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes."""

@@ -1,7 +1,8 @@
 """Uploads: through us, beside a PUT straight to the store and beside the original's multer-s3, in the same run.
 
-`python -m bench.bench_files [--quick]`. 40 MiB each, one at a time and eight at once; `resident` is how much the
-serving process grew above what it was before, at its largest.
+`python -m bench.bench_files [--quick]`. 40 MiB each, one at a time and eight at once, the ways in turn, the median of
+all turns; in brackets its share of the first way's. `resident` is how much the serving process grew at most above what
+it was before it served anything, for each upload under way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from statistics import median
 from time import perf_counter
 from uuid import UUID, uuid4
 
@@ -57,6 +60,7 @@ HEAD = (
     b'--b\r\nContent-Disposition: form-data; name="entity_id"\r\n\r\n1\r\n'
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
 )
+STRAIGHT = "straight to the store"
 TAIL = b"\r\n--b--\r\n"
 
 
@@ -81,46 +85,74 @@ def direct_upload(bucket: Bucket) -> Upload:
     return upload
 
 
-async def measure(upload: Upload, at_once: int, rounds: int, pid: int | None) -> tuple[float, float]:
-    """MB/s, and MiB that the process grew by."""
-    process = psutil.Process(pid) if pid else None
-    before = process.memory_info().rss if process else 0
-    largest = before
+async def measure(upload: Upload, at_once: int, pid: int | None) -> tuple[float, float]:
+    """MB/s, and the most MiB that the process held."""
+    largest = resident(pid)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=300)) as http:
         began = perf_counter()
-        work = [asyncio.create_task(_several(upload, http, rounds)) for _ in range(at_once)]
+        work = [asyncio.ensure_future(upload(http)) for _ in range(at_once)]
         while not all(task.done() for task in work):
             await asyncio.wait(work, timeout=0.05)
-            largest = max(largest, process.memory_info().rss) if process else 0
+            largest = max(largest, resident(pid))
         for task in work:
             task.result()
         seconds = perf_counter() - began
-    return at_once * rounds * SIZE / 1e6 / seconds, (largest - before) / MIB
+    return at_once * SIZE / 1e6 / seconds, largest
 
 
-async def _several(upload: Upload, http: aiohttp.ClientSession, rounds: int) -> None:
-    for _ in range(rounds):
-        await upload(http)
+def resident(pid: int | None) -> float:
+    """MiB."""
+    return psutil.Process(pid).memory_info().rss / MIB if pid else 0.0
 
 
 async def run(servers: Servers, quick: bool) -> Table:
     store = create_bucket(servers.store)
     databases = Databases(servers.database_url)
-    table = Table("", "MB/s, one", "MB/s, eight at once", "resident, eight at once", title="Uploads of 40 MiB")
-    rounds = 1 if quick else 3
+    rounds = 2 if quick else 5
     async with AsyncExitStack() as stack:
         settings = BucketSettings.model_validate({name.lower(): value for name, value in store.items()})
         bucket = await stack.enter_async_context(open_bucket(settings))
         ours, ours_pid = await _ours(stack, store, databases.fresh("files"))
         multer, multer_pid = await _multer(stack, store)
-        kinds = [("straight to the store", direct_upload(bucket), None), ("files", ours, ours_pid)]
-        kinds.append(("multer-s3", multer, multer_pid))
-        for name, upload, pid in kinds:
-            await measure(upload, 1, 1, pid)
-            one, _ = await measure(upload, 1, rounds, pid)
-            eight, grown = await measure(upload, 8, rounds, pid)
-            table.add_row(name, f"{one:,.0f}", f"{eight:,.0f}", f"{grown:,.0f} MiB" if pid else "-")
+        ways = ((STRAIGHT, direct_upload(bucket), None), ("files", ours, ours_pid), ("multer-s3", multer, multer_pid))
+        kinds = [Kind(name, upload, pid, resident(pid)) for name, upload, pid in ways]
+        for kind in kinds:
+            await measure(kind.upload, 1, kind.pid)
+        for _ in range(rounds):  # in turn, so that what else the machine does falls on all of them
+            for kind in kinds:
+                kind.one.append(await measure(kind.upload, 1, kind.pid))
+                kind.eight.append(await measure(kind.upload, 8, kind.pid))
     databases.close()
+    return _table(kinds)
+
+
+@dataclass
+class Kind:
+    """One way to upload, and what was measured of it."""
+
+    name: str
+    upload: Upload
+    pid: int | None
+    before: float  # MiB, of the process when it had served nothing yet
+    one: list[tuple[float, float]] = field(default_factory=list)
+    eight: list[tuple[float, float]] = field(default_factory=list)
+
+    def speed(self, at_once: int) -> float:
+        return median(speed for speed, _ in (self.one if at_once == 1 else self.eight))
+
+    def told(self, at_once: int, straight: Kind) -> str:
+        return f"{self.speed(at_once):,.0f} ({self.speed(at_once) / straight.speed(at_once):.2f})"
+
+
+def _table(kinds: list[Kind]) -> Table:
+    table = Table(
+        "", "MB/s, one", "MB/s, eight at once", "resident, each of eight", title=f"Uploads of {SIZE // MIB} MiB"
+    )
+    for kind in kinds:
+        grown = (max(largest for _, largest in kind.eight) - kind.before) / 8
+        table.add_row(
+            kind.name, kind.told(1, kinds[0]), kind.told(8, kinds[0]), f"{grown:,.1f} MiB" if kind.pid else "-"
+        )
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -161,7 +162,7 @@ async def test_names_are_safe_and_come_back(world: World) -> None:
         assert unquote(saved.partition("filename*=UTF-8''")[2]) == shown
 
 
-REFUSED: list[tuple[dict[str, str], str, str]] = [
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"entity_type": "../x"}, "a.txt", "entity_type"),
     ({"entity_type": "Lead"}, "a.txt", "entity_type"),
     ({"entity_type": "x" * 33}, "a.txt", "entity_type"),

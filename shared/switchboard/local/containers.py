@@ -47,6 +47,10 @@ class ContainerServers:
         return f"amqp://{service}:{self.secrets.word(f'rabbitmq-{service}')}@rabbitmq:5672/{VHOST}"
 
     @property
+    def has_own_store(self) -> bool:
+        return True
+
+    @property
     def store_settings(self) -> dict[str, str]:
         return {
             "S3_ENDPOINT": "http://store:9000",

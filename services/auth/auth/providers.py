@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import structlog
@@ -82,7 +82,7 @@ class Provider:
             )
         except OAuthError as refused:
             raise ProviderRefused(f"The provider refused the code: {refused.error}.") from refused
-        except httpx.HTTPError as trouble:
+        except (httpx.HTTPError, ValueError) as trouble:  # also an answer that is no JSON object
             raise ProviderAway(f"{self.name} can't be reached: {trouble}") from trouble
         claims = await self._claims(str(tokens.get("id_token", "")), str(metadata["issuer"]), nonce)
         email = claims.get("email")
@@ -122,7 +122,7 @@ class Provider:
 
     async def _keys_anew(self) -> KeySet:
         metadata = await self._metadata_now()
-        self._keys = KeySet.import_key_set(await self._get(str(metadata["jwks_uri"])))
+        self._keys = KeySet.import_key_set(cast("Any", await self._get(str(metadata["jwks_uri"]))))
         self._keys_at = monotonic()
         return self._keys
 
@@ -135,13 +135,16 @@ class Provider:
             self._metadata, self._metadata_at = metadata, monotonic()
         return self._metadata
 
-    async def _get(self, url: str) -> Any:
+    async def _get(self, url: str) -> dict[str, Any]:
         try:
             answer = await self._client.request("GET", url, withhold_token=True)
             answer.raise_for_status()
-            return answer.json()
+            found = answer.json()
         except (httpx.HTTPError, ValueError) as trouble:
             raise ProviderAway(f"{self.name} can't be reached: {trouble}") from trouble
+        if not isinstance(found, dict):
+            raise ProviderAway(f"{self.name} tells nonsense at {url}")
+        return found
 
 
 @asynccontextmanager

@@ -1,0 +1,58 @@
+"""Passwords are hashed beside the event loop, a bounded number at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import bcrypt
+import pytest
+
+from auth import passwords as module
+from auth.passwords import Passwords, open_passwords
+from switchboard.runtime.refusals import Unavailable
+
+
+@pytest.fixture
+async def passwords() -> AsyncIterator[Passwords]:
+    async with open_passwords() as passwords:
+        yield passwords
+
+
+async def test_a_burst_leaves_the_loop_free_and_holds_few_threads(passwords: Passwords) -> None:
+    burst = [asyncio.create_task(passwords.hash(f"password {n}")) for n in range(12)]
+    turns = threads = 0
+
+    while not all(task.done() for task in burst):
+        await asyncio.sleep(0)
+        turns += 1
+        threads = max(threads, sum(thread.name.startswith("passwords") for thread in threading.enumerate()))
+
+    assert len(set(await asyncio.gather(*burst))) == 12
+    assert turns > 10 * len(burst)  # hashed on the loop itself, each would take one turn
+    assert threads == module.AT_ONCE
+
+
+async def test_who_would_wait_too_long_is_told_to_come_back(passwords: Passwords) -> None:
+    waiting = [asyncio.create_task(passwords.matches(None, "x")) for _ in range(module.WAITING)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Unavailable) as refused:
+        await passwords.hash("one too many")
+
+    assert refused.value.headers["Retry-After"] == "2"
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_password_matches_its_own_hash_and_nobodys_matches_none(passwords: Passwords) -> None:
+    argon2, old = await passwords.hash("right"), bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+
+    for known in (argon2, old):
+        assert await passwords.matches(known, "right")
+        assert not await passwords.matches(known, "wrong")
+    assert not await passwords.matches(None, "nobody has this password")
+    assert not await passwords.matches("not a hash", "right")
+    assert (passwords.is_outdated(argon2), passwords.is_outdated(old)) == (False, True)

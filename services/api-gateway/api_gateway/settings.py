@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from api_gateway.visitors import Network
-from switchboard.runtime.settings import RedisSettings, Url, Urls
+from switchboard.runtime.settings import PublicUrl, RedisSettings, Url, Urls
 
 
 def _networks(text: object) -> object:
@@ -32,7 +32,7 @@ class Settings(RedisSettings):
     scheduler_urls: Urls
     realtime_urls: Urls
     identity_key_file: Path
-    public_url: Url = "http://127.0.0.1:8080"
+    public_url: PublicUrl = "http://127.0.0.1:8080"
     frontend_url: Url | None = None
     trusted_proxies: Networks = ()
     max_upload_bytes: int = Field(default=52428800, ge=1)

@@ -10,14 +10,14 @@ from typing import Self
 from pydantic import model_validator
 
 from auth.provider_settings import ProviderSettings, providers_in
-from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, RedisSettings, Url
+from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, PublicUrl, RedisSettings
 
 
 class Settings(DatabaseSettings, BusSettings, RedisSettings):
     """`identity_key_file`: the public JWK set of the gateways, which every service verifies identities by."""
 
     identity_key_file: Path
-    public_url: Url = "http://127.0.0.1:8080"
+    public_url: PublicUrl = "http://127.0.0.1:8080"
     trial_duration: Duration = timedelta(days=14)
     session_duration: Duration = timedelta(days=30)
 

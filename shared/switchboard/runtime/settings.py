@@ -10,6 +10,7 @@ missing or malformed.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import sys
@@ -56,11 +57,28 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _safe_from_listeners(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+        raise ValueError("must be https, unless it is this very machine's: sessions would travel in the clear")
+    return url
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 """A length of time, written `5s`, `30m`, `2h`, `14d`."""
 
 Url = Annotated[str, _url("http", "https")]
 """An http(s) URL, without a slash at its end."""
+
+PublicUrl = Annotated[Url, AfterValidator(_safe_from_listeners)]
+"""Where browsers find us: https, or http on loopback."""
 
 Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
 """At least one http(s) URL, separated by commas."""

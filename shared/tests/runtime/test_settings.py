@@ -3,12 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from switchboard.runtime.settings import (
     BusSettings,
     DatabaseSettings,
     Duration,
     IdentitySettings,
+    PublicUrl,
     RedisSettings,
     load,
 )
@@ -94,3 +96,26 @@ def test_several_wrong_settings_still_make_one_line(
 
 def test_settings_shown_in_a_traceback_tell_no_password() -> None:
     assert "hunter2" not in repr(load(Settings))
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://crm.example.com", True),
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("http://crm.example.com", False),
+        ("http://localhost.example.com", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_browsers_are_sent_to_https_or_to_this_very_machine(url: str, good: bool) -> None:
+    def read() -> str:
+        return str(TypeAdapter(PublicUrl).validate_python(url))
+
+    if good:
+        assert read() == url
+    else:
+        with pytest.raises(ValidationError, match="must be https"):
+            read()

@@ -57,7 +57,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         health = Health(settings.app_instance_id)
         health.add("redis", lambda: check_redis(redis), ready=False)
         addresses, cors = Addresses(settings.trusted_proxies), Cors(settings.frontend_url)
-        surface = Surface(settings.public_url, addresses, metrics, cors, logs=settings.log_level in ("debug", "info"))
+        logs = settings.log_level in ("debug", "info")
+        surface = Surface(settings.public_url, addresses, metrics, cors, health, logs=logs)
         passage = None
         if settings.s3_endpoint is not None:
             passage = store_passage(proxy, settings.s3_endpoint, settings.max_upload_bytes)

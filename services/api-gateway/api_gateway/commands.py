@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,13 +30,20 @@ class _Settings(BaseSettings):
     identity_key_file: Path
 
 
+Pause = Annotated[
+    float, typer.Option(min=0, help="Seconds between publishing the key and signing with it; services look each five.")
+]
+
+
 @identity_keys.command()
-def rotate(public: Public = None) -> None:
+def rotate(public: Public = None, pause: Pause = 6) -> None:
     """Sign with a fresh key from now on. Identities signed with the old ones are accepted until `retire`."""
     private = load(_Settings).identity_key_file
     keys = [new_key(f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"), *read_key_file(private)]
-    # Published first: no service may meet a signature whose key it can't find.
+    # Published first: no service may meet a signature whose key it can't find. One that looked just before this looks
+    # again only after five seconds, and would until then refuse whoever asks.
     _write_public(_public_file(private, public), keys)
+    time.sleep(pause)
     _write_private(private, keys)
     typer.echo(f"signing with {keys[0].kid}; {len(keys) - 1} older accepted. After a minute: identity-keys retire")
 

@@ -93,6 +93,8 @@ class Edge:
     def _signed(self, incoming: Incoming, answer: web.Response) -> web.Response:
         """With what stands on every answer. Logged here, since it goes out at once."""
         answer.headers["Server"] = "switchboard"
+        if incoming.is_last:
+            answer.force_close()
         for line in incoming.ours().decode().split("\r\n"):
             name, _, value = line.partition(": ")
             if name:

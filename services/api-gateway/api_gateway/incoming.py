@@ -14,6 +14,7 @@ from api_gateway.cors import Cors
 from api_gateway.headers import SECURITY, STRICT_TRANSPORT, TRACEPARENT
 from api_gateway.sessions import Visitor
 from api_gateway.visitors import Addresses
+from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -24,12 +25,15 @@ log = structlog.get_logger("switchboard.http")
 class Surface:
     """What the edge of this gateway looks like from outside."""
 
-    def __init__(self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors, *, logs: bool) -> None:
+    def __init__(
+        self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors, health: Health, *, logs: bool
+    ) -> None:
         self.scheme = "https" if public_url.startswith("https:") else "http"
         self.security = SECURITY + (STRICT_TRANSPORT if self.scheme == "https" else b"")
         self.addresses = addresses
         self.metrics = metrics
         self.cors = cors
+        self.health = health
         self.logs = logs
 
 
@@ -49,6 +53,11 @@ class Incoming:
         self.target = _origin_form(request)
         self.path = self.target.partition("?")[0]
         self.address = surface.addresses.client(request)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its connection is to be closed behind it: this gateway is about to end."""
+        return self._surface.health.state == "draining"
 
     @property
     def vouched(self) -> bytes:

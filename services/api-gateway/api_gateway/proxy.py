@@ -67,7 +67,7 @@ class Proxy:
         outgoing = await self._outgoing(incoming, target, visitor)
         if outgoing.body is not None:
             flight = await fly(upstream, outgoing)
-            return Relayed(flight, incoming.ours(), incoming.done, close=False)
+            return Relayed(flight, incoming.ours(), incoming.done, close=incoming.is_last)
         return await self._stream(incoming, upstream, outgoing, target)
 
     async def visitor(self, incoming: Incoming) -> Visitor | None:
@@ -153,7 +153,7 @@ class Proxy:
             if not sending.done():
                 sending.cancel()
                 await asyncio.wait({sending})
-        return Relayed(flight, incoming.ours(), incoming.done, close=early)
+        return Relayed(flight, incoming.ours(), incoming.done, close=early or incoming.is_last)
 
     async def _sent(self, sending: asyncio.Task[None], flight: Flight) -> None:
         """Raises why the body couldn't be sent, unless the upstream has said why itself."""

@@ -95,7 +95,7 @@ class Sockets:
             _line(incoming), b"".join(lines), body, repeatable=is_handshake, key=key, answer_within=POLL_SECONDS
         )
         flight = await fly(self.realtime, outgoing)
-        return Relayed(flight, incoming.ours(), incoming.done, close=False)
+        return Relayed(flight, incoming.ours(), incoming.done, close=incoming.is_last)
 
     def _key(self, incoming: Incoming, token: str | None) -> bytes:
         """What a client is the same by, from its first request on: its token, else its address and agent."""

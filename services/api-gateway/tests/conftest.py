@@ -35,6 +35,8 @@ class Stack:
         self.database_url = ""
         self.amqp_url = amqp_url
         self.redis_url = redis_url
+        self.health: dict[str, Health] = {}
+        """Of each gateway, by its URL."""
         self.client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
     async def auth(self, **settings: Any) -> str:
@@ -62,7 +64,10 @@ class Stack:
             auth_urls=auth or (NOWHERE,),
             **{**urls, **settings},
         )
-        return await self._parts.enter_async_context(served(open_gateway(chosen)))
+        noted: list[App] = []
+        url = await self._parts.enter_async_context(served(_noting(open_gateway(chosen), noted)))
+        self.health[url] = noted[0].health
+        return url
 
     async def service(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
         """A service that answers every path by `handler`, and is always ready; its URL."""
@@ -105,6 +110,13 @@ def plain_app(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -
     app.router.add_get("/health", ready)
     app.router.add_route("*", "/{path:.*}", handler)
     return app
+
+
+@asynccontextmanager
+async def _noting(opening: AbstractAsyncContextManager[App], noted: list[App]) -> AsyncIterator[App]:
+    async with opening as app:
+        noted.append(app)
+        yield app
 
 
 @asynccontextmanager

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import aiohttp
 import pytest
 
 from switchboard.testing.waiting import until
@@ -20,33 +20,23 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture
-async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     claims = [word for person in PEOPLE for word in ("--user-claims", json.dumps(person))]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), *claims,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    monkeypatch.setenv("OAUTH_MOCK_CLIENT_ID", "switchboard")
-    monkeypatch.setenv("OAUTH_MOCK_CLIENT_SECRET", "secret")
-    monkeypatch.setenv("OAUTH_MOCK_DISCOVERY_URL", f"{url}/.well-known/openid-configuration")
-    async with aiohttp.ClientSession() as client:
+    words = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), *claims]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-        async def answers() -> bool:
-            try:
-                async with client.get(f"{url}/jwks") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
+    async def answers() -> bool:
+        with socket.socket() as asking:
+            return asking.connect_ex(("127.0.0.1", port)) == 0
 
-        await until(answers, within=20)
-    yield url
+    asyncio.run(until(answers, within=60, what="the provider listens"))
+    yield f"http://127.0.0.1:{port}"
     process.terminate()
-    await process.wait()
+    process.wait()
 
 
 class Browser:
@@ -88,7 +78,10 @@ class Browser:
 
 
 @pytest.fixture
-async def gateways(stack: Any, provider: str) -> tuple[str, str]:
+async def gateways(stack: Any, provider: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.setenv("OAUTH_MOCK_CLIENT_ID", "switchboard")
+    monkeypatch.setenv("OAUTH_MOCK_CLIENT_SECRET", "secret")
+    monkeypatch.setenv("OAUTH_MOCK_DISCOVERY_URL", f"{provider}/.well-known/openid-configuration")
     auth = await stack.auth(), await stack.auth()
     return await stack.gateway(*auth), await stack.gateway(*auth)
 
@@ -172,15 +165,21 @@ async def test_an_id_token_with_another_nonce_is_refused(browser: Browser) -> No
     assert "session" not in browser.cookies
 
 
-@pytest.mark.parametrize(
-    "foreign", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", "/ok\r\nX: y", "/%0a\\x"]
-)
-async def test_a_foreign_redirect_is_refused(browser: Browser, foreign: str) -> None:
-    query = urlencode({"redirect_to": foreign})
+async def test_a_foreign_redirect_is_refused(browser: Browser) -> None:
+    for foreign in (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "evil",
+        "/ok\r\nX: y",
+        "/%0a\\x",
+        "/\t/evil",
+    ):
+        query = urlencode({"redirect_to": foreign})
 
-    status, _, problem = await browser.get(f"{browser.gateway}/oauth/mock/login?{query}")
+        status, _, problem = await browser.get(f"{browser.gateway}/oauth/mock/login?{query}")
 
-    assert (status, problem["errors"][0]["loc"]) == (422, ["query", "redirect_to"])
+        assert (status, problem["errors"][0]["loc"]) == (422, ["query", "redirect_to"]), foreign
 
 
 async def test_the_request_to_the_provider_carries_pkce_and_nonce(browser: Browser) -> None:
@@ -216,3 +215,32 @@ async def test_a_provider_that_says_no_is_told_so(browser: Browser) -> None:
     status, _, problem = await browser.finish(urlencode({"error": "access_denied", "state": state}))
 
     assert (status, problem["code"]) == (400, "oauth_refused")
+
+
+async def test_an_account_that_is_linked_to_somebody_is_linked_to_nobody_else(browser: Browser, stack: Any) -> None:
+    await browser.finish(await browser.approve(await browser.begin(), "newcomer"))
+    other = await stack.sign_up(browser.gateway.removesuffix("/api/v1/auth"), "other@example.com")
+    browser.cookies["session"] = other["session"]["token"]
+
+    status, _, problem = await browser.finish(await browser.approve(await browser.begin("link"), "newcomer"))
+
+    assert (status, problem["code"]) == (409, "oauth_account_taken")
+
+
+async def test_a_link_begun_in_a_session_that_has_ended_since_is_refused(browser: Browser, stack: Any) -> None:
+    signed_up = await stack.sign_up(browser.gateway.removesuffix("/api/v1/auth"))
+    token = browser.cookies["session"] = signed_up["session"]["token"]
+    query = await browser.approve(await browser.begin("link"), "ann")
+    assert await stack.status("POST", f"{browser.gateway}/logout", token) == 204
+
+    status, _, problem = await browser.finish(query)
+
+    assert (status, problem["code"]) == (400, "oauth_state_invalid")
+
+
+async def test_nobody_links_without_a_session(browser: Browser) -> None:
+    assert (await browser.get(f"{browser.gateway}/oauth/mock/link"))[0] == 401
+
+
+async def test_a_provider_that_nobody_has_set_up_is_not_there(browser: Browser) -> None:
+    assert (await browser.get(f"{browser.gateway}/oauth/elsewhere/login"))[0] == 404

@@ -22,7 +22,7 @@ from switchboard.runtime.identity_keys import read_key_file, signing_key
 
 def application(upstream: str, redis_url: str, key_file: str) -> web.Application:
     signer = IdentitySigner(signing_key(read_key_file(key_file)))
-    redis = Redis.from_url(redis_url)
+    redis = Redis.from_url(redis_url, max_connections=1000)
     app = web.Application()
     clients: list[aiohttp.ClientSession] = []
 

@@ -126,14 +126,24 @@ async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningS
         assert heard == list(range(heard[0], last + 1))
 
 
-async def test_services_refuse_a_request_without_an_identity(stack: RunningStack) -> None:
+@pytest.mark.parametrize("identity", [None, "eyJhbGciOiJub25lIn0.e30."])
+async def test_services_refuse_a_request_without_a_valid_identity(stack: RunningStack, identity: str | None) -> None:
+    lists = {
+        "auth": "users",
+        "files": "files?entity_type=lead&entity_id=1",
+        "conversations": "conversations",
+        "scheduler": "reminders",
+        "realtime": "events",
+    }
+    headers = {"X-Switchboard-Identity": identity} if identity else {}
+    refused = []
     async with aiohttp.ClientSession() as http:
         for row in stack.instances():
-            if row.service in ("conversations", "scheduler", "files"):
-                path = {"conversations": "conversations", "scheduler": "reminders", "files": "files"}[row.service]
-                for headers in ({}, {"X-Switchboard-Identity": "eyJhbGciOiJub25lIn0.e30."}):
-                    async with http.get(f"http://127.0.0.1:{row.port}/api/v1/{path}", headers=headers) as answer:
-                        assert (answer.status, (await answer.json())["code"]) == (401, "unauthenticated")
+            if path := lists.get(row.service):
+                async with http.get(f"http://127.0.0.1:{row.port}/api/v1/{path}", headers=headers) as answer:
+                    refused.append((row.service, answer.status, (await answer.json())["code"]))
+
+    assert refused == [(service, 401, "unauthenticated") for service in lists for _ in range(2)]
 
 
 async def test_a_reminder_that_is_due_becomes_one_notification(anna: User) -> None:

@@ -2,6 +2,9 @@
 
 Every service declares every queue of the product, so all may configure; what they may publish to the exchanges of
 events and of commands is held to the types of their own by topic permissions.
+
+Another team's user, `ext-<team>`, may have queues `ext.<team>.*` bound to the events, and publishes nothing. Such
+queues are bounded and drop their oldest: a subscriber that is away for long is no trouble of ours.
 """
 
 import base64
@@ -11,11 +14,13 @@ from typing import Any
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, publisher_of
 from switchboard.contracts.message import registered
+from switchboard.local.services import TEAM
 from switchboard.messaging.routing import COMMANDS, EVENTS, exchange_of
 
 SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIONS} | {"scheduler"}))
 OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"
 # The delay queues return a message to its queue through the default exchange.
+TEAMS_QUEUES = {"max-length-bytes": 256 * 1024 * 1024, "overflow": "drop-head"}
 WRITABLE = rf"^(amq\.default|switchboard\..*|({SERVICES})\..*)$"
 
 
@@ -30,6 +35,16 @@ def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[st
             for name in passwords
             if name != admin
             for exchange in (EVENTS, COMMANDS)
+        ],
+        "policies": [
+            {
+                "vhost": vhost,
+                "name": "ext",
+                "pattern": r"^ext\.",
+                "apply-to": "queues",
+                "priority": 0,
+                "definition": TEAMS_QUEUES,
+            }
         ],
     }
 
@@ -56,4 +71,11 @@ def _user(name: str, password: str, admin: bool) -> dict[str, Any]:
 def _permissions(name: str, admin: str) -> dict[str, str]:
     if name == admin:
         return {"configure": ".*", "write": ".*", "read": ".*"}
+    if name.startswith(TEAM):
+        queues = rf"ext\.{name.removeprefix(TEAM)}\..*"
+        return {
+            "configure": f"^{queues}$",
+            "write": f"^{queues}$",
+            "read": rf"^({queues}|{EVENTS.replace('.', '[.]')})$",
+        }
     return {"configure": OWN, "write": WRITABLE, "read": OWN}

@@ -14,7 +14,7 @@ from switchboard.local.health import NotHealthy, wait_until_healthy
 from switchboard.local.place import Place
 from switchboard.local.ports import PortTaken
 from switchboard.local.probes import NotThere
-from switchboard.local.services import INSTANCES
+from switchboard.local.services import INSTANCES, NoTeam
 from switchboard.local.stack import Stack, recover
 from switchboard.local.status import rows
 from switchboard.local.supervisor import SupervisorFailed
@@ -36,7 +36,7 @@ def up() -> None:
         stack.up(_tell)
         _tell("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-    except (PortTaken, NotThere, NotHealthy, SupervisorFailed) as trouble:
+    except (PortTaken, NoTeam, NotThere, NotHealthy, SupervisorFailed) as trouble:
         _console.print(f"[bold red]switchboard:[/] {trouble}", soft_wrap=True)
         _console.print(f"logs: {os.path.relpath(place.root / 'log')}/   all of them: make logs")
         raise SystemExit(1) from None

@@ -195,5 +195,7 @@ def _in(*, seconds: int) -> str:
 
 
 def _short(data: dict[str, Any]) -> str:
-    words = json.dumps(data.get("message", data), ensure_ascii=False)
+    """What a reader can make something of: no ids, and nothing that is empty."""
+    told = data.get("message", data)
+    words = json.dumps({n: v for n, v in told.items() if v and n != "id" and not n.endswith("_id")}, ensure_ascii=False)
     return words if len(words) <= 110 else words[:107] + "…"

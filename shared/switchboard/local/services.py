@@ -1,5 +1,6 @@
 """What the product consists of, for the launcher: which service needs which settings."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,12 @@ BEHIND = (
 )
 SERVICES = (*BEHIND, GATEWAY)
 BROKER_USERS = tuple(service.name for service in SERVICES if service.broker)
+TEAM = "ext-"  # how the name of another team's broker user begins
 INSTANCES = 2
+
+
+class NoTeam(ValueError):
+    """`BROKER_TEAMS` names something that can't be a team."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,12 @@ class Instance:
 
 def instance_name(service: Service, number: int) -> str:
     return f"{service.name}-{number}"
+
+
+def users_of_teams(words: str) -> tuple[str, ...]:
+    """The broker users of `billing, search`. Raises `NoTeam`."""
+    teams = [team.strip() for team in words.split(",") if team.strip()]
+    for team in teams:
+        if not re.fullmatch("[a-z0-9-]{1,32}", team):
+            raise NoTeam(f"BROKER_TEAMS: {team!r} is no name of a team: small letters, digits, hyphens")
+    return tuple(f"{TEAM}{team}" for team in teams)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from switchboard.local import orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
-from switchboard.local.place import REPOSITORY, Place
+from switchboard.local.place import REPOSITORY, Place, write_private
 from switchboard.local.ports import Ports, require_free
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
-from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, Instance, instance_name
+from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, Instance, instance_name, users_of_teams
 from switchboard.local.supervisor import Supervisor, running_pid
 
 SERVERS_WITHIN = 60.0
@@ -44,7 +44,8 @@ class Stack:
             for number in range(INSTANCES):
                 ports.put(instance_name(GATEWAY, number + 1), gateway_port + number)
         outside = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
-        servers = Servers(place, ports, secrets, BROKER_USERS, outside)
+        users = (*BROKER_USERS, *users_of_teams(given.get("BROKER_TEAMS", "")))
+        servers = Servers(place, ports, secrets, users, outside)
         passed = {name: value for name, value in given.items() if is_passed_on(name) and value}
         environment = Environment(servers, secrets, tuple(_instances(ports)), passed)
         return cls(place, ports, secrets, servers, environment, Supervisor.of(place, ports, secrets))
@@ -70,6 +71,8 @@ class Stack:
 
             prepare(self.environment)
             self.environment.write(self.place.env)
+            for user in set(self.servers.users) - set(BROKER_USERS):
+                write_private(self.place.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
             self._start_services(tell)
 
     def down(self) -> None:

@@ -10,7 +10,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS
 from switchboard.local.broker_users import definitions
-from switchboard.local.services import BROKER_USERS
+from switchboard.local.services import BROKER_USERS, NoTeam, users_of_teams
 from switchboard.messaging.routing import COMMANDS, EVENTS
 from switchboard.messaging.topology import declare_topology
 from switchboard.testing.brokers import VirtualHosts
@@ -22,7 +22,7 @@ SLOT = "0192f7a0-0000-7000-8000-0000000000aa.07"
 @pytest.fixture
 def url_of(virtual_hosts: VirtualHosts, vhost: str, amqp_url: str) -> dict[str, str]:
     """Where each service's user goes."""
-    passwords = dict.fromkeys(BROKER_USERS, PASSWORD)
+    passwords = dict.fromkeys((*BROKER_USERS, *users_of_teams("billing, search")), PASSWORD)
     virtual_hosts.ask("POST", "/definitions", definitions(passwords, vhost, admin="nobody"))
     where = urlsplit(amqp_url)
     host = where.netloc.rpartition("@")[2]
@@ -82,3 +82,47 @@ async def test_a_service_can_not_touch_queues_that_are_no_part_of_the_product(
         queue = await channel.get_queue("ext.billing.events", ensure=False)
         with pytest.raises(ChannelAccessRefused):
             await queue.get(timeout=5)
+
+
+async def test_another_team_hears_events_in_queues_of_its_own_that_drop_their_oldest(
+    url_of: dict[str, str], virtual_hosts: VirtualHosts, vhost: str
+) -> None:
+    await publish(url_of["auth"], EVENTS, f"user.created.{SLOT}")  # declares the exchanges
+    connection = await aio_pika.connect(url_of["ext-billing"])
+    async with connection, connection.channel() as channel:
+        queue = await channel.declare_queue("ext.billing.users", durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(EVENTS, "user.created.#")
+
+        await publish(url_of["auth"], EVENTS, f"user.created.{SLOT}")
+
+        message = await queue.get(timeout=10)
+        assert message is not None
+        assert message.routing_key == f"user.created.{SLOT}"
+    policies = virtual_hosts.ask("GET", f"/policies/{vhost}")
+    assert [(policy["pattern"], policy["definition"]["overflow"]) for policy in policies] == [(r"^ext\.", "drop-head")]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "routing_key"),
+    [(EVENTS, f"user.created.{SLOT}"), (COMMANDS, "reminder.fire"), ("", "auth.commands"), ("", "ext.billing.users")],
+)
+async def test_another_team_publishes_nothing(url_of: dict[str, str], exchange: str, routing_key: str) -> None:
+    await publish(url_of["auth"], EVENTS, f"user.created.{SLOT}")  # declares the exchanges
+    connection = await aio_pika.connect(url_of["ext-billing"])
+    async with connection, connection.channel() as channel:
+        target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+        with pytest.raises(ChannelAccessRefused):
+            await target.publish(aio_pika.Message(b"{}"), routing_key, mandatory=False)
+
+
+@pytest.mark.parametrize("name", ["ext.search.users", "auth.commands"])
+async def test_another_team_has_no_queues_of_others(url_of: dict[str, str], name: str) -> None:
+    connection = await aio_pika.connect(url_of["ext-billing"])
+    async with connection, connection.channel() as channel:
+        with pytest.raises(ChannelAccessRefused):
+            await channel.declare_queue(name, durable=True)
+
+
+def test_what_is_no_name_of_a_team_is_refused() -> None:
+    with pytest.raises(NoTeam, match=r"BROKER_TEAMS: 'a\.b' is no name of a team"):
+        users_of_teams("billing,a.b")

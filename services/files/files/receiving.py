@@ -1,8 +1,9 @@
 """Bytes on their way through us: counted, hashed, and passed on to the bucket while they arrive.
 
-What is known of the length decides how. A form tells how long its file is but for a line break after its end: so parts
-of known length are streamed on, and only the last few KiB wait until the end is seen. Small files wait whole, and are
-one request. When nobody knows the length, whole parts are collected. What waits takes `Room`.
+What is known of the length decides how. A form tells how long its file is, but for the line break after its end, which
+some clients leave out: so the file is streamed on as one object of that length, and what follows in the rare case is
+added. (As parts it would be written twice: a store puts parts together by copying them.) Small files wait whole. When
+nobody knows the length, parts are collected and sent. What waits takes `Room`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from hashlib import sha256
-from typing import Self
 
-from files.bucket import Body, Bucket, Upload
+from files.bucket import Bucket
 from files.domain import BadForm, FileTooLarge, Received
 from files.room import Room
 
 LEAST_PART = 5 * 1024 * 1024  # S3's: only the last may be shorter
-PART = 16 * 1024 * 1024
-TAIL = 4 * 1024
-MOST_PARTS = 3  # of one upload under way
+LINE_BREAK = 2  # bytes
 
 
 class Incoming:
@@ -96,16 +94,12 @@ async def pass_on(
     """Store what comes in under `key`. What goes wrong may leave parts, or even the whole, in the bucket."""
     try:
         async with room.taken(held(announced)):
-            if announced is not None and announced <= LEAST_PART:
+            if announced is None:
+                await _send_parts(incoming, bucket, key, content_type, disposition)
+            elif announced <= LEAST_PART:
                 await _send_whole(incoming, bucket, key, content_type, disposition)
-                return incoming.received()
-            upload = await bucket.begin(key, content_type=content_type, disposition=disposition)
-            async with _Parts(bucket, upload) as parts:
-                for length in part_lengths(announced):
-                    await parts.stream(incoming, length)
-                while chunk := await incoming.collect(LEAST_PART):
-                    await parts.add(chunk)
-                await parts.complete()
+            else:
+                await _stream(incoming, announced, bucket, key, content_type, disposition)
     except Exception:
         if incoming.trouble is not None:
             raise incoming.trouble from None
@@ -117,74 +111,57 @@ def held(announced: int | None) -> int:
     """How many bytes of such a file are in memory at a time."""
     if announced is None:
         return 2 * LEAST_PART
-    return announced if announced <= LEAST_PART else TAIL
-
-
-def part_lengths(announced: int | None) -> list[int]:
-    """How to cut what is known of a file: parts large enough for S3, nearly equal, and a tail left over."""
-    known = (announced or 0) - TAIL
-    if known < LEAST_PART:
-        return []
-    count = max(1, known // PART)
-    return [known // count + (1 if n < known % count else 0) for n in range(count)]
+    return announced if announced <= LEAST_PART else LINE_BREAK
 
 
 async def _send_whole(incoming: Incoming, bucket: Bucket, key: str, content_type: str, disposition: str) -> None:
-    whole = await incoming.collect(LEAST_PART + TAIL)
-    if await incoming.peek(1):
-        raise BadForm.field("is longer than the request said", "body", "file")
+    whole = await incoming.collect(LEAST_PART + LINE_BREAK)
+    await _expect_end(incoming)
     await bucket.put(key, whole, len(whole), content_type=content_type, disposition=disposition)
 
 
-class _Parts:
-    """The parts of one object. The next one begins as soon as the last one's bytes are all handed over, while the store
-    still has to say that it has them."""
+async def _stream(
+    incoming: Incoming, announced: int, bucket: Bucket, key: str, content_type: str, disposition: str
+) -> None:
+    body = incoming.take(announced)
+    try:
+        await bucket.put(key, body, announced, content_type=content_type, disposition=disposition)
+    finally:
+        await body.aclose()
+    rest = await incoming.collect(LINE_BREAK)
+    await _expect_end(incoming)
+    if rest:
+        whole = _after(bucket, key, rest)
+        await bucket.put(key, whole, announced + len(rest), content_type=content_type, disposition=disposition)
 
-    def __init__(self, bucket: Bucket, upload: Upload) -> None:
-        self._bucket = bucket
-        self._upload = upload
-        self._sending: list[asyncio.Task[str]] = []
 
-    async def stream(self, incoming: Incoming, length: int) -> None:
-        """One part, sent as its bytes arrive."""
-        handed_over = asyncio.Event()
+async def _after(bucket: Bucket, key: str, rest: bytes) -> AsyncIterator[bytes]:
+    """What the object holds, and the rest of it."""
+    async with bucket.read(key) as chunks:
+        async for chunk in chunks:
+            yield chunk
+    yield rest
 
-        async def body() -> AsyncIterator[bytes]:
-            async for chunk in incoming.take(length):
-                yield chunk
-            handed_over.set()
 
-        sending = await self._begin(body(), length)
-        waiting = asyncio.create_task(handed_over.wait())
-        await asyncio.wait({sending, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if sending.done():
-            sending.result()
+async def _expect_end(incoming: Incoming) -> None:
+    if await incoming.peek(1):
+        raise BadForm.field("is longer than the request said", "body", "file")
 
-    async def add(self, chunk: bytes) -> None:
-        """One part that we hold. It is sent while the next one is collected: two in memory at most."""
-        await self._settle(all_but=0)
-        await self._begin(chunk, len(chunk))
 
-    async def complete(self) -> None:
-        await self._settle(all_but=0)
-        await self._bucket.complete(self._upload, [sent.result() for sent in self._sending])
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *trouble: object) -> None:
-        for sending in self._sending:
+async def _send_parts(incoming: Incoming, bucket: Bucket, key: str, content_type: str, disposition: str) -> None:
+    """Each part is sent while the next one is collected: two in memory at most."""
+    upload = await bucket.begin(key, content_type=content_type, disposition=disposition)
+    tags: list[str] = []
+    sending: asyncio.Task[str] | None = None
+    try:
+        while chunk := await incoming.collect(LEAST_PART):
+            if sending is not None:
+                tags.append(await sending)
+            sending = asyncio.create_task(bucket.put_part(upload, len(tags) + 1, chunk, len(chunk)))
+        if sending is not None:
+            tags.append(await sending)
+    finally:
+        if sending is not None:
             sending.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-
-    async def _begin(self, body: Body, length: int) -> asyncio.Task[str]:
-        await self._settle(all_but=MOST_PARTS - 1)
-        putting = self._bucket.put_part(self._upload, len(self._sending) + 1, body, length)
-        self._sending.append(asyncio.create_task(putting))
-        return self._sending[-1]
-
-    async def _settle(self, all_but: int) -> None:
-        """Until the store has said so of all parts but the last ones. Raises what went wrong with one."""
-        for sending in self._sending[: len(self._sending) - all_but]:
-            await sending
+            await asyncio.wait({sending})
+    await bucket.complete(upload, tags)

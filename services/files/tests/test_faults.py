@@ -89,7 +89,8 @@ async def test_a_store_that_dies_in_the_middle_of_an_upload_costs_that_upload_al
     assert (again.status, again.body["sha256"]) == (201, digest(content))
     await world.execute("update files set expires_at = now() - interval '1 minute' where state <> 'stored'")
     await mend(world)
-    assert await world.objects() == [again.body["key"]]
+    # nanio lists what it was writing when it died; its own draft is no object of ours
+    assert [key for key in await world.objects() if "/.tmp." not in key] == [again.body["key"]]
     assert [row["state"] for row in await world.rows()] == ["stored"]
 
 

@@ -33,6 +33,23 @@ async def test_what_is_uploaded_comes_back_by_a_signed_url(world: World, size: i
     assert headers["Content-Disposition"] == "attachment; filename=\"offer.bin\"; filename*=UTF-8''offer.bin"
 
 
+@pytest.mark.parametrize("size", [1000, 6 * MIB])
+async def test_a_form_without_a_line_break_at_its_end_brings_all_of_its_file(world: World, size: int) -> None:
+    content = noise(size)
+    start, end = form_around("a.bin")
+    headers = {**world.headers(ANNA), "Content-Type": "multipart/form-data; boundary=b"}
+
+    async with world.http.post(
+        f"{world.url}/api/v1/files", data=start + content + end.removesuffix(b"\r\n"), headers=headers
+    ) as answer:
+        made = await answer.json()
+
+    assert (answer.status, made["size"], made["sha256"]) == (201, size, digest(content))
+    async with world.bucket.read(made["key"]) as chunks:
+        assert digest(b"".join([chunk async for chunk in chunks])) == digest(content)
+    assert await world.objects() == [made["key"]]
+
+
 @pytest.mark.parametrize("size", [10, 12 * MIB])
 async def test_a_file_whose_length_nobody_tells_is_taken_in_parts(world: World, size: int) -> None:
     content = noise(size)

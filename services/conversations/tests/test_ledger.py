@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from conversations.actions.resolving import Decision, resolve_delivery
+from conversations.domain.statuses import RANKS
 from conversations.sending import claiming
 from conversations.sending.expansion import Expansion
 from conversations.sending.progress import look_at_one
@@ -20,6 +22,7 @@ from switchboard.runtime.identity import IDENTITY_HEADER
 from .campaigns import CAMPAIGN, campaign
 from .world import ANNA, PHONE, TENANT, World
 
+REPOSITORY = Path(__file__).parents[3]
 LANE = Lane(TENANT, CAMPAIGN)
 LEASE = timedelta(seconds=30)
 
@@ -149,6 +152,15 @@ async def test_all_of_a_campaigns_recipients_are_a_csv_file(world: World) -> Non
     assert list(whole[0]) == [
         "contact_phone", "status", "reason", "sent_at", "settled_at", "attempts", "provider_ref", "message_id",
     ]  # fmt: skip
+
+
+async def test_documents_database_and_code_agree_on_what_is_news(world: World) -> None:
+    by_database = {status: (await world.fetch("select status_rank($1) as rank", status))[0]["rank"] for status in RANKS}
+    text = (REPOSITORY / "docs" / "states-of-communication.md").read_text().partition("Ranks: ")[2].partition(".\n")[0]
+    parts = [part.rsplit(" ", 1) for part in " ".join(text.split()).split(" · ")]
+    by_document = {name: int(rank) for names, rank in parts for name in names.split(", ")}
+
+    assert by_database == RANKS == by_document
 
 
 async def _given_campaign(world: World, *phones: str, chunk: int = 300) -> None:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from conversations.settings import Region
 from switchboard.runtime.database import Database, open_database
+from switchboard.runtime.outage import Outage
 from switchboard.runtime.settings import PostgresUrl, load
 
 T = TypeVar("T")
@@ -25,11 +27,23 @@ class CommandSettings(BaseSettings):
 
 
 def with_database(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run it to its end."""
+    """Run it to its end. A database that goes away ends the command with one line."""
     settings = load(CommandSettings)
 
     async def run() -> T:
         async with open_database(settings.database_url, application="conversations", size=6) as database:
             return await work(database)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except (Outage, ExceptionGroup) as trouble:
+        if not isinstance(_first(trouble), Outage):
+            raise
+        typer.echo(f"{_first(trouble)}; run it again when it is back, it goes on where it was", err=True)
+        raise typer.Exit(1) from None
+
+
+def _first(trouble: Exception) -> Exception:
+    while isinstance(trouble, ExceptionGroup):
+        trouble = trouble.exceptions[0]
+    return trouble

@@ -1,7 +1,7 @@
 """Where a message or delivery stands. Statuses only go forward: a late word of an earlier one changes nothing.
 
 queued ─▶ sent ─▶ delivered ─▶ read
-   │        └──▶ failed
+   │        └──▶ failed ─▶ delivered, read   (it arrived all the same)
    ├─▶ uncertain ─▶ sent, delivered, read, failed   (its receipt, or an operator, settles it)
    └─▶ failed, skipped
 """

@@ -14,6 +14,8 @@ import orjson
 from conversations.store.conversations import MESSAGE, message_of
 from switchboard.contracts.conversations import ConversationMessage
 
+BATCH = 2000
+
 OPEN = """
 insert into conversations (id, tenant_id, user_id, contact_phone, created_at, updated_at)
 values ($1, $2, $3, $4, $5, $5) on conflict (user_id, contact_phone) do nothing
@@ -151,10 +153,18 @@ async def find_seen(conn: asyncpg.Connection, tenant_id: UUID, files: Sequence[s
 async def add_messages(
     conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[NewRow]
 ) -> None:
-    """Put them at the end, in this order."""
+    """Put them at the end, in this order: so many at a time, that no statement takes long."""
     if not rows:
         return
-    first = conversation.last_seq + 1
+    for begin in range(0, len(rows), BATCH):
+        await _add_batch(conn, tenant_id, conversation, rows[begin : begin + BATCH], conversation.last_seq + begin + 1)
+    times = [row.created_at for row in rows]
+    await conn.execute(CLOSE, conversation.id, conversation.last_seq + len(rows), min(times), max(times))
+
+
+async def _add_batch(
+    conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[NewRow], first: int
+) -> None:
     await conn.execute(
         ADD_MESSAGES,
         tenant_id,
@@ -172,8 +182,6 @@ async def add_messages(
         [row.position for row in rows],
         [row.sha256 for row in rows],
     )
-    times = [row.created_at for row in rows]
-    await conn.execute(CLOSE, conversation.id, conversation.last_seq + len(rows), min(times), max(times))
 
 
 async def add_files(

@@ -1,0 +1,144 @@
+"""The operator's commands, as they are typed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from conversations.commands import app
+
+from .world import ANNA, BEN, PHONE, STRANGER, TENANT, World, open_world
+
+T = TypeVar("T")
+TEXT = '[{"role": "user", "content": "hi", "timestamp": 1709283600}, {"role": "assistant", "text": "hello"}]'
+
+
+@pytest.fixture
+def url(database_url: Callable[[str], str]) -> str:
+    return database_url("conversations")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in {
+        "cuid-anna/14155550100.json": TEXT,
+        "cuid-anna/+14155550100.json": TEXT.replace("hi", "hi again"),
+        f"{BEN.user_id}/07911123456.json": TEXT,
+        f"{BEN.user_id}/447911123457.json": "[{]",
+    }.items():
+        (tmp_path / "old" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "old" / name).write_text(text)
+    (tmp_path / "users.csv").write_text(f"old,new\ncuid-anna,{ANNA.user_id}\n")
+    return tmp_path
+
+
+def test_conversations_are_migrated_verified_and_written_back(url: str, folder: Path) -> None:
+    _in_world(url, lambda world: world.given_users())
+    migrate = ["migrate-conversations", "--from", str(folder / "old"), "--tenant", str(TENANT)]
+    migrate += ["--user-map", str(folder / "users.csv"), "--default-region", "GB"]
+
+    dry = _run(url, *migrate, "--dry-run")
+    assert (dry.exit_code, _count(url, "messages")) == (1, 0)
+    assert "6 messages would be added" in dry.output
+
+    done = _run(url, *migrate, "--verify")
+    assert "447911123457.json" in done.output  # named with its reason, and the rest went on
+    assert "message 0 is not JSON" in " ".join(done.output.split())
+    assert "6 equal, 0 cleared since, 0 wrong" in done.output
+    assert (done.exit_code, _count(url, "messages")) == (1, 6)
+    (folder / f"old/{BEN.user_id}/447911123457.json").write_text("[]")
+    again = _run(url, *migrate, "--verify")
+    assert (again.exit_code, _count(url, "messages")) == (0, 6)
+
+    out = _run(url, "export-conversations", "--to", str(folder / "new"), "--tenant", str(TENANT))
+    assert (out.exit_code, _contents(folder / "new")) == (0, _contents(folder / "old"))
+
+
+def test_a_phone_without_a_country_is_at_home_in_the_region_that_is_named(url: str, folder: Path) -> None:
+    _in_world(url, lambda world: world.given_users())
+    migrate = ["migrate-conversations", "--from", str(folder / "old"), "--tenant", str(TENANT)]
+
+    _run(url, *migrate, "--default-region", "GB")
+
+    assert _fetch(url, "select contact_phone from conversations") == [("+447911123456",)]  # no map: Anna's stay out
+    assert _run(url, *migrate, "--default-region", "XX").exit_code == 2
+
+
+def test_contacts_come_in_from_a_file_and_each_rejected_line_is_named(url: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("phone,name,tags\n415-555-0100,Priya [vip],a;b\nnobody,X,\n+442071838750,Y,a\n")
+    words = ["--tenant", str(TENANT)]
+
+    done = _run(url, "contacts", "import", str(tmp_path / "in.csv"), *words)
+    out = _run(url, "contacts", "export", str(tmp_path / "out.csv"), *words, "--tag", "b")
+
+    assert (done.exit_code, out.exit_code) == (0, 0)
+    assert "line 3: 'nobody' is not a phone number" in done.output
+    assert "2 made, 0 changed, 1 rejected" in done.output
+    assert (tmp_path / "out.csv").read_text().split() == [
+        "phone,name,tags,owner_id,opted_out", f"{PHONE},Priya", "[vip],a;b,,false",
+    ]  # fmt: skip
+    (tmp_path / "in.csv").write_text("name\nX\n")
+    assert _run(url, "contacts", "import", str(tmp_path / "in.csv"), *words).exit_code == 2
+
+
+def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+
+    told = _run(
+        "postgresql://x@127.0.0.1:9/x", "migrate-conversations", "--from", str(tmp_path), "--tenant", str(TENANT)
+    )
+
+    assert told.exit_code == 1
+    assert told.stderr.startswith("the database is away: ")
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_uncertain_deliveries_are_listed_and_decided(url: str) -> None:
+    async def given(world: World) -> list[str]:
+        for who, phone in ((ANNA, PHONE), (ANNA, "+14155550101"), (STRANGER, PHONE)):
+            await world.say(who, phone, "hello")
+        await world.fetch("update deliveries set status = 'uncertain', settled_at = now(), reason = 'cut'")
+        return [str(row["id"]) for row in await world.fetch("select id from deliveries order by id")]
+
+    first, second, foreign = _in_world(url, given)
+
+    listed = json.dumps(_run(url, "deliveries", "list", "--tenant", str(TENANT)).output)
+    assert [one[:8] in listed for one in (first, second)] == [True, True]
+    assert _run(url, "deliveries", "resolve", first, "--as", "failed").exit_code == 0
+    assert _run(url, "deliveries", "resolve", first, second, "--as", "resend").exit_code == 1  # one was settled
+    assert _run(url, "deliveries", "resolve", foreign, "--as", "sent").exit_code == 0
+
+    assert _fetch(url, "select status from deliveries order by id") == [("failed",), ("pending",), ("sent",)]
+    assert _fetch(url, "select status from messages order by id") == [("failed",), ("queued",), ("sent",)]
+
+
+def _run(url: str, *words: str) -> Result:
+    result = CliRunner().invoke(app, list(words), env={"DATABASE_URL": url, "COLUMNS": "200"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def _in_world(url: str, act: Callable[[World], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with open_world(url) as world:
+            return await act(world)
+
+    return asyncio.run(run())
+
+
+def _fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in _in_world(url, lambda world: world.fetch(sql))]
+
+
+def _count(url: str, table: str) -> int:
+    return int(_fetch(url, f"select count(*) from {table}")[0][0])
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.json")}

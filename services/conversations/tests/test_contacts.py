@@ -28,6 +28,7 @@ async def test_contacts_are_found_by_name_phone_and_tag(world: World) -> None:
     assert await names("?q=oka") == ["Okafor"]
     assert await names("?q=5550102") == ["Ann_e"]
     assert await names("?q=n_e") == ["Ann_e"]
+    assert await names("?q=(415) 555-0102") == ["Ann_e"]
     assert await names("?tag=buyer") == ["Priya", "Okafor"]
     first = await world.call(BEN, "GET", "/contacts?limit=2")
     rest = await world.call(BEN, "GET", f"/contacts?limit=2&cursor={first.body['next_cursor']}")
@@ -51,6 +52,11 @@ async def test_a_contact_is_changed_and_dropped_by_its_tenant_alone(world: World
     assert (unknown.status, unknown.body["errors"][0]["loc"]) == (422, ["body", "owner_id"])
     for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
         assert (await world.call(STRANGER, method, path, body)).status == 404
+    other = await world.call(ANNA, "POST", "/contacts", {"phone": "+14155550101"})
+    taken = await world.call(ANNA, "PATCH", path, {"phone": "415 555 0101"})
+    moved = await world.call(ANNA, "PATCH", path, {"phone": "415 555 0102"})
+    assert (other.status, taken.status, taken.body["code"]) == (201, 409, "contact_exists")
+    assert (moved.status, moved.body["phone"]) == (200, "+14155550102")
     assert (await world.call(ANNA, "DELETE", path)).status == 204
     assert (await world.call(ANNA, "GET", path)).status == 404
 
@@ -68,19 +74,27 @@ async def test_a_file_makes_and_changes_contacts_and_names_each_bad_line(world: 
         "\r\n"
         "+442071838751,London\r\n"
         "+442071838752,,,perhaps\r\n"
+        '+442071838753,5" pipe,,\r\n'
+        f"+442071838754,{'x' * 201},,\r\n"
+        f"+442071838754,,{'y' * 51},\r\n"
+        '+442071838755,"a"b,,\r\n'
         "+442071838750,London again,,no\r\n",
     )
 
-    assert (answer["created"], answer["updated"]) == (1, 2)
+    assert (answer["created"], answer["updated"]) == (2, 2)
     assert answer["rejected"] == [
         {"line": 4, "reason": "'nonsense' is not a phone number"},
         {"line": 7, "reason": "2 fields instead of 4"},
         {"line": 8, "reason": "opted_out 'perhaps' is neither yes nor no"},
+        {"line": 10, "reason": "the name has more than 200 characters"},
+        {"line": 11, "reason": "more than 50 tags, or one of more than 50 characters"},
+        {"line": 12, "reason": "is not CSV: ',' expected after '\"'"},
     ]
     rows = await world.fetch("select phone, name, tags, opted_out from contacts order by phone")
     assert [tuple(row.values()) for row in rows] == [
         (PHONE, "New\nName", ["kept"], False),
         ("+442071838750", "London again", ["a", "b"], True),
+        ("+442071838753", '5" pipe', [], False),
     ]
 
 

@@ -136,11 +136,13 @@ async def test_conversations_are_listed_newest_first_and_found_by_their_words(wo
     first = await world.call(ANNA, "GET", "/conversations?limit=2")
     rest = await world.call(ANNA, "GET", f"/conversations?limit=9&cursor={first.body['next_cursor']}")
     found = await world.call(ANNA, "GET", "/conversations?q=car")
+    by_phone = await world.call(ANNA, "GET", "/conversations?q=555-0103")
 
     phones = [item["contact_phone"][-1] for item in first.body["items"] + rest.body["items"]]
     assert phones == ["1", "4", "3", "2", "0"]
     assert first.body["items"][0]["last_message"]["body"] == "and the bicycle"
     assert [item["contact_phone"] for item in found.body["items"]] == ["+14155550101"]
+    assert [item["contact_phone"] for item in by_phone.body["items"]] == ["+14155550103"]
 
 
 async def test_metadata_is_kept_with_the_conversation_and_goes_with_it(world: World) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from conversations.actions.resolving import Decision, resolve_delivery
+from conversations.providers.protocol import Account, Outgoing, OutgoingCall
+from conversations.sending.accounts import Accounts
 from conversations.sending.recovery import recover
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import (
@@ -22,7 +24,7 @@ from switchboard.testing import until
 
 from .campaigns import CAMPAIGN, campaign
 from .senders import sending
-from .world import ANNA, NOW, PHONE, STRANGER, World
+from .world import ANNA, NOW, PHONE, STRANGER, TENANT, World
 
 
 async def test_a_message_goes_from_queued_to_delivered(world: World, redis_url: str) -> None:
@@ -247,6 +249,46 @@ async def test_another_tenants_single_message_does_not_wait_behind_acampaign(wor
         await until(lambda: world.fetch("select from sandbox_messages where recipient = '+442071838750'"))
 
         assert await _count_sent(world) - before < 200  # less than the campaign sends in a second
+
+
+async def test_a_provider_that_hangs_for_one_tenant_holds_up_no_other(world: World, redis_url: str) -> None:
+    hanging = Hanging(TENANT)
+    world.accounts = Accounts({"hanging": hanging}, Account("hanging", "+15005550006", "default"))
+    for n in range(1, 101):
+        await world.say(ANNA, f"+1415555{n:04}", "hello")
+
+    async with sending(world, redis_url, slots=16):
+        await until(lambda: len(hanging.waiting) == 12)
+        await world.say(STRANGER, PHONE, "urgent")
+        await until(lambda: world.fetch("select from deliveries where status = 'sent'"))
+        assert len(hanging.waiting) == 12
+        hanging.goes_on.set()
+        await until(lambda: _sent_in_all(world, 101), within=30)
+
+
+class Hanging:
+    """A provider that leaves one tenant waiting until it `goes_on`."""
+
+    name = "hanging"
+    takes_keys = True
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self.waiting: set[UUID] = set()
+        self.goes_on = asyncio.Event()
+        self._tenant_id = tenant_id
+
+    async def send(self, _account: Account, message: Outgoing) -> str | None:
+        if message.tenant_id == self._tenant_id:
+            self.waiting.add(message.id)
+            await self.goes_on.wait()
+        return message.id.hex
+
+    async def call(self, _account: Account, _call: OutgoingCall) -> str | None:
+        raise NotImplementedError
+
+
+async def _sent_in_all(world: World, n: int) -> bool:
+    return len(await world.fetch("select from deliveries where status = 'sent'")) == n
 
 
 async def _statuses(world: World, expected: list[str]) -> bool:

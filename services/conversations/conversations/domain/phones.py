@@ -14,7 +14,7 @@ class NotAPhone(ValueError):
     """No phone number can be read from this text."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def to_e164(spelling: str, region: str | None = None) -> str:
     """`spelling` in E.164. `region` ("US") is where a number without a country is at home. Raises `NotAPhone`."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +25,8 @@ from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 
 SLOTS = 64
-FOR_SINGLES = 16  # of the slots, never a campaign's
+FOR_SINGLES = 0.5  # of the slots, never a campaign's: a tenant's own single messages go past its campaigns, too
+FOR_OTHERS = 0.25  # of the slots, never one tenant's: its provider may hang
 MOST_AT_ONCE = 64  # in one claim: short transactions, and turns for all
 POLL_SECONDS = 1.0
 MOST_ATTEMPTS = 8
@@ -62,6 +64,7 @@ class Sender:
         self._slots = slots
         self._in_hand: set[asyncio.Task[None]] = set()
         self._of_campaigns = 0
+        self._of_tenants: Counter[UUID] = Counter()
         self._wake = asyncio.Event()
         self._marking = Together(self._mark)
         self._settling = Together(self._settle)
@@ -127,13 +130,14 @@ class Sender:
         return turns
 
     def _free_for_campaigns(self) -> int:
-        return min(self._slots - FOR_SINGLES - self._of_campaigns, self._slots - len(self._in_hand))
+        most = int(self._slots * (1 - FOR_SINGLES))
+        return min(most - self._of_campaigns, self._slots - len(self._in_hand))
 
     async def _take(self, lane: Lane, share: int, account: Account) -> float:
         """Claim what pace and slots allow, and start it. Seconds until this lane may have more."""
         single = lane.campaign_id is None
         free = self._slots - len(self._in_hand) if single else self._free_for_campaigns()
-        wanted = min(share, free)
+        wanted = min(share, free, int(self._slots * (1 - FOR_OTHERS)) - self._of_tenants[lane.tenant_id])
         if wanted <= 0:
             return POLL_SECONDS
         buckets = self._pace.buckets(account, lane.tenant_id, lane.campaign_id, lane.rate_per_second)
@@ -153,10 +157,12 @@ class Sender:
         task = asyncio.create_task(self._deliver(row, account))
         self._in_hand.add(task)
         self._of_campaigns += row.campaign_id is not None
+        self._of_tenants[row.tenant_id] += 1
 
         def done(_: asyncio.Task[None]) -> None:
             self._in_hand.discard(task)
             self._of_campaigns -= row.campaign_id is not None
+            self._of_tenants -= Counter([row.tenant_id])  # and forgotten at zero
             self._wake.set()
 
         task.add_done_callback(done)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from conversations.domain.contacts import SEPARATOR, ContactRow, PhoneTaken
+from conversations.domain.searching import pattern_of
 from switchboard.runtime.refusals import NotFound
 
 COLUMNS = "id, phone, name, tags, owner_id, opted_out, created_at, updated_at"
@@ -120,7 +121,7 @@ async def list_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, *, after: UUID, q: str | None, tag: str | None, limit: int
 ) -> list[Contact]:
     """Those after `after`, oldest first. `q`: in name or phone."""
-    pattern = None if q is None else "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    pattern = None if q is None else pattern_of(q)
     return [Contact(*row) for row in await conn.fetch(LIST, tenant_id, after, pattern, tag, limit)]
 
 

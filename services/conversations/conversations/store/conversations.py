@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from conversations.domain.searching import pattern_of
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.runtime.refusals import NotFound
 
@@ -140,7 +141,7 @@ async def list_conversations(
     """The user's, the one with the newest message first. `below`: the last of the page before."""
     place = below or (END_OF_TIME, UUID(int=2**128 - 1))
     if q:
-        rows = await conn.fetch(LIST_MATCHING, tenant_id, user_id, *place, limit, f"%{_escaped(q)}%", q)
+        rows = await conn.fetch(LIST_MATCHING, tenant_id, user_id, *place, limit, pattern_of(q), q)
     else:
         rows = await conn.fetch(LIST_ALL, tenant_id, user_id, *place, limit)
     return [_listed(row) for row in rows]
@@ -159,10 +160,6 @@ def _listed(row: asyncpg.Record) -> ListedConversation:
         updated_at=row["updated_at"],
         metadata=row["about"],
     )
-
-
-def _escaped(q: str) -> str:
-    return q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 async def find_locked(

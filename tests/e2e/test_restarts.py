@@ -18,6 +18,7 @@ from .people import User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
+PER_SECOND = 150  # requests, at most: a user who asks more than 500 times is told to slow down
 EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
 
 
@@ -50,6 +51,7 @@ async def loaded(user: User, path: str, at_once: int = 8) -> AsyncIterator[Load]
                 load.failures.append(repr(cut))
             load.answered += 1
             load.seconds.append((began, now() - began))
+            await asyncio.sleep(at_once / PER_SECOND)
 
     workers = [asyncio.create_task(go_on(number)) for number in range(at_once)]
     try:

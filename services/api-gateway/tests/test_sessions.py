@@ -10,7 +10,7 @@ async def test_a_log_out_at_one_gateway_holds_at_the_other_in_the_next_request(s
     first, second = await stack.gateway(*auth), await stack.gateway(*auth)
     await stack.sign_up(first)
 
-    for _ in range(100):
+    for _ in range(100):  # what else ends one: test_next_request.py
         token = await stack.log_in(first)
         assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 200
         assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 200

@@ -1,0 +1,42 @@
+"""The key that identities are signed with is changed while users work: none of them notices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from switchboard.testing import until
+from switchboard.testing.stack import RunningStack
+
+from .operating import operate
+from .people import User
+from .test_restarts import loaded
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.slow, pytest.mark.timeout(240)]
+
+IDENTITIES_LIVE = 65  # seconds, and some
+
+
+async def test_the_signing_key_is_rotated_and_the_old_one_retired_unnoticed(stack: RunningStack, anna: User) -> None:
+    file = Path(stack.environment("api-gateway")["IDENTITY_KEY_FILE"])
+    before = kids(file)
+
+    async with loaded(anna, "/reminders", at_once=2) as load, loaded(anna, "/auth/me", at_once=2) as at_auth:
+        await operate(stack, "identity-keys", "rotate")
+        rotated, asked = kids(file), load.answered
+        await until(lambda: load.answered > asked + 200, within=60)
+        await asyncio.sleep(IDENTITIES_LIVE)  # what an operator waits for, too
+        await operate(stack, "identity-keys", "retire")
+        retired, asked = kids(file), load.answered
+        await until(lambda: load.answered > asked + 200, within=60)
+
+    assert load.failures + at_auth.failures == []
+    assert rotated[1:] == before
+    assert retired == rotated[:1]
+
+
+def kids(file: Path) -> list[str]:
+    return [key["kid"] for key in json.loads(file.read_text())["keys"]]

@@ -46,7 +46,7 @@ def pages(health: Health, metrics: Metrics, upstreams: Mapping[str, Upstream], p
         return json_page(report, 200 if well else 503)
 
     async def exposition() -> web.Response:
-        return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.content_type})
+        return web.Response(body=await metrics.exposition(health), headers={"Content-Type": metrics.content_type})
 
     async def openapi_document() -> web.Response:
         return json_page(await openapi.document())

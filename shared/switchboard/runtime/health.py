@@ -92,6 +92,10 @@ class Health:
         }
         return healthy, report
 
+    def passed(self) -> dict[str, bool]:
+        """How each check ended last; those that were never run are left out."""
+        return {name: check.result == "ok" for name, check in self._checks.items() if check.result}
+
     def _start(self) -> dict[str, str]:
         return {"start": f"error: {self.waiting_for}"} if self.waiting_for else {}
 

@@ -86,7 +86,7 @@ def _add_standing_routes(
         return as_json(document)
 
     async def exposition(_request: web.Request) -> web.Response:
-        return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.content_type})
+        return web.Response(body=await metrics.exposition(health), headers={"Content-Type": metrics.content_type})
 
     add_health_routes(app, health)
     app.router.add_get("/metrics", exposition)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from switchboard.runtime.health import Health
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -28,6 +34,7 @@ class Metrics:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self._checks: _Checks | None = None
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -38,6 +45,21 @@ class Metrics:
             child = self._children[key] = self._requests.labels(method, route, str(status))
         child.observe(seconds)
 
-    def exposition(self) -> bytes:
-        """All of it in Prometheus's text format."""
+    async def exposition(self, health: Health) -> bytes:
+        """All of it in Prometheus's text format, with how each health check goes now."""
+        if self._checks is None:
+            self._checks = _Checks(health)
+            self.registry.register(self._checks)
+        await health.report()
         return generate_latest(self.registry)
+
+
+class _Checks(Collector):
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        told = GaugeMetricFamily("health_check_ok", "1 while this check of /health passes", labels=["check"])
+        for name, passed in self._health.passed().items():
+            told.add_metric([name], float(passed))
+        yield told

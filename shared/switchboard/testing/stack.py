@@ -53,6 +53,11 @@ class RunningStack:
         """The settings of a service, such as its DATABASE_URL."""
         return read_environment(self._place().env / f"{service}.env")
 
+    @property
+    def management_url(self) -> str:
+        """Of the broker, for its administrator."""
+        return str(self._stack().servers.rabbitmq.management_url)
+
     def log(self, instance: str) -> str:
         return self._place().log(instance).read_text()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from switchboard.runtime.health import Health
+from switchboard.runtime.metrics import Metrics
 from switchboard.testing.waiting import until
 
 
@@ -107,3 +108,15 @@ async def test_probes_at_the_same_time_share_one_check() -> None:
     await asyncio.gather(*(health.readiness() for _ in range(5)), *(health.report() for _ in range(5)))
 
     assert ran == 1
+
+
+async def test_each_check_is_a_metric_to_alert_by() -> None:
+    health, metrics = Health("demo-1", fresh=0), Metrics()
+    health.add("database", passing, ready=True)
+    health.add("outbox", failing, ready=False)
+
+    for _ in range(2):
+        lines = (await metrics.exposition(health)).decode().splitlines()
+
+        told = [line for line in lines if line.startswith("health_check_ok{")]
+        assert told == ['health_check_ok{check="database"} 1.0', 'health_check_ok{check="outbox"} 0.0']

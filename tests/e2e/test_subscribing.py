@@ -1,0 +1,78 @@
+"""Another team's service, as docs/subscribing.md has it: the text itself is run, as a user with the rights it names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from switchboard.local.place import REPOSITORY
+from switchboard.testing import until
+from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.stack import RunningStack
+
+from .people import User
+from .times import in_seconds
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(180)]
+
+GUIDE = (REPOSITORY / "docs" / "subscribing.md").read_text()
+
+
+def user_of_another_team(stack: RunningStack) -> str:
+    """Where it connects to, with the permissions that the guide gives."""
+    admin = stack.environment("messaging")["AMQP_URL"]
+    where = urlsplit(admin)
+    host, name, password = where.netloc.rpartition("@")[2], f"billing-{uuid4().hex[:6]}", uuid4().hex
+    rights = re.search(r"set_permissions -p switchboard billing '(.*)' '(.*)' '(.*)'", GUIDE)
+    assert rights is not None
+    configure, write, read = rights.groups()
+    management = VirtualHosts(stack.management_url, admin)
+    management.ask("PUT", f"/users/{name}", {"password": password, "tags": ""})
+    vhost = quote(where.path.lstrip("/"), safe="")
+    permissions = {"configure": configure, "write": write, "read": read}
+    management.ask("PUT", f"/permissions/{vhost}/{name}", permissions)
+    return where._replace(netloc=f"{name}:{password}@{host}").geturl()
+
+
+async def test_the_service_of_the_guide_hears_what_it_asked_for(stack: RunningStack, anna: User) -> None:
+    code = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    assert code is not None
+    assert len([line for line in code[1].splitlines() if line.strip()]) <= 22
+    tenant = (await anna.ask("GET", "/auth/me")).body["tenant"]["id"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code[1],
+        env={**os.environ, "AMQP_URL": user_of_another_team(stack)}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    heard: list[str] = []
+
+    async def read_on() -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            heard.append(line.decode())  # noqa: PERF401  # each as it comes
+
+    reading = asyncio.create_task(read_on())
+    days = iter(range(30, 400))
+
+    async def extended_until_heard() -> bool:  # its queue is bound at some moment from now
+        body = {"trial_ends_at": in_seconds(86400 * next(days))}
+        assert (await anna.ask("PATCH", "/tenant", body)).status == 200
+        await asyncio.sleep(0.2)
+        return any(tenant in line for line in heard)
+
+    try:
+        await until(extended_until_heard, within=90)
+    finally:
+        process.terminate()
+        await process.wait()
+        await reading
+    mine = [line for line in heard if tenant in line]
+    assert {line.split()[1] for line in mine} == {"tenant.trial_extended"}
+    assert json.dumps(tenant).strip('"') in mine[0]

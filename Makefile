@@ -42,6 +42,15 @@ e2e: setup ## what a user sees, on private servers or at the gateways SWITCHBOAR
 test-compose: setup ## docker-compose.yml, for real: wants Docker with Compose
 	@$(PY) -m pytest -q infra/tests/test_compose.py $(ARGS)
 
+# SECONDS counts up by itself in bash: only one that is given to make or its environment is taken.
+ifneq ($(origin SECONDS),undefined)
+FAULT_SECONDS := --seconds $(SECONDS)
+unexport SECONDS
+endif
+
+faults: setup ## users at work while things go wrong; the books closed after (SECONDS, default 120; SEED repeats a run)
+	@$(PY) -m tests.faults $(FAULT_SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 check: setup ## format, lint, types, and who may import whom
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .

@@ -16,6 +16,7 @@ from yarl import URL
 
 PATIENCE = 120.0  # seconds that a user keeps trying
 ANSWER_WITHIN = 60.0  # far beyond every bound of the product, also on a machine that is busy
+HOPELESS = {400, 401, 402, 403, 404, 413, 415, 422}
 PASSWORD = "correct horse battery staple"
 
 
@@ -28,6 +29,10 @@ class Answer:
     seconds: float
 
 
+class Refused(Exception):
+    """Asking again would not help."""
+
+
 @dataclass
 class User:
     """Somebody signed in, who asks the gateways in turn."""
@@ -37,6 +42,7 @@ class User:
     token: str
     email: str
     refused: list[Answer] = field(default_factory=list)
+    patience: float = PATIENCE
     _turn: Iterator[int] = field(default_factory=itertools.count)
 
     async def ask(
@@ -67,17 +73,19 @@ class User:
     async def insist(self, method: str, path: str, body: Any = None) -> Answer:
         """As a good client does: the same request with the same key again, until it is answered by 2xx.
 
-        Every other answer is kept in `refused`.
+        Every other answer is kept in `refused`. Raises `Refused` when the request itself is at fault.
         """
         key = str(uuid4())
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             while True:
                 try:
                     answer = await self.ask(method, path, body, key=key)
                     if 200 <= answer.status < 300:
                         return answer
+                    if answer.status in HOPELESS:
+                        raise Refused(f"{method} {path} answered {answer.status}: {answer.body}")
                     self.refused.append(answer)
-                except aiohttp.ClientError:
+                except (aiohttp.ClientError, TimeoutError):
                     pass  # cut off: nobody knows whether it took effect
                 await asyncio.sleep(0.2)
 

@@ -96,9 +96,9 @@ async def assert_all_is_there(user: User, work: Work) -> None:
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
 
 
-async def test_the_service_that_keeps_the_messages_restarts_unnoticed(stack: RunningStack, anna: User) -> None:
+async def test_one_that_keeps_the_messages_restarts_unnoticed(stack: RunningStack, anna: User) -> None:
     async with working(anna) as work:
-        await restart_all(stack, stack.instances("conversations"), work)
+        await restart_all(stack, stack.instances("conversations")[:1], work)
 
     await assert_all_is_there(anna, work)
 

@@ -1,0 +1,69 @@
+"""A TCP proxy before a server, that can cut, slow and stall what passes through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Proxy:
+    """`delay`: seconds that each piece waits on its way, either way; raise it, and take it back."""
+
+    def __init__(self, target: int) -> None:
+        self.delay = 0.0
+        self.connections = 0  # that were ever taken
+        self._target = target
+        self._open: set[asyncio.StreamWriter] = set()
+
+    def cut(self) -> int:
+        """Ends all connections at once, as a cable that is pulled; how many there were."""
+        ended = len(self._open) // 2
+        for writer in list(self._open):
+            writer.transport.abort()
+        return ended
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client, to its end."""
+        self.connections += 1
+        try:
+            there, onward = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:  # nobody is at home: so we aren't either
+            writer.transport.abort()
+            return
+        both = {writer, onward}
+        self._open |= both
+        try:
+            await asyncio.gather(self._pass_on(reader, onward), self._pass_on(there, writer))
+        except asyncio.CancelledError:
+            return  # the proxy ends: nobody asks for this task's outcome
+        finally:
+            self._open -= both
+            for each in both:
+                each.transport.abort()
+
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await source.read(65536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                target.write(piece)
+                await target.drain()
+            if target.can_write_eof():
+                target.write_eof()
+            return
+        target.transport.abort()
+
+
+@asynccontextmanager
+async def open_proxy(port: int, target: int) -> AsyncIterator[Proxy]:
+    """Listens at `port` of loopback, before what listens at `target`."""
+    proxy = Proxy(target)
+    server = await asyncio.start_server(proxy.take, "127.0.0.1", port)
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
+        await server.wait_closed()

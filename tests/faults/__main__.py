@@ -1,0 +1,65 @@
+"""`make faults`: users at work while things go wrong. Ends with 1 when anything was lost, doubled or unexpected."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchboard.local.place import REPOSITORY
+
+from .ground import own_ground
+from .run import Report, fault_run
+
+
+def main(
+    seconds: Annotated[float, typer.Option(min=1, help="How long things go wrong.")] = 120,
+    seed: Annotated[int | None, typer.Option(help="Repeats the troubles of an earlier run.")] = None,
+    users: Annotated[int, typer.Option(min=1, max=32)] = 4,
+    report: Annotated[Path | None, typer.Option(help="Where to write the report as well.")] = None,
+) -> None:
+    """A fault run on a stack of its own."""
+    chosen = random.randrange(10**6) if seed is None else seed
+    _tell(f"seed {chosen}: repeat by SEED={chosen} make faults")
+    result = asyncio.run(_run(seconds, chosen, users))
+    text = str(result)
+    _tell("\n" + text)
+    if report is not None:
+        report.write_text(text + "\n")
+    for kind, balance in result.balances.items():
+        for what in ("lost", "doubled", "unexpected"):
+            if names := getattr(balance, what):
+                _tell(f"{what} {kind}: {', '.join(names[:20])}")
+    raise typer.Exit(0 if result.is_good else 1)
+
+
+async def _run(seconds: float, seed: int, users: int) -> Report:
+    """Told to end, it takes its stack with it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _current().cancel)
+    _tell("starting a stack of its own")
+    async with own_ground(REPOSITORY / ".local" / f"faults-{os.getpid()}") as ground:
+        return await fault_run(ground, seconds=seconds, seed=seed, tell=_tell, users=users)
+
+
+def _current() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def _tell(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

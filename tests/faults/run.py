@@ -1,0 +1,175 @@
+"""A fault run: users at work, things going wrong, and the books closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import aiohttp
+
+from switchboard.testing import until
+from tests.e2e.people import User, member, signed_up
+
+from .books import Balance, table
+from .ground import Ground
+from .load import Worker, listening, summed
+from .troubles import Trouble, Troubles
+
+FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
+BALANCED_WITHIN = 120.0
+STEP_SECONDS = 3.0  # that one step of the user who tries everything may take, to count as flowing
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    seed: int
+    seconds: float
+    balances: dict[str, Balance] = field(default_factory=dict)
+    longest: dict[str, float] = field(default_factory=dict)  # by kind of trouble: seconds until all flowed again
+    troubles: list[str] = field(default_factory=list)
+    dead_letters: int = 0
+    reloads: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        return not self.dead_letters and all(balance.is_good for balance in self.balances.values())
+
+    def __str__(self) -> str:
+        rows = [f"| {kind} | {seconds:.1f} |" for kind, seconds in sorted(self.longest.items())]
+        return "\n".join(
+            [
+                f"seed {self.seed}, {self.seconds:.0f} s, {len(self.troubles)} troubles, "
+                f"{self.reloads} reloads of clients, {self.dead_letters} dead letters",
+                "",
+                table(self.balances),
+                "",
+                "| after | seconds until all flowed again, at most |",
+                "|---|---|",
+                *rows,
+            ]
+        )
+
+
+async def fault_run(ground: Ground, *, seconds: float, seed: int, tell: Tell, users: int = 4) -> Report:
+    """Raises when the product doesn't come back at all; else the report says how good it was."""
+    report = Report(seed, seconds)
+    async with at_work(ground, seed, users) as (workers, prober), AsyncExitStack() as ears:
+        for worker in workers:
+            await ears.enter_async_context(listening(worker))
+        ending = asyncio.Event()
+        async with asyncio.TaskGroup() as working:
+            for worker in workers:
+                working.create_task(worker.work(ending))
+            await make_trouble(ground, Troubles(ground, seed), prober, seconds, report, tell)
+            ending.set()
+        tell("closing the books")
+        report.balances = await settled(workers)
+        report.reloads = sum(worker.reloads for worker in workers) - len(workers)  # the first is none
+        report.dead_letters = await count_dead_letters(ground)
+    return report
+
+
+@asynccontextmanager
+async def at_work(ground: Ground, seed: int, users: int) -> AsyncIterator[tuple[list[Worker], User]]:
+    """Pairs of colleagues, in tenants of their own; and somebody else who tries everything after each trouble."""
+    async with AsyncExitStack() as doors:
+        workers: list[Worker] = []
+        for number in range(0, users, 2):
+            owner = await doors.enter_async_context(signed_up(ground.stack.gateways))
+            for user in (owner, await member(owner, "agent"))[: users - number]:
+                user.patience = FLOWS_WITHIN
+                workers.append(Worker(user, random.Random(f"{seed} {len(workers)}")))
+        yield workers, await doors.enter_async_context(signed_up(ground.stack.gateways))
+
+
+async def make_trouble(
+    ground: Ground, troubles: Troubles, prober: User, seconds: float, report: Report, tell: Tell
+) -> None:
+    began = monotonic()
+    drawn = troubles.drawn()
+    while monotonic() < began + seconds:
+        several = [next(drawn)]
+        while (pause := troubles.pause()) == 0.0 and len(several) < 3:
+            several.append(next(drawn))
+        since = monotonic()
+        await asyncio.gather(*(each.make() for each in several))
+        await flows(prober)
+        took = monotonic() - since
+        note(report, several, took)
+        tell(f"{since - began:6.1f} s  {' + '.join(map(str, several))}: all flows after {took:.1f} s")
+        await asyncio.sleep(pause)
+
+
+def note(report: Report, several: list[Trouble], took: float) -> None:
+    report.troubles += map(str, several)
+    for each in several:
+        kind = each.kind if len(several) == 1 else "several at once"
+        report.longest[kind] = max(took, report.longest.get(kind, 0.0))
+
+
+async def flows(user: User) -> None:
+    """Until each gateway serves each service without delay, and what is written is told live."""
+    count = itertools.count()
+
+    async def step(gateway: int, method: str, path: str, body: object = None) -> Any:
+        answer = await user.ask(method, path, body, gateway=gateway)
+        assert answer.status < 300, f"{method} {path} answered {answer.status}: {answer.body}"
+        assert answer.seconds < STEP_SECONDS, f"{method} {path} took {answer.seconds:.1f} s"
+        return answer.body
+
+    async def all_steps() -> bool:
+        for gateway in range(len(user.gateways)):
+            text = f"still there {next(count)}"
+            try:
+                async with asyncio.timeout(6 * STEP_SECONDS):
+                    last = (await step(gateway, "GET", "/events"))["last_event_id"]
+                    await step(gateway, "POST", "/conversations/+14155550100/messages", {"body": text})
+                    await step(gateway, "GET", "/reminders")
+                    await step(gateway, "GET", "/auth/me")
+                    await user.upload("still there", b"x", gateway=gateway)
+                    told = await step(1 - gateway, "GET", f"/events?after={last}&wait=2")
+                    assert text in str(told), "what was written is not told live"
+            except (aiohttp.ClientError, TimeoutError) as trouble:
+                raise AssertionError(repr(trouble)) from trouble
+        return True
+
+    await until(all_steps, within=FLOWS_WITHIN, what="all flows again")
+
+
+async def settled(workers: list[Worker]) -> dict[str, Balance]:
+    """The books when nothing is lost any more, or when we have waited long enough for that."""
+    deadline = monotonic() + BALANCED_WITHIN
+    while True:
+        try:
+            balances = summed([await worker.close_books() for worker in workers])
+            if not any(balance.lost for balance in balances.values()) or monotonic() > deadline:
+                break
+        except (aiohttp.ClientError, TimeoutError, AssertionError):
+            if monotonic() > deadline:
+                raise
+        await asyncio.sleep(2)
+    await asyncio.sleep(3)  # for what might come a second time
+    return summed([await worker.close_books() for worker in workers])
+
+
+async def count_dead_letters(ground: Ground) -> int:
+    """Messages that were given up, in all of the broker's queues for them."""
+    import aio_pika
+
+    from switchboard.contracts.consumers import SUBSCRIPTIONS
+
+    connection = await aio_pika.connect(ground.stack.environment("messaging")["AMQP_URL"])
+    async with connection:
+        channel = await connection.channel()
+        found = [await channel.get_queue(f"{each.queue}.dead") for each in SUBSCRIPTIONS]
+        return sum(queue.declaration_result.message_count or 0 for queue in found)

@@ -1,0 +1,135 @@
+"""What goes wrong, at random: the same order for the same seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+
+from switchboard.local.services import INSTANCES, SERVICES
+
+from .ground import SERVERS, Ground
+
+LONGEST_STOP = 10.0
+SLOWED_BY = (0.02, 0.2)  # seconds, each way
+DATABASES = tuple(service.database_name for service in SERVICES if service.database)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing going wrong, and set right again when `make` returns. `kind` has no name of a process in it."""
+
+    kind: str
+    target: str
+    make: Callable[[], Awaitable[None]]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.target}"
+
+
+class Troubles:
+    """Draws them. Kinds come in rounds, each once a round, so that a short run sees most and a long one all."""
+
+    def __init__(self, ground: Ground, seed: int) -> None:
+        self._ground = ground
+        self._random = random.Random(seed)
+        self._processes = [f"{service.name}-{n}" for service in SERVICES for n in range(1, INSTANCES + 1)]
+
+    def drawn(self) -> Iterator[Trouble]:
+        """Without an end."""
+        kinds = [self._kill, self._stop, self._drain, *(self._server(name) for name in SERVERS), self._terminate]
+        if self._ground.proxies:
+            kinds += [self._cut, self._slow]
+        while True:
+            round_ = list(kinds)
+            self._random.shuffle(round_)
+            for kind in round_:
+                yield kind()
+
+    def pause(self) -> float:
+        """Until the next one; sometimes it comes on top of the last."""
+        return self._random.choice((0.0, 0.5, 1.0, 2.0))
+
+    def _kill(self) -> Trouble:
+        target = self._random.choice(self._processes)
+
+        async def make() -> None:
+            self._signal(target, signal.SIGKILL)
+
+        return Trouble("process killed", target, make)
+
+    def _drain(self) -> Trouble:
+        target = self._random.choice(self._processes)
+
+        async def make() -> None:
+            self._signal(target, signal.SIGTERM)
+
+        return Trouble("process drained", target, make)
+
+    def _stop(self) -> Trouble:
+        target, seconds = self._random.choice(self._processes), self._random.uniform(1, LONGEST_STOP)
+
+        async def make() -> None:
+            pid = self._signal(target, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+        return Trouble("process stopped", f"{target} for {seconds:.1f} s", make)
+
+    def _server(self, name: str) -> Callable[[], Trouble]:
+        async def make() -> None:
+            self._signal(name, signal.SIGKILL)
+
+        return lambda: Trouble(f"{name} killed", "and restarted", make)
+
+    def _terminate(self) -> Trouble:
+        target = self._random.choice(DATABASES)
+
+        async def make() -> None:
+            url = self._ground.stack.environment(target.removeprefix("switchboard_").replace("_", "-"))["DATABASE_URL"]
+            conn = await asyncpg.connect(url, timeout=20)
+            with contextlib.suppress(asyncpg.PostgresError, OSError):
+                await conn.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where datname = current_database() and pid <> pg_backend_pid()"
+                )
+                await conn.close()
+
+        return Trouble("backends terminated", target, make)
+
+    def _cut(self) -> Trouble:
+        target = self._random.choice(SERVERS)
+
+        async def make() -> None:
+            self._ground.proxies[target].cut()
+
+        return Trouble("connections cut", target, make)
+
+    def _slow(self) -> Trouble:
+        target, seconds = self._random.choice(SERVERS), self._random.uniform(1, 5)
+        delay = self._random.uniform(*SLOWED_BY)
+
+        async def make() -> None:
+            proxy = self._ground.proxies[target]
+            proxy.delay = delay
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                proxy.delay = 0.0
+
+        return Trouble("connections slowed", f"{target} by {delay * 1000:.0f} ms for {seconds:.1f} s", make)
+
+    def _signal(self, target: str, number: signal.Signals) -> int:
+        try:
+            return self._ground.stack.kill(target, number)
+        except ProcessLookupError:
+            return 0  # it is down already

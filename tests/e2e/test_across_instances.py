@@ -15,7 +15,7 @@ from .operating import operate
 from .people import PASSWORD, User, listening, logged_in, member
 from .times import in_seconds
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 PHONE = "+14155550100"
 

@@ -18,7 +18,7 @@ from switchboard.testing.stack import RunningStack
 from .people import PASSWORD, User, listening, logged_in, member
 from .times import in_seconds
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 
 async def test_login_and_logout_across_several_instances(stack: RunningStack, anna: User) -> None:

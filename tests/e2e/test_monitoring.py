@@ -13,7 +13,7 @@ import pytest
 from switchboard.local.place import REPOSITORY
 from switchboard.testing.stack import RunningStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 MONITORING = REPOSITORY / "infra" / "monitoring"
 NOT_OURS = re.compile(r"up|rabbitmq_\w+")

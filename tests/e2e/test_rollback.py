@@ -16,7 +16,7 @@ from switchboard.testing.stack import RunningStack
 from .operating import operate
 from .people import User
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 PHONE = "+14155550132"
 OLD_USER = "clt3k9qzr0000mh08u1r2a9xj"

@@ -20,7 +20,7 @@ from switchboard.testing.stack import RunningStack
 from .people import User
 from .times import in_seconds
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 GUIDE = (REPOSITORY / "docs" / "subscribing.md").read_text()
 

@@ -7,11 +7,11 @@ import os
 import random
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench import numbers
 from switchboard.local.place import REPOSITORY
 
 from .ground import own_ground
@@ -22,7 +22,7 @@ def main(
     seconds: Annotated[float, typer.Option(min=1, help="How long things go wrong.")] = 120,
     seed: Annotated[int | None, typer.Option(help="Repeats the troubles of an earlier run.")] = None,
     users: Annotated[int, typer.Option(min=1, max=32)] = 4,
-    report: Annotated[Path | None, typer.Option(help="Where to write the report as well.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the report to docs/numbers.md as well.")] = False,
 ) -> None:
     """A fault run on a stack of its own."""
     chosen = random.randrange(10**6) if seed is None else seed
@@ -30,8 +30,8 @@ def main(
     result = asyncio.run(_run(seconds, chosen, users))
     text = str(result)
     _tell("\n" + text)
-    if report is not None:
-        report.write_text(text + "\n")
+    if keep:
+        numbers.keep("faults", text)
     for kind, balance in result.balances.items():
         for what in ("lost", "doubled", "unexpected"):
             if names := getattr(balance, what):

@@ -27,11 +27,25 @@ OVER = ("completed", "missed", "failed")
 
 
 @dataclass
+class Pace:
+    """Users who see that nothing moves wait longer: the load is what a machine can bear, however busy it is."""
+
+    factor: float = 1.0
+
+    def slower(self) -> None:
+        self.factor = min(self.factor * 1.2, 20.0)
+
+    def faster(self) -> None:
+        self.factor = max(self.factor * 0.7, 1.0)
+
+
+@dataclass
 class Worker:
     """One user, their books, and what they heard."""
 
     user: User
     random: random.Random
+    pace: Pace
     books: dict[str, Book] = field(default_factory=lambda: {kind: Book() for kind in KINDS})
     heard: Counter[str] = field(default_factory=Counter)  # message -> how often, since the last reload
     twice: list[str] = field(default_factory=list)
@@ -60,7 +74,7 @@ class Worker:
             with contextlib.suppress(Refused):  # what was planned has passed while nobody answered
                 await routine(uuid4().hex[:12])
             try:
-                await asyncio.wait_for(ending.wait(), pause * self.random.uniform(0.5, 1.5))
+                await asyncio.wait_for(ending.wait(), pause * self.pace.factor * self.random.uniform(0.5, 1.5))
             except TimeoutError:
                 continue
 

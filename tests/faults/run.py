@@ -18,7 +18,7 @@ from tests.e2e.people import User, member, signed_up
 
 from .books import Balance, table
 from .ground import Ground
-from .load import Worker, listening, summed
+from .load import Pace, Worker, listening, summed
 from .troubles import Trouble, Troubles
 
 FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
@@ -63,14 +63,15 @@ class Report:
 async def fault_run(ground: Ground, *, seconds: float, seed: int, tell: Tell, users: int = 4) -> Report:
     """Raises when the product doesn't come back at all; else the report says how good it was."""
     report = Report(seed, seconds)
-    async with at_work(ground, seed, users) as (workers, prober), AsyncExitStack() as ears:
+    pace = Pace()
+    async with at_work(ground, seed, users, pace) as (workers, prober), AsyncExitStack() as ears:
         for worker in workers:
             await ears.enter_async_context(listening(worker))
         ending = asyncio.Event()
         async with asyncio.TaskGroup() as working:
             for worker in workers:
                 working.create_task(worker.work(ending))
-            await make_trouble(ground, Troubles(ground, seed), prober, seconds, report, tell)
+            await make_trouble(ground, Troubles(ground, seed), prober, pace, seconds, report, tell)
             ending.set()
         tell("closing the books")
         report.balances = await settled(workers)
@@ -80,7 +81,7 @@ async def fault_run(ground: Ground, *, seconds: float, seed: int, tell: Tell, us
 
 
 @asynccontextmanager
-async def at_work(ground: Ground, seed: int, users: int) -> AsyncIterator[tuple[list[Worker], User]]:
+async def at_work(ground: Ground, seed: int, users: int, pace: Pace) -> AsyncIterator[tuple[list[Worker], User]]:
     """Pairs of colleagues, in tenants of their own; and somebody else who tries everything after each trouble."""
     async with AsyncExitStack() as doors:
         workers: list[Worker] = []
@@ -88,12 +89,12 @@ async def at_work(ground: Ground, seed: int, users: int) -> AsyncIterator[tuple[
             owner = await doors.enter_async_context(signed_up(ground.stack.gateways))
             for user in (owner, await member(owner, "agent"))[: users - number]:
                 user.patience = FLOWS_WITHIN
-                workers.append(Worker(user, random.Random(f"{seed} {len(workers)}")))
+                workers.append(Worker(user, random.Random(f"{seed} {len(workers)}"), pace))
         yield workers, await doors.enter_async_context(signed_up(ground.stack.gateways))
 
 
 async def make_trouble(
-    ground: Ground, troubles: Troubles, prober: User, seconds: float, report: Report, tell: Tell
+    ground: Ground, troubles: Troubles, prober: User, pace: Pace, seconds: float, report: Report, tell: Tell
 ) -> None:
     began = monotonic()
     drawn = troubles.drawn()
@@ -103,7 +104,7 @@ async def make_trouble(
             several.append(next(drawn))
         since = monotonic()
         await asyncio.gather(*(each.make() for each in several))
-        await flows(prober)
+        await flows(prober, pace)
         took = monotonic() - since
         note(report, several, took)
         tell(f"{since - began:6.1f} s  {' + '.join(map(str, several))}: all flows after {took:.1f} s")
@@ -117,7 +118,7 @@ def note(report: Report, several: list[Trouble], took: float) -> None:
         report.longest[kind] = max(took, report.longest.get(kind, 0.0))
 
 
-async def flows(user: User) -> None:
+async def flows(user: User, pace: Pace) -> None:
     """Until each gateway serves each service without delay, and what is written is told live."""
     count = itertools.count()
 
@@ -143,7 +144,16 @@ async def flows(user: User) -> None:
                 raise AssertionError(repr(trouble)) from trouble
         return True
 
-    await until(all_steps, within=FLOWS_WITHIN, what="all flows again")
+    async def try_all() -> bool:
+        try:
+            flowing = await all_steps()
+        except AssertionError:
+            pace.slower()
+            raise
+        pace.faster()
+        return flowing
+
+    await until(try_all, within=FLOWS_WITHIN, what="all flows again")
 
 
 async def settled(workers: list[Worker]) -> dict[str, Balance]:

@@ -1,6 +1,7 @@
 """Every benchmark in turn, each in a process of its own; all their tables once more at the end.
 
-`python -m bench [--quick] [NAME ...]`: a name is that of a file, `bench_NAME.py`.
+`python -m bench [--quick] [--keep] [NAME ...]`: a name is that of a file, `bench_NAME.py`; `--keep` writes the tables
+to `docs/numbers.md` as well.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench import numbers
+
 HERE = Path(__file__).parent
 
 
 def main(arguments: list[str]) -> int:
     console = Console()
-    flags = [argument for argument in arguments if argument.startswith("--")]
+    flags = [argument for argument in arguments if argument.startswith("--") and argument != "--keep"]
     wanted = [argument for argument in arguments if not argument.startswith("--")]
     names = [file.stem.removeprefix("bench_") for file in sorted(HERE.glob("bench_*.py"))]
     unknown = set(wanted) - set(names)
@@ -34,6 +37,8 @@ def main(arguments: list[str]) -> int:
             failed.append(name)
     for words in told:
         sys.stdout.write(words)
+    if "--keep" in arguments:
+        numbers.keep("bench", "```\n" + "".join(told) + "```")
     if failed:
         console.print(f"[red]failed:[/] {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,0 +1,34 @@
+"""`docs/numbers.md`: what was measured last, and on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+PAGE = Path(__file__).parents[1] / "docs" / "numbers.md"
+
+
+def keep(section: str, text: str, page: Path = PAGE) -> None:
+    """In place of what the section said before. Sections stand between `<!-- NAME -->` and `<!-- end -->`."""
+    told = f"<!-- {section} -->\n{machine()}\n\n{text.strip()}\n<!-- end -->"
+    before = page.read_text()
+    after, found = re.subn(rf"<!-- {section} -->\n.*?<!-- end -->", lambda _: told, before, count=1, flags=re.DOTALL)
+    if not found:
+        raise LookupError(f"{page} has no section {section!r}")
+    page.write_text(after)
+
+
+def machine() -> str:
+    """When, and on what."""
+    memory = psutil.virtual_memory().total / 2**30
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({model[1] if model else platform.machine()}), "
+        f"{memory:.0f} GB, {platform.system()} {platform.release()}, Python {platform.python_version()}, "
+        f"load before {os.getloadavg()[2]:.1f}"
+    )

@@ -66,7 +66,8 @@ async def test_file_uploads_are_stored_in_s3(stack: RunningStack, anna: User) ->
         assert file["key"].startswith(f"documents/{tenant}/lead/L-7/a_plan__2__")
         assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
         link = (await anna.ask("GET", f"/files/{file['id']}")).body["download_url"]
-        assert urlsplit(link).netloc not in {urlsplit(url).netloc for url in stack.gateways}
+        assert urlsplit(link).path.endswith(f"/{file['key']}")
+        assert "X-Amz-Signature=" in link
         if stack.place is not None:
             assert _in_bucket(stack.environment("files"), file["key"]) == content
     assert len({file["key"] for file in uploaded}) == 2
@@ -92,7 +93,7 @@ async def test_file_downloads_work_with_signed_urls(stack: RunningStack, anna: U
     forged = link.replace(signature, signature[::-1])
     for bad in (forged, link.partition("?")[0], link.replace("offer", "other")):
         async with anna.http.get(bad) as answer:
-            assert answer.status in (401, 403), bad
+            assert answer.status in (401, 403, 404), bad  # no word of what is there
     assert (await stranger.ask("GET", f"/files/{file['id']}")).status == 404
 
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from pamqp.common import FieldTable
 from yarl import URL
 
 from switchboard.runtime.outage import Outage
@@ -73,10 +74,17 @@ class Broker:
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
             if self._connection is None or self._connection.is_closed:
-                self._connection = await aio_pika.connect(
-                    self._url, timeout=CONNECT_SECONDS, client_properties={"connection_name": self._name}
-                )
+                self._connection = await self._connect()
             return self._connection
+
+    async def _connect(self) -> AbstractConnection:
+        names: FieldTable = {"connection_name": self._name}
+        try:
+            return await aio_pika.connect(self._url, timeout=CONNECT_SECONDS, client_properties=names)
+        except (
+            StopAsyncIteration
+        ) as end:  # aiormq's word for a connection that is dropped in the middle of the greeting
+            raise BrokerAway("RabbitMQ is away: it hung up") from end
 
 
 @contextmanager

@@ -1,0 +1,35 @@
+"""What becomes of a connection that ends where nobody expects it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+import pytest
+import uvloop
+
+from switchboard.messaging.broker import Broker, BrokerAway
+
+
+def hang_up_on_everybody(listening: socket.socket) -> None:
+    """As a balancer does whose broker is down: it takes a connection, and drops it at once."""
+    with contextlib.suppress(OSError):  # the test is over
+        while True:
+            listening.accept()[0].close()
+
+
+async def ask_again_and_again(port: int) -> None:
+    broker = Broker(f"amqp://guest:guest@127.0.0.1:{port}/", "test")
+    for _ in range(50):  # it is noticed at one place or another
+        with pytest.raises(BrokerAway):
+            await broker.check()
+
+
+def test_whoever_hangs_up_before_the_greeting_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=hang_up_on_everybody, args=(listening,), daemon=True).start()
+
+        uvloop.run(ask_again_and_again(listening.getsockname()[1]))  # as a service does
+
+        listening.shutdown(socket.SHUT_RDWR)

@@ -60,7 +60,9 @@ class Report:
         )
 
 
-async def fault_run(ground: Ground, *, seconds: float, seed: int, tell: Tell, users: int = 4) -> Report:
+async def fault_run(
+    ground: Ground, *, seconds: float, seed: int, tell: Tell, users: int = 4, kills_only_of: str = ""
+) -> Report:
     """Raises when the product doesn't come back at all; else the report says how good it was."""
     report = Report(seed, seconds)
     pace = Pace()
@@ -71,7 +73,7 @@ async def fault_run(ground: Ground, *, seconds: float, seed: int, tell: Tell, us
         async with asyncio.TaskGroup() as working:
             for worker in workers:
                 working.create_task(worker.work(ending))
-            await make_trouble(ground, Troubles(ground, seed), prober, pace, seconds, report, tell)
+            await make_trouble(ground, Troubles(ground, seed, kills_only_of), prober, pace, seconds, report, tell)
             ending.set()
         tell("closing the books")
         report.balances = await settled(workers)

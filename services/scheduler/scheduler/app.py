@@ -11,7 +11,7 @@ from scheduler.chores import housekeeping
 from scheduler.clock import Clock, SystemClock
 from scheduler.clockwork import Clockwork
 from scheduler.consumers import subscriptions
-from scheduler.health import LEASE, Timekeeping
+from scheduler.health import LEASE, LOOK_SECONDS, Timekeeping
 from scheduler.kinds import KINDS
 from scheduler.leader import Leader
 from scheduler.metrics import SchedulerMetrics
@@ -24,6 +24,7 @@ from switchboard.runtime.http import http_app
 from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.lease import Lease
+from switchboard.runtime.loops import repeat
 from switchboard.runtime.metrics import Metrics
 
 NAME = "scheduler"
@@ -59,6 +60,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         timekeeping = Timekeeping(database, clock, counts)
         health.add("leader", timekeeping.check_leader, ready=False)
         health.add("lateness", timekeeping.check_lateness, ready=False)
+        health.tell("schedule", timekeeping.facts)
         verifier = IdentityVerifier(NAME, keys)
         http = http_app(
             NAME,
@@ -72,7 +74,14 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         yield App(
             http=http,
             health=health,
-            loops=[lease.run, clockwork.run, housekeeping(database, clock), consuming, relaying],
+            loops=[
+                lease.run,
+                clockwork.run,
+                repeat(timekeeping.look, every=LOOK_SECONDS),
+                housekeeping(database, clock),
+                consuming,
+                relaying,
+            ],
         )
 
 

@@ -60,7 +60,6 @@ class Clockwork:
         except Outage as outage:
             log.warning("clockwork_waits", reason=str(outage))
             return AFTER_OUTAGE
-        self._metrics.next_due(next_due)
         if next_due is None:
             return LONGEST_SLEEP
         return min(max((next_due - self._leader.clock.now()).total_seconds(), SHORTEST_SLEEP), LONGEST_SLEEP)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 from rich.pretty import Pretty
 from rich.table import Table
@@ -19,29 +17,22 @@ from scheduler.actions.operating import NothingPlanned
 from scheduler.clockwork import SCHEDULES
 from scheduler.domain import Schedule
 from scheduler.health import LEASE
+from scheduler.original.command import import_schedules
 from scheduler.store import claims, schedules
+from scheduler.surroundings import with_database
 from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.settings import PostgresUrl, load
+from switchboard.runtime.database import Database
 
 app = typer.Typer()
 schedule = typer.Typer(help="What is due when: list, show, run now, pause.", no_args_is_help=True)
 app.add_typer(schedule, name="schedule")
+app.command("import-schedules")(import_schedules)
 
-T = TypeVar("T")
 Id = Annotated[UUID, typer.Argument(help="The schedule's id.", show_default=False)]
 
 WHAT = ("chore", "name", "contact_phone", "note")  # of a payload, for one line of a list
 
 console = Console()
-
-
-class CommandSettings(BaseSettings):
-    """All that a command needs."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    database_url: PostgresUrl
 
 
 @schedule.command("list")
@@ -58,9 +49,10 @@ def list_schedules(
             found = await schedules.list_any(conn, kind=kind, tenant_id=tenant, finished=finished, limit=limit)
             return await claims.find_leader(conn, LEASE), found
 
-    leader, found = _with_database(read)
+    leader, found = with_database(read)
     now = datetime.now(UTC)
     console.print(_leader_line(leader, now))
+    console.print(_next_line(found, now))
     table = Table("kind", "status", "due", "in", "what", box=None)
     table.add_column("id", no_wrap=True)
     for each in found:
@@ -76,7 +68,7 @@ def show_schedule(schedule_id: Id) -> None:
         async with database.connection() as conn:
             return await schedules.find_any(conn, schedule_id)
 
-    console.print(Pretty(_found(_with_database(read))))
+    console.print(Pretty(_found(with_database(read))))
 
 
 @schedule.command("run-now")
@@ -109,18 +101,9 @@ def _change(schedule_id: UUID, action: Callable[[Work, datetime, UUID], Awaitabl
         return changed
 
     try:
-        return _found(_with_database(change))
+        return _found(with_database(change))
     except NothingPlanned as refusal:
         _fail(refusal.detail)
-
-
-def _with_database(action: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        url = load(CommandSettings).database_url
-        async with open_database(url, application="scheduler", size=1) as database:
-            return await action(database)
-
-    return asyncio.run(run())
 
 
 def _found(schedule: Schedule | None) -> Schedule:
@@ -139,6 +122,14 @@ def _leader_line(leader: claims.Leadership | None, now: datetime) -> str:
         return "[red]nobody leads[/red]"
     led = (now - leader.since).total_seconds()
     return f"{leader.holder} leads, term {leader.term}, for {led:.0f} s"
+
+
+def _next_line(found: list[Schedule], now: datetime) -> str:
+    due = [each.due_at for each in found if each.due_at is not None]
+    if not due:
+        return "nothing is planned"
+    ahead = (min(due) - now).total_seconds()
+    return f"next due in {ahead:.0f} s" if ahead >= 0 else f"[red]the longest due is {-ahead:.1f} s late[/red]"
 
 
 def _row(each: Schedule, now: datetime) -> list[str]:

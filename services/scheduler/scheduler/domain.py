@@ -87,7 +87,7 @@ class Schedule:
         """
         single = self.recurrence is None
         moved = replace(self, next_at=at, extra_at=None) if single else replace(self, extra_at=at)
-        return replace(moved, planned_at=moved._soonest(or_else=at), held=False, revision=self.revision + 1)
+        return replace(moved, planned_at=moved._soonest(or_else=at), revision=self.revision + 1)
 
     def without_plan(self) -> Schedule:
         """Never due again, unless planned anew."""

@@ -34,7 +34,12 @@ class SchedulerMetrics:
             registry=registry,
         )
         self._next_due = Gauge(
-            "scheduler_next_due_timestamp_seconds", "The next due time that the leader saw", registry=registry
+            "scheduler_next_due_timestamp_seconds", "The next due time; 0 for nothing planned", registry=registry
+        )
+        self._led_since = Gauge(
+            "scheduler_led_since_timestamp_seconds",
+            "Since when the present leader leads, whichever instance it is; 0 while nobody does",
+            registry=registry,
         )
 
     def settled(self, kind: str, outcome: str, lateness: float) -> None:
@@ -58,10 +63,8 @@ class SchedulerMetrics:
         if term is not None:
             self._term.set(term)
 
-    def next_due(self, at: datetime | None) -> None:
-        """What the leader sleeps until; 0 for nothing planned."""
-        self._next_due.set(at.timestamp() if at is not None else 0)
-
-    def overdue(self, seconds: float) -> None:
-        """How late the longest due is."""
-        self._overdue.set(seconds)
+    def seen(self, led_since: datetime | None, next_due: datetime | None, overdue: float) -> None:
+        """How time stands, whoever leads."""
+        self._led_since.set(led_since.timestamp() if led_since is not None else 0)
+        self._next_due.set(next_due.timestamp() if next_due is not None else 0)
+        self._overdue.set(overdue)

@@ -17,6 +17,9 @@ def _known_region(region: str) -> str:
     return region.upper()
 
 
+SHORTEST = timedelta(milliseconds=50)
+LONGEST = timedelta(minutes=1)
+
 Region = Annotated[str, AfterValidator(_known_region)]
 
 
@@ -35,6 +38,10 @@ class Settings(DatabaseSettings, BusSettings, IdentitySettings):
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> Settings:
+        if not min(self.lease_margin, self.lease_renew_every) >= SHORTEST:
+            raise ValueError("LEASE_MARGIN and LEASE_RENEW_EVERY must be at least 50ms")
         if self.lease_margin + self.lease_renew_every >= self.lease_ttl:
             raise ValueError("LEASE_TTL must be longer than LEASE_MARGIN and LEASE_RENEW_EVERY together")
+        if self.lease_ttl + self.lease_renew_every >= LONGEST:
+            raise ValueError("LEASE_TTL and LEASE_RENEW_EVERY together must be less than 1m")
         return self

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+NO_PLACES = {"localtime", "Factory"}  # the machine's own zone, and none
 SECOND = timedelta(seconds=1)
 
 
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - NO_PLACES)
 
 
 def is_zone(name: str) -> bool:

@@ -83,12 +83,13 @@ class Instance:
 
 @dataclass
 class Ear:
-    """Hears every `reminder.fire`, and counts by the command's id how often it came."""
+    """Hears every `reminder.fire` and `call.place`, and counts by the command's id how often it came."""
 
     amqp_url: str
     heard: Counter[UUID] = field(default_factory=Counter)
     commands: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     delays: list[float] = field(default_factory=list)
+    repeated: list[UUID] = field(default_factory=list)  # came again on the wire, in that order
 
     async def listen_for_ever(self) -> None:
         """Through restarts of the broker; the queue is durable, so that nothing passes unheard."""
@@ -102,10 +103,20 @@ class Ear:
         async with await aio_pika.connect(self.amqp_url) as connection:
             await self._queue(await connection.channel())
 
+    @property
+    def planned(self) -> list[str]:
+        """The reminders and calls that were heard of, once for each command however often it came."""
+        return sorted(each.get("reminder_id") or each["call_id"] for each in self.commands.values())
+
+    def due_at(self, command_id: UUID) -> datetime:
+        command = self.commands[command_id]
+        return datetime.fromisoformat(command.get("remind_at") or command["scheduled_at"])
+
     async def _queue(self, channel: Any) -> Any:
         commands = await channel.declare_exchange("switchboard.commands", aio_pika.ExchangeType.TOPIC, durable=True)
         queue = await channel.declare_queue(HEARD, durable=True, arguments={"x-queue-type": "quorum"})
-        await queue.bind(commands, "reminder.fire")
+        for command in ("reminder.fire", "call.place"):
+            await queue.bind(commands, command)
         return queue
 
     async def _listen(self) -> None:
@@ -116,8 +127,10 @@ class Ear:
                 async for message in messages:
                     envelope = Envelope.decode(message.body)
                     self.heard[envelope.id] += 1
+                    if envelope.id in self.commands:
+                        self.repeated.append(envelope.id)
                     self.commands[envelope.id] = envelope.data
-                    due_at = datetime.fromisoformat(envelope.data["remind_at"])
+                    due_at = self.due_at(envelope.id)
                     self.delays.append((datetime.now(UTC) - due_at).total_seconds())
                     await message.ack()
 
@@ -163,10 +176,28 @@ class Fleet:
 
     async def cut_off(self, instance: Instance) -> int:
         """Terminate the instance's backends in Postgres; their number."""
-        ports = [each.laddr.port for each in psutil.Process(instance.pid).net_connections(kind="tcp")]
         async with self.database.connection() as conn:
             statement = "select pg_terminate_backend(pid) from pg_stat_activity where client_port = any($1::int[])"
-            return len(await conn.fetch(statement, ports))
+            return len(await conn.fetch(statement, _ports(instance)))
+
+    @asynccontextmanager
+    async def stopped_at(self, instance: Instance, table: str, statement: str) -> AsyncIterator[None]:
+        """Stop the process while its `statement` is under way: a lock on `table` lets that be seen. What happens in
+        this block happens before.
+        """
+        async with self.database.transaction() as conn:
+            await conn.execute("set local idle_in_transaction_session_timeout = 0")
+            await conn.execute("set local lock_timeout = 0")
+            await conn.execute(f"lock table {table} in share mode")
+            yield
+            waits = """select count(*) from pg_stat_activity
+                       where client_port = any($1::int[]) and wait_event_type = 'Lock' and query like $2"""
+            await until(lambda: conn.fetchval(waits, _ports(instance), statement + "%"), within=30)
+            instance.signal(signal.SIGSTOP)
+
+
+def _ports(instance: Instance) -> list[int]:
+    return [each.laddr.port for each in psutil.Process(instance.pid).net_connections(kind="tcp")]
 
 
 async def plan_reminders(

@@ -91,6 +91,7 @@ async def test_a_campaign_runs_once_at_its_time(world: World) -> None:
         ({"audience": {"all": True, "tags": ["vip"]}}, "audience"),
         ({"audience": {"phones": ["+14155550100", "12"]}}, "audience"),
         ({"quiet_hours": {"from": "25:00", "to": "08:00"}}, "quiet_hours"),
+        ({"quiet_hours": {"from": "08:00", "to": "08:00"}}, "quiet_hours"),
         ({"rate_per_second": 0}, "rate_per_second"),
     ],
 )

@@ -198,6 +198,26 @@ async def test_a_snooze_leaves_a_series_as_it_was(world: World) -> None:
     assert shown.body["status"] == "fired"
 
 
+async def test_a_change_of_zone_leaves_a_snoozed_series_at_its_own_time(world: World) -> None:
+    reminder = await given_reminder(world, recurrence="FREQ=DAILY")
+    await world.live_for(hours=2)
+    await world.call(ANNA, "POST", f"/reminders/{reminder['id']}/snooze", {"until": at(hours=5)})
+
+    await world.call(ANNA, "PATCH", f"/reminders/{reminder['id']}", {"time_zone": "Europe/Berlin"})
+    await world.live_for(days=3)
+
+    assert await fired_at(world) == [at(hours=1), *(at(days=day, hours=1) for day in (1, 2, 3))]
+
+
+@pytest.mark.parametrize("name", ["lead_id", "note", "remind_at", "user_id", "time_zone", "misfire"])
+async def test_what_every_reminder_has_cannot_be_taken_away(world: World, name: str) -> None:
+    reminder = await given_reminder(world)
+
+    answer = await world.call(ANNA, "PATCH", f"/reminders/{reminder['id']}", {name: None})
+
+    assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", name])
+
+
 async def test_nine_in_the_morning_stays_nine_through_a_year(world: World) -> None:
     await given_user(world, ANNA.user_id, time_zone="Europe/Berlin")
     await given_reminder(world, remind_at="2026-05-05T07:00:00Z", recurrence="FREQ=DAILY")

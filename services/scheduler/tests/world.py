@@ -48,6 +48,7 @@ class World:
     clock: VirtualClock
     leader: Leader
     client: TestClient[Any, Any]
+    url: str  # of its database
 
     async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """One request as `who`, below `/api/v1`."""
@@ -106,6 +107,6 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         stop = Stop()
         leading = asyncio.create_task(lease.run(stop))
         await until(lease.held)
-        yield World(database, clock, leader, client)
+        yield World(database, clock, leader, client, database_url)
         stop.set()
         await leading

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Literal
 
 Check = Callable[[], Awaitable[object]]
+Facts = Callable[[], Mapping[str, Any]]
 State = Literal["starting", "ready", "draining"]
 
 CHECK_SECONDS = 2.0
@@ -52,6 +53,7 @@ class Health:
         self.state: State = "starting"
         self.waiting_for = ""  # while starting
         self._checks: dict[str, _Registered] = {}
+        self._facts: dict[str, Facts] = {}
         self._since = monotonic()
         self._within = within
         self._fresh = fresh
@@ -62,6 +64,10 @@ class Health:
         if name in self._checks:
             raise ValueError(f"there is a health check {name!r} already")
         self._checks[name] = _Registered(check, ready, self._within)
+
+    def tell(self, name: str, facts: Facts) -> None:
+        """Show in `/readyz` and `/health`, as `name`, what `facts` knows without asking anybody. It decides nothing."""
+        self._facts[name] = facts
 
     def opened(self) -> None:
         """The process has all that it needs."""
@@ -76,7 +82,8 @@ class Health:
         checks = await self._results(only_ready=True) if self.state == "ready" else {}
         ready = self.state == "ready" and all(self._checks[name].lets_requests_in(self._slow) for name in checks)
         status = self.state if self.state != "ready" or ready else "unready"
-        return ready, {"status": status, "instance": self.instance, "checks": checks or self._start()}
+        report = {"status": status, "instance": self.instance, "checks": checks or self._start()}
+        return ready, report | self._told()
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Whether all is well, and the answer of `/health`, in the shape of the original's."""
@@ -90,7 +97,10 @@ class Health:
             "state": self.state,
             "checks": checks,
         }
-        return healthy, report
+        return healthy, report | self._told()
+
+    def _told(self) -> dict[str, Any]:
+        return {name: dict(facts()) for name, facts in self._facts.items()} if self.state != "starting" else {}
 
     def passed(self) -> dict[str, bool]:
         """How each check ended last; those that were never run are left out."""

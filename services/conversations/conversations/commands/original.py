@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from conversations.commands.surroundings import with_database
-from conversations.commands.user_map import read_user_map
 from conversations.original import exporting, importing, verifying
 from conversations.original.folder import Broken, Group, Names, group_files, list_files
 from conversations.settings import Region
 from conversations.store import imports, projections
 from switchboard.runtime.database import Database
+from switchboard.runtime.user_map import read_user_map
 
 AT_ONCE = 4  # conversations in hand
 

@@ -31,13 +31,14 @@ async def plan_call(
     note: str,
     user_id: UUID | None,
     misfire: Misfire,
+    id: UUID | None = None,
 ) -> Schedule:
-    """Plan a call. Its user needs a phone to be rung at."""
+    """Plan a call. Its user needs a phone to be rung at. `id`: of one that was planned elsewhere before."""
     check_time("scheduled_at", scheduled_at, now)
     owner = await user_of(work.conn, caller, user_id)
     await _check_can_be_rung(work, owner)
     call = Schedule(
-        id=uuid7(),
+        id=id or uuid7(),
         kind=KIND,
         status=SCHEDULED,
         next_at=scheduled_at,

@@ -29,8 +29,10 @@ from switchboard.runtime.identity import Identity, Role
 from switchboard.runtime.refusals import Forbidden
 
 
-async def plan_campaign(work: Work, caller: Identity, now: datetime, plan: dict[str, Any]) -> Schedule:
-    """Plan a campaign. `plan` is JSON-ready but for its times."""
+async def plan_campaign(
+    work: Work, caller: Identity, now: datetime, plan: dict[str, Any], *, id: UUID | None = None
+) -> Schedule:
+    """Plan a campaign. `plan` is JSON-ready but for its times. `id`: of one that was planned elsewhere before."""
     send_at, not_after = plan.pop("send_at"), plan.pop("not_after")
     check_time("send_at", send_at, now)
     check_zone(plan["time_zone"])
@@ -41,7 +43,7 @@ async def plan_campaign(work: Work, caller: Identity, now: datetime, plan: dict[
     counts = CampaignCounts().model_dump(mode="json")
     payload = {**plan, "not_after": not_after and not_after.isoformat(), "counts": counts}
     campaign = Schedule(
-        id=uuid7(),
+        id=id or uuid7(),
         kind=kind.KIND,
         status=kind.SCHEDULED,
         next_at=send_at,

@@ -20,9 +20,9 @@ class NothingPlanned(Conflict):
 
 
 async def run_now(work: Work, now: datetime, schedule_id: UUID) -> Schedule | None:
-    """Make it due now. Raises `NothingPlanned`: what has run its course isn't begun anew this way."""
+    """Make it due now, held or not. Raises `NothingPlanned`: what has run its course isn't begun anew this way."""
     found = await _lock_planned(work, schedule_id)
-    return found and await _save(work, replace(found.due_once_more(now), trouble=None), now)
+    return found and await _save(work, replace(found.due_once_more(now), held=False, trouble=None), now)
 
 
 async def pause(work: Work, now: datetime, schedule_id: UUID) -> Schedule | None:

@@ -34,13 +34,16 @@ async def create_reminder(
     recurrence: str | None,
     time_zone: str | None,
     misfire: Misfire,
+    id: UUID | None = None,
 ) -> Schedule:
-    """Plan a reminder. Without a zone of its own a series keeps that of its user."""
+    """Plan a reminder. Without a zone of its own a series keeps that of its user. `id`: of one that was planned
+    elsewhere before.
+    """
     check_time("remind_at", remind_at, now)
     owner = await user_of(work.conn, caller, user_id)
     zone = await zone_of(work.conn, time_zone, owner)
     reminder = Schedule(
-        id=uuid7(),
+        id=id or uuid7(),
         kind=KIND,
         status=SCHEDULED,
         next_at=remind_at,
@@ -69,10 +72,10 @@ async def change_reminder(
     reminder = await _lock(work, caller, reminder_id)
     if reminder.status in OVER and "remind_at" not in changes:
         raise AlreadyFired
-    for name in ("lead_id", "note", "remind_at", "misfire"):
+    for name in ("lead_id", "note", "remind_at", "user_id", "time_zone", "misfire"):
         if name in changes and changes[name] is None:
             raise refuse(name, "can be changed, but not taken away")
-    owner = await user_of(work.conn, caller, changes["user_id"]) if changes.get("user_id") else reminder.user_id
+    owner = await user_of(work.conn, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
     payload = {**reminder.payload, **{name: changes[name] for name in {"lead_id", "note"} & changes.keys()}}
     changed = replace(
         reminder,
@@ -105,11 +108,12 @@ async def cancel_reminder(work: Work, caller: Identity, now: datetime, reminder_
 
 
 async def _planned_anew(work: Work, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
-    at = changes.get("remind_at") or reminder.planned_at
+    # Not `planned_at`, which a snooze may have moved: the series keeps its time.
+    at = changes.get("remind_at") or reminder.next_at or reminder.planned_at
     if "remind_at" in changes:
         check_time("remind_at", at, now)
     assert reminder.user_id is not None
-    zone = await zone_of(work.conn, changes.get("time_zone") or reminder.payload.get("time_zone"), reminder.user_id)
+    zone = await zone_of(work.conn, changes.get("time_zone", reminder.payload.get("time_zone")), reminder.user_id)
     series = reminder.recurrence
     rule = changes.get("recurrence", series and series.rule)
     planned = replace(reminder.planned_anew(at, recurrence_of(rule, zone, at)), revision=reminder.revision)

@@ -53,6 +53,12 @@ class Quiet(Body):
     from_: LocalTime = Field(alias="from")
     to: LocalTime
 
+    @model_validator(mode="after")
+    def _some_time(self) -> Quiet:
+        if self.from_ == self.to:
+            raise ValueError("has to end at another time than it begins")
+        return self
+
 
 class NewCampaign(Body):
     """`template` takes `{{name}}`, `{{first_name}}`, `{{phone}}`. It doesn't begin, nor send, after `not_after`."""
@@ -99,10 +105,8 @@ def campaign_routes(clock: Clock, region: str | None) -> list[Route]:
 
     async def create(call: Call, work: Work) -> CampaignAnswer:
         """Plan a campaign."""
-        plan = call.body.model_dump(mode="json", by_alias=True, exclude={"send_at", "not_after"})
-        plan["audience"] = _audience(call.body.audience, region)
-        times = {"send_at": call.body.send_at, "not_after": call.body.not_after}
-        return CampaignAnswer.of(await campaigns.plan_campaign(work, call.identity, clock.now(), {**plan, **times}))
+        plan = plan_of(call.body, region)
+        return CampaignAnswer.of(await campaigns.plan_campaign(work, call.identity, clock.now(), plan))
 
     def step(path: str, action: Callable[..., Awaitable[Schedule]], summary: str) -> Route:
         async def take(call: Call, work: Work) -> CampaignAnswer:
@@ -133,6 +137,13 @@ async def list_campaigns(call: Call, conn: asyncpg.Connection) -> Page[CampaignA
 async def get_campaign(call: Call, conn: asyncpg.Connection) -> CampaignAnswer:
     """One campaign, with its counts."""
     return CampaignAnswer.of(await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id")))
+
+
+def plan_of(body: NewCampaign, region: str | None) -> dict[str, Any]:
+    """What `plan_campaign` takes."""
+    plan = body.model_dump(mode="json", by_alias=True, exclude={"send_at", "not_after"})
+    audience = _audience(body.audience, region)
+    return {**plan, "audience": audience, "send_at": body.send_at, "not_after": body.not_after}
 
 
 def _audience(audience: Audience, region: str | None) -> dict[str, Any]:

@@ -38,16 +38,15 @@ where tenant_id = $1 and kind = $2 and ($3::uuid is null or user_id = $3) and st
 order by planned_at, id limit $7
 """
 FIND_ANY = f"select {COLUMNS} from schedules where id = $1"
-LIST_ANY = f"""
-select {COLUMNS} from schedules
-where ($1::text is null or kind = $1) and ($2::uuid is null or tenant_id = $2)
-  and ($3 or due_at is not null or held)
-order by due_at nulls last, planned_at limit $4
-"""
+_ANY = f"select {COLUMNS} from schedules where ($1::text is null or kind = $1) and ($2::uuid is null or tenant_id = $2)"
+LIST_DUE_SOON = _ANY + " and due_at is not null order by due_at limit $3"
+LIST_HELD = _ANY + " and held order by planned_at limit $3"
+LIST_FINISHED = _ANY + " and due_at is null and not held order by planned_at desc limit $3"
 LIST_WINDOW = f"""
 select {COLUMNS} from schedules
 where tenant_id = $1 and ((user_id = $2 and kind = any($3::text[])) or kind = any($4::text[]))
-  and status <> 'cancelled' and planned_at <= $6 and (planned_at >= $5 or recurrence is not null)
+  and status <> 'cancelled' and planned_at < $6
+  and (planned_at >= $5 or (recurrence is not null and next_at is not null))
 order by planned_at limit $7
 """
 
@@ -97,8 +96,11 @@ async def find_any(conn: asyncpg.Connection, schedule_id: UUID, *, lock: bool = 
 async def list_any(
     conn: asyncpg.Connection, *, kind: str | None, tenant_id: UUID | None, finished: bool, limit: int
 ) -> list[Schedule]:
-    """Whosever they are, the soonest due first: for operators."""
-    return [to_schedule(row) for row in await conn.fetch(LIST_ANY, kind, tenant_id, finished, limit)]
+    """Whosever they are: the soonest due first, then those that are held, then those that finished last."""
+    found: list[asyncpg.Record] = []
+    for statement in (LIST_DUE_SOON, LIST_HELD, *([LIST_FINISHED] if finished else [])):
+        found += await conn.fetch(statement, kind, tenant_id, limit - len(found))
+    return [to_schedule(row) for row in found]
 
 
 async def lock_kind(conn: asyncpg.Connection, kind: str) -> None:
@@ -119,7 +121,9 @@ async def list_window(
     *,
     limit: int,
 ) -> list[Schedule]:
-    """What may be due in the window, of a (tenant, user): the user's of the first kinds, the tenant's of the others."""
+    """What may be due in the window [from, to), of a (tenant, user): the user's of the first kinds, the tenant's of the
+    others.
+    """
     rows = await conn.fetch(LIST_WINDOW, *whose, *map(list, kinds), *window, limit)
     return [to_schedule(row) for row in rows]
 

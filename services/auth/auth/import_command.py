@@ -13,7 +13,6 @@ from uuid import UUID
 import orjson
 import typer
 from pydantic_settings import BaseSettings
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -26,8 +25,9 @@ from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import NotFound
 from switchboard.runtime.settings import PostgresUrl, load
+from switchboard.terminal import Terminal
 
-console = Console()
+console = Terminal()
 
 
 class _Settings(BaseSettings):

@@ -12,7 +12,6 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from files.actions.desk import Desk
@@ -25,9 +24,10 @@ from files.settings import BucketSettings
 from switchboard.runtime.database import open_database
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.settings import PostgresUrl, load
+from switchboard.terminal import Terminal
 
 app = typer.Typer()
-console = Console()
+console = Terminal()
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def migrate_files(
                     results[outcome.result] += 1
                     progress.advance(bar)
                     if outcome.reason:
-                        progress.console.print(f"{outcome.result}: {outcome.original.path}: {outcome.reason}")
+                        _tell(f"{outcome.result}: {outcome.original.path}: {outcome.reason}")
 
                 await importer.take_all(originals, workers, tell)
 
@@ -109,7 +109,7 @@ def export_files(
                     progress.advance(bar)
                     if exported.trouble:
                         lost.append(exported)
-                        progress.console.print(f"lost: {exported.path}: {exported.trouble}")
+                        _tell(f"lost: {exported.path}: {exported.trouble}")
 
                 await export_all(desk, documents, to, workers, tell)
             return len(documents)
@@ -136,6 +136,11 @@ def _progress() -> Progress:
     )
 
 
+def _tell(line: str) -> None:
+    """Above the bar."""
+    console.print(line, markup=False)
+
+
 def _run(work: Coroutine[None, None, T]) -> T:
     try:
         return asyncio.run(work)
@@ -143,5 +148,5 @@ def _run(work: Coroutine[None, None, T]) -> T:
         told = trouble.exceptions[0] if isinstance(trouble, ExceptionGroup) else trouble
         if not isinstance(told, Outage):
             raise
-        console.print(f"[red]{told}[/red]")
+        console.print(str(told), style="red", markup=False)
         raise typer.Exit(1) from None

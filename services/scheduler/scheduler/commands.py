@@ -8,7 +8,6 @@ from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.pretty import Pretty
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from scheduler.store import claims, schedules
 from scheduler.surroundings import with_database
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.database import Database
+from switchboard.terminal import Terminal
 
 app = typer.Typer()
 schedule = typer.Typer(help="What is due when: list, show, run now, pause.", no_args_is_help=True)
@@ -32,7 +32,7 @@ Id = Annotated[UUID, typer.Argument(help="The schedule's id.", show_default=Fals
 
 WHAT = ("chore", "name", "contact_phone", "note")  # of a payload, for one line of a list
 
-console = Console()
+console = Terminal()
 
 
 @schedule.command("list")
@@ -113,7 +113,7 @@ def _found(schedule: Schedule | None) -> Schedule:
 
 
 def _fail(reason: str) -> NoReturn:
-    Console(stderr=True).print(reason)
+    Terminal(stderr=True).print(reason)
     raise typer.Exit(1)
 
 

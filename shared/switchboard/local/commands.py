@@ -7,7 +7,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from switchboard.local.health import NotHealthy, wait_until_healthy
@@ -18,11 +17,12 @@ from switchboard.local.services import INSTANCES, NoTeam
 from switchboard.local.stack import Stack, recover
 from switchboard.local.status import rows
 from switchboard.local.supervisor import SupervisorFailed
+from switchboard.terminal import Terminal
 
 app = typer.Typer()
 DEFAULT_PORT = 8080
 HEALTHY_WITHIN = 150.0  # seconds: seconds on a calm machine, minutes on one that is busy
-_console = Console(stderr=True, highlight=False)
+_console = Terminal(stderr=True, highlight=False)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
     for row in found:
         health = "[green]ok[/]" if row.healthy else f"[red]{row.trouble}[/]"
         table.add_row(row.instance, str(row.pid or "-"), str(row.port or "-"), row.since or "-", health)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command()
@@ -77,7 +77,7 @@ def demo() -> None:
         _tell("nothing runs here yet: make up")
         raise SystemExit(1)
     try:
-        asyncio.run(Tour(Stack.at(place, os.environ), Console(highlight=False)).take())
+        asyncio.run(Tour(Stack.at(place, os.environ), Terminal(highlight=False)).take())
     except (DemoFailed, OSError) as trouble:
         _console.print(f"[bold red]demo:[/] {trouble}", soft_wrap=True)
         raise SystemExit(1) from None
@@ -107,7 +107,7 @@ def _tell(words: str) -> None:
 def _greet(stack: Stack) -> None:
     first = stack.gateways[0]
     person = '{"tenant_name": "Acme", "name": "Anna", "email": "anna@example.com", "password": "correct horse battery"}'
-    out = Console(highlight=False)
+    out = Terminal(highlight=False)
     out.print(f"\n[bold green]Switchboard is up[/]   {'   '.join(stack.gateways)}\n")
     out.print("try next:", style="bold")
     signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{person}'"

@@ -11,13 +11,13 @@ from typing import Annotated
 import orjson
 import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from rich.console import Console
 from rich.table import Table
 
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.dead_letters import DeadLetters, TooOld
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.settings import AmqpUrl, load
+from switchboard.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True)
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
@@ -45,7 +45,7 @@ def list_() -> None:
     table = Table("subscription", "dead letters")
     for queue, count in asyncio.run(run()).items():
         table.add_row(queue, str(count), style="red" if count else "dim")
-    Console().print(table)
+    Terminal().print(table)
 
 
 @dead_letters.command()
@@ -64,7 +64,7 @@ def show(
     if as_json:
         typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
-    console = Console()
+    console = Terminal()
     for letter in found:
         console.print(letter, highlight=True)
     console.print(f"{len(found)} shown")

@@ -9,18 +9,18 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from conversations.actions import contact_files
 from conversations.commands.surroundings import with_database
 from conversations.domain.contacts import UnusableFile
 from switchboard.runtime.database import Database
+from switchboard.terminal import Terminal
 
 CHUNK = 256 * 1024
 
 app = typer.Typer(no_args_is_help=True, help="A tenant's contacts as CSV.")
-console = Console()
+console = Terminal()
 
 Tenant = Annotated[UUID, typer.Option(help="Whose contacts.")]
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from conversations.actions.resolving import Decision, resolve_delivery
@@ -16,9 +15,10 @@ from conversations.commands.surroundings import with_database
 from conversations.store import deliveries as store
 from switchboard.messaging.work import open_work
 from switchboard.runtime.database import Database
+from switchboard.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True, help="What was sent, and what nobody knows whether it was.")
-console = Console()
+console = Terminal()
 
 
 class Decided(StrEnum):

@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -20,11 +19,12 @@ from conversations.settings import Region
 from conversations.store import imports, projections
 from switchboard.runtime.database import Database
 from switchboard.runtime.user_map import read_user_map
+from switchboard.terminal import Terminal
 
 AT_ONCE = 4  # conversations in hand
 
 T = TypeVar("T")
-console = Console()
+console = Terminal()
 
 From = Annotated[
     Path, typer.Option("--from", help="The original's folder: {userId}/{phone}.json.", exists=True, file_okay=False)

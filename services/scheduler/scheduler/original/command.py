@@ -10,7 +10,6 @@ from uuid import UUID
 
 import phonenumbers
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -19,8 +18,9 @@ from scheduler.original.rows import list_rows
 from scheduler.surroundings import with_database
 from switchboard.runtime.database import Database
 from switchboard.runtime.user_map import read_user_map
+from switchboard.terminal import Terminal
 
-console = Console()
+console = Terminal()
 
 
 def import_schedules(

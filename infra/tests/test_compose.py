@@ -143,6 +143,15 @@ async def test_what_is_said_at_one_gateway_is_heard_and_read_at_the_other(compos
         assert [message["body"] for message in answer.body["items"]] == ["from one", "from the other"]
 
 
+async def test_a_document_comes_back_by_its_signed_link(compose: Compose, anna: User) -> None:
+    file = await anna.upload("offer.txt", b"our offer", gateway=0)
+
+    link = (await anna.ask("GET", f"/files/{file['id']}", gateway=1)).body["download_url"]
+
+    async with anna.http.get(link) as answer:
+        assert (answer.status, await answer.read()) == (200, b"our offer")
+
+
 async def test_a_container_that_dies_amid_messages_comes_back_and_nothing_is_lost_or_doubled(
     compose: Compose, anna: User
 ) -> None:

@@ -19,6 +19,7 @@ from switchboard.runtime.outage import Outage
 
 CONNECT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10
+CLOSE_SECONDS = 2.0
 
 BROKER_TROUBLE: tuple[type[BaseException], ...] = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
 
@@ -48,7 +49,7 @@ class Broker:
             try:
                 yield channel
             finally:
-                await _close_within_reason(channel)
+                await self._close_within_reason(channel)
 
     async def _opened(self, confirms: bool) -> AbstractChannel:
         connection = await self._connected()
@@ -64,12 +65,26 @@ class Broker:
             pass
 
     async def close(self) -> None:
-        if self._connection is not None and not self._connection.is_closed:
+        """End the connection; the next channel opens another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed:
             try:
-                async with asyncio.timeout(2):
-                    await self._connection.close()
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await connection.close()
             except BROKER_TROUBLE:
-                pass  # it is over either way
+                pass  # it is over either way: without its heartbeats the broker drops it
+
+    async def _close_within_reason(self, channel: AbstractChannel) -> None:
+        if channel.is_closed:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await channel.close()
+        except TimeoutError:
+            # The broker may still have it open, with a consumer that keeps its queue's single active place.
+            await self.close()
+        except BROKER_TROUBLE:
+            pass  # the connection is gone, and the channel with it
 
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
@@ -94,13 +109,3 @@ def translated() -> Iterator[None]:
         yield
     except BROKER_TROUBLE as trouble:
         raise BrokerAway(f"RabbitMQ is away: {type(trouble).__name__}: {trouble}") from trouble
-
-
-async def _close_within_reason(channel: AbstractChannel) -> None:
-    if channel.is_closed:
-        return
-    try:
-        async with asyncio.timeout(2):
-            await channel.close()
-    except BROKER_TROUBLE:
-        pass  # the connection is gone, and the channel with it

@@ -8,8 +8,10 @@ import threading
 
 import pytest
 import uvloop
+from yarl import URL
 
 from switchboard.messaging.broker import Broker, BrokerAway
+from switchboard.testing.proxy import open_proxy
 
 
 def hang_up_on_everybody(listening: socket.socket) -> None:
@@ -33,3 +35,20 @@ def test_whoever_hangs_up_before_the_greeting_is_away() -> None:
         uvloop.run(ask_again_and_again(listening.getsockname()[1]))  # as a service does
 
         listening.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_channel_that_can_not_be_closed_takes_its_connection_with_it(amqp_url: str) -> None:
+    """Left open there, its consumer would keep the single active place of its queue, and nobody take from it."""
+    url = URL(amqp_url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with open_proxy(port, url.port or 5672) as proxy:
+        broker = Broker(str(url.with_host("127.0.0.1").with_port(port)), "test")
+
+        async with broker.channel(confirms=False):
+            proxy.delay = 10
+        proxy.delay = 0
+        await broker.check()
+
+        assert proxy.connections == 2
+        await broker.close()

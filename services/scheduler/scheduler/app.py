@@ -58,9 +58,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         for name, check in bus.checks.items():
             health.add(name, check, ready=False)
         timekeeping = Timekeeping(database, clock, counts)
-        health.add("leader", timekeeping.check_leader, ready=False)
-        health.add("lateness", timekeeping.check_lateness, ready=False)
-        health.tell("schedule", timekeeping.facts)
+        timekeeping.report_to(health)
         verifier = IdentityVerifier(NAME, keys)
         http = http_app(
             NAME,

@@ -12,6 +12,7 @@ from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
 from scheduler.store.claims import Leadership
 from switchboard.runtime.database import Database
+from switchboard.runtime.health import Health
 
 LEASE = "scheduler"
 TOO_LATE = timedelta(seconds=10)
@@ -47,6 +48,12 @@ class Timekeeping:
         self._clock = clock
         self._metrics = metrics
         self._seen: Seen | None = None
+
+    def report_to(self, health: Health) -> None:
+        """Show the checks, and the facts as `schedule`."""
+        health.add("leader", self.check_leader, ready=False)
+        health.add("lateness", self.check_lateness, ready=False)
+        health.tell("schedule", self.facts)
 
     async def look(self) -> Seen:
         """Ask the database."""

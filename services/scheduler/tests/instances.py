@@ -65,18 +65,20 @@ class Instance:
         assert self.process is not None
         return self.process.pid
 
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
     async def is_up(self) -> bool:
         try:
             patience = aiohttp.ClientTimeout(total=1)
-            url = f"http://127.0.0.1:{self.port}/livez"
-            async with aiohttp.ClientSession(timeout=patience) as client, client.get(url) as answer:
+            async with aiohttp.ClientSession(timeout=patience) as client, client.get(self.url("/livez")) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
 
     async def settled(self) -> float:
         """How many occurrences it says it has settled."""
-        async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{self.port}/metrics") as answer:
+        async with aiohttp.ClientSession() as client, client.get(self.url("/metrics")) as answer:
             lines = (await answer.text()).splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith("scheduler_occurrences_total{"))
 

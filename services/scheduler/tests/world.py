@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from scheduler.api import routes
 from scheduler.clock import VirtualClock
 from scheduler.consumers import subscriptions
-from scheduler.health import LEASE
+from scheduler.health import LEASE, Timekeeping
 from scheduler.kinds import KINDS
 from scheduler.leader import Leader
 from scheduler.metrics import SchedulerMetrics
@@ -95,11 +95,15 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         database = await stack.enter_async_context(open_database(database_url, application="scheduler", size=5))
         clock = VirtualClock(at)
         lease = Lease(database, LEASE, "test")
-        leader = Leader(database, lease, clock, KINDS, SchedulerMetrics(CollectorRegistry()))
+        counts = SchedulerMetrics(CollectorRegistry())
+        leader = Leader(database, lease, clock, KINDS, counts)
+        health = Health("test", fresh=0)
+        Timekeeping(database, clock, counts).report_to(health)
+        health.opened()
         http = http_app(
             "scheduler",
             routes(clock, "US"),
-            health=Health("test"),
+            health=health,
             verifier=verifier("scheduler"),
             database=database,
         )

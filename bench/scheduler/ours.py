@@ -22,7 +22,8 @@ PLAN = """
 insert into schedules (id, kind, status, next_at, planned_at, tenant_id, user_id, payload)
 select gen_random_uuid(), $4, 'scheduled', at, at, gen_random_uuid(), gen_random_uuid(),
        '{"lead_id": "lead", "note": "note", "time_zone": "UTC", "contact_phone": "+14155550100"}'
-from (select $1::timestamptz + make_interval(secs => $2 * n / $3) as at from generate_series(0, $3 - 1) n) due
+from (select $1::timestamptz + make_interval(secs => $2::float8 * n / $3::int) as at
+      from generate_series(0, $3::int - 1) n) due
 """
 COMMANDS = {"reminder": "reminder.fire", "call": "call.place"}
 DUE = {"reminder": "remind_at", "call": "scheduled_at"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -114,6 +115,22 @@ async def test_a_trial_ends_at_its_time_on_every_instance_and_goes_on_when_it_is
 
         added = [await owner.ask("POST", "/contacts", {"phone": f"+1415555010{n}"}, gateway=n) for n in (0, 1)]
         assert [answer.status for answer in added] == [201, 201]
+
+
+async def test_a_trial_that_its_owner_extends_in_time_does_not_end(stack: RunningStack) -> None:
+    email = f"{uuid4().hex}@example.com"
+    await operate(stack, "user", "create", email, "--password", PASSWORD, TRIAL_DURATION="8s")
+    async with logged_in(stack.gateways, email, PASSWORD) as owner:
+        tenant = (await owner.ask("GET", "/auth/me")).body["tenant"]
+        assert (await owner.ask("PATCH", "/tenant", {"trial_ends_at": in_seconds(3600)})).status == 200
+        first_end = datetime.fromisoformat(tenant["trial_ends_at"])
+
+        async with listening(owner, 0, ["websocket"]) as listener:
+            await until(lambda: datetime.now(UTC) > first_end + timedelta(seconds=2), within=30)
+
+            added = [await owner.ask("POST", "/contacts", {"phone": f"+1415555010{n}"}, gateway=n) for n in (0, 1)]
+            assert [answer.status for answer in added] == [201, 201]
+            assert listener.of("tenant.trial_expired") == []
 
 
 async def test_a_role_taken_away_is_gone_on_every_instance_at_once(anna: User) -> None:

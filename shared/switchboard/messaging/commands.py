@@ -1,4 +1,4 @@
-"""`bin/switchboard dead-letters …`: what was parked, why, and what becomes of it."""
+"""`bin/switchboard dead-letters …` (and `events …`, of `tailing`): what was parked, why, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.dead_letters import DeadLetters, TooOld
+from switchboard.messaging.tailing import events
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.settings import AmqpUrl, load
 from switchboard.terminal import Terminal
@@ -22,6 +23,7 @@ from switchboard.terminal import Terminal
 app = typer.Typer(no_args_is_help=True)
 dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(events, name="events")
 
 Which = Annotated[str, typer.Argument(help="The subscription, as `list` names it.")]
 One = Annotated[str | None, typer.Option("--id", help="One dead letter's id, or its event's.")]

@@ -10,15 +10,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from bench import numbers
+from switchboard.terminal import Terminal
 
 HERE = Path(__file__).parent
 
 
 def main(arguments: list[str]) -> int:
-    console = Console()
+    console = Terminal()
     flags = [argument for argument in arguments if argument.startswith("--") and argument != "--keep"]
     wanted = [argument for argument in arguments if not argument.startswith("--")]
     names = [file.stem.removeprefix("bench_") for file in sorted(HERE.glob("bench_*.py"))]

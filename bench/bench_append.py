@@ -15,13 +15,13 @@ from time import perf_counter
 from uuid import UUID, uuid4
 
 import orjson
-from rich.console import Console
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
 from conversations.store.appending import NewMessage, append_message
 from switchboard.messaging.work import Work
 from switchboard.runtime.database import Database, open_database
+from switchboard.terminal import Terminal
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
 
@@ -143,7 +143,7 @@ def main() -> None:
     table = Table("messages in the conversation", "appends/s", "original's JSON push/s", "times as many", "aim")
     for (size, here, there), aim in zip(rows, (2, 25, 200), strict=True):
         table.add_row(f"{size:,}", f"{here:,.0f}", f"{there:,.0f}", f"{here / there:,.1f}", f"{aim}")
-    Console().print(table)
+    Terminal().print(table)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ import aiohttp
 import psutil
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from rich.console import Console
 from rich.table import Table
 
 from bench.bench_realtime import NODE, _answers, _free_port, processes
@@ -30,6 +29,7 @@ from files.bucket import Bucket, open_bucket
 from files.settings import BucketSettings
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
@@ -193,7 +193,7 @@ async def _multer(stack: AsyncExitStack, store: dict[str, str]) -> tuple[Upload,
 def main() -> None:
     begin_run()
     try:
-        Console().print(asyncio.run(run(find_servers(), "--quick" in sys.argv)))
+        Terminal().print(asyncio.run(run(find_servers(), "--quick" in sys.argv)))
     finally:
         end_run()
 

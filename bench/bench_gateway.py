@@ -22,10 +22,10 @@ from uuid import uuid4
 
 import psutil
 import redis
-from rich.console import Console
 from rich.table import Table
 
 from switchboard.runtime.identity_keys import new_key
+from switchboard.terminal import Terminal
 
 TOKEN = "a-token-of-the-benchmark"
 PATH = "/api/v1/reminders"
@@ -192,7 +192,7 @@ def _free_port() -> int:
 
 def main() -> None:
     seconds = 1.0 if "--quick" in sys.argv else 4.0
-    Console().print(table(run(seconds)))
+    Terminal().print(table(run(seconds)))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ import aiohttp
 import psutil
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from rich.console import Console
 from rich.table import Table
 
 from bench.bench_realtime import _answers, _free_port, processes
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
@@ -95,7 +95,7 @@ def main() -> None:
     table = Table("messages accepted through the API", "a second")
     table.add_row(f"one instance, {AT_ONCE} clients", f"{in_all:,.0f}")
     table.add_row("the same per core of that instance", f"{per_core:,.0f}")
-    Console().print(table)
+    Terminal().print(table)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 
 import aio_pika
 import uvloop
-from rich.console import Console
 from rich.table import Table
 
 from switchboard.contracts.consumers import Subscription
@@ -28,6 +27,7 @@ from switchboard.messaging.subscriptions import Subscriptions
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.loops import Loop, Stop
+from switchboard.terminal import Terminal
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
@@ -185,7 +185,7 @@ def main() -> None:
     shown = Table("messaging", "measured", "aim")
     for row in rows:
         shown.add_row(*row)
-    Console().print(shown)
+    Terminal().print(shown)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ import aiohttp
 import psutil
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from rich.console import Console
 from rich.table import Table
 
 from bench.realtime.listeners import listen
@@ -36,6 +35,7 @@ from switchboard.messaging.publisher import Channel
 from switchboard.messaging.work import row_of
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
@@ -298,7 +298,7 @@ def _auth() -> web.Application:
 def main() -> None:
     quick = "--quick" in sys.argv
     begin_run()
-    console = Console()
+    console = Terminal()
     try:
         servers = find_servers()
         for size, events in ((200, 50),) if quick else ((1000, 300), (4000, 60)):

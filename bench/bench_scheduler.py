@@ -16,10 +16,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from bench.scheduler.ours import Ours, cpu, now, open_ours
+from switchboard.terminal import Terminal
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
@@ -122,7 +122,7 @@ def main(*, quick: bool = False) -> None:
 
     try:
         rows = asyncio.run(measure(url, hosts.url(host), fresh, quick=quick))
-        Console(width=110).print(table(rows))
+        Terminal().print(table(rows))
     finally:
         hosts.drop(host)
         for each in (url, *others):

@@ -11,7 +11,6 @@ import sys
 from time import perf_counter, process_time
 from uuid import UUID
 
-from rich.console import Console
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
@@ -25,6 +24,7 @@ from switchboard.contracts.conversations import CampaignAudience, CampaignRun
 from switchboard.runtime.database import Database, open_database
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.redis import open_redis
+from switchboard.terminal import Terminal
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
 
@@ -120,7 +120,7 @@ def main() -> None:
     table = Table("sending", "measured")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Terminal().print(table)
 
 
 if __name__ == "__main__":

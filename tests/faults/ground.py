@@ -50,7 +50,7 @@ class BehindProxies(Environment):
 
 @dataclass(frozen=True)
 class FaultStack(Stack):
-    """`sabotage`: the name of what is broken in every service, to see that the counters tell."""
+    """`sabotage`: the name of what goes wrong inside its services, to see that the counters tell."""
 
     sabotage: str = ""
 

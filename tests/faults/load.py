@@ -188,7 +188,7 @@ class Worker:
         uncertain: set[str] = set()
         phones: set[str] = set()
         for id_, name in (await self._my_campaigns()).items():
-            for item in await self._all(f"/campaigns/{id_}/deliveries?"):
+            for item in await self._of_campaign(f"/campaigns/{id_}/deliveries?"):
                 named = f"{name} {item['contact_phone']}"
                 phones.add(item["contact_phone"])
                 if item["status"] in ("sent", "delivered", "read"):
@@ -204,6 +204,12 @@ class Worker:
     async def _my_campaigns(self) -> dict[str, str]:
         campaigns = await self._all("/campaigns?")
         return {campaign["id"]: campaign["name"] for campaign in campaigns if campaign["user_id"] == self.id}
+
+    async def _of_campaign(self, path: str) -> list[dict[str, Any]]:
+        """None while it has not begun: what is never begun has to count as lost."""
+        if (await self.user.ask("GET", f"{path}limit=1")).status == 404:
+            return []
+        return await self._all(path)
 
     async def _rung(self) -> Counter[str]:
         """Calls that came to an end, by how often they rang."""

@@ -61,9 +61,19 @@ class Report:
 
 
 async def fault_run(
-    ground: Ground, *, seconds: float, seed: int, tell: Tell, users: int = 4, kills_only_of: str = ""
+    ground: Ground,
+    *,
+    seconds: float,
+    seed: int,
+    tell: Tell,
+    users: int = 4,
+    calm: bool = False,
+    balanced_within: float = BALANCED_WITHIN,
 ) -> Report:
-    """Raises when the product doesn't come back at all; else the report says how good it was."""
+    """Raises when the product doesn't come back at all; else the report says how good it was.
+
+    `calm`: the users work, and nothing is done to the product. What is not there after `balanced_within` is lost.
+    """
     report = Report(seed, seconds)
     pace = Pace()
     async with at_work(ground, seed, users, pace) as (workers, prober), AsyncExitStack() as ears:
@@ -73,10 +83,13 @@ async def fault_run(
         async with asyncio.TaskGroup() as working:
             for worker in workers:
                 working.create_task(worker.work(ending))
-            await make_trouble(ground, Troubles(ground, seed, kills_only_of), prober, pace, seconds, report, tell)
+            if calm:
+                await asyncio.sleep(seconds)
+            else:
+                await make_trouble(ground, Troubles(ground, seed), prober, pace, seconds, report, tell)
             ending.set()
         tell("closing the books")
-        report.balances = await settled(workers)
+        report.balances = await settled(workers, balanced_within)
         report.reloads = sum(worker.reloads for worker in workers) - len(workers)  # the first is none
         report.dead_letters = await count_dead_letters(ground)
     return report
@@ -158,9 +171,9 @@ async def flows(user: User, pace: Pace) -> None:
     await until(try_all, within=FLOWS_WITHIN, what="all flows again")
 
 
-async def settled(workers: list[Worker]) -> dict[str, Balance]:
+async def settled(workers: list[Worker], within: float) -> dict[str, Balance]:
     """The books when nothing is lost any more, or when we have waited long enough for that."""
-    deadline = monotonic() + BALANCED_WITHIN
+    deadline = monotonic() + within
     while True:
         try:
             balances = summed([await worker.close_books() for worker in workers])

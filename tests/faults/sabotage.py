@@ -1,56 +1,68 @@
-"""A service with one of its promises broken: `python -m tests.faults.sabotage WHAT PACKAGE`.
+"""A service that stumbles, and one with a promise broken besides: `python -m tests.faults.sabotage WHAT PACKAGE`.
 
-`slow` breaks none: it only waits where a kill would hurt. `inbox` and `relay` wait there as well.
+Nobody has to kill anything at the right moment: every few times the broker is away at the worst one. A product that
+keeps its promises bears that (`stumbling`); one without its inbox, or with a hasty relay, does not.
 """
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import runpy
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
 
 from switchboard.contracts.envelope import Envelope
-from switchboard.messaging import consumer, outbox, relay
+from switchboard.messaging import consumer, outbox, publisher
+from switchboard.messaging.broker import BrokerAway
 from switchboard.messaging.delivery import TransactionalEffect
 from switchboard.messaging.outbox import UnsentRow
 from switchboard.runtime.loops import Stop
 
-WAIT_SECONDS = 0.7
+EVERY = 5
 
 
-def acknowledge_late() -> None:
-    """Between an effect and its acknowledgement, and between a confirm and the row's end, time passes."""
-    take, drop = consumer.Consumer._take, relay._Shift._drop_confirmed
+def stumble_before_acknowledging() -> None:
+    """Every so many batches: their effect is committed, and they come again."""
+    take = consumer.Consumer._take
+    count = itertools.count(1)
 
-    async def take_slowly(self: Any, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
+    async def take_and_stumble(self: Any, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
         effect = self._effect
 
-        async def then_wait(envelopes: list[Envelope]) -> None:
+        async def then_stumble(envelopes: list[Envelope]) -> None:
             await effect(envelopes)
-            await asyncio.sleep(WAIT_SECONDS)
+            if next(count) % EVERY == 0:
+                raise BrokerAway("between the effect and the acknowledgement")
 
-        self._effect = then_wait
+        self._effect = then_stumble
         try:
             await take(self, batch, stop)
         finally:
             self._effect = effect
 
-    async def drop_slowly(self: Any) -> None:
-        await asyncio.sleep(WAIT_SECONDS if self._confirmed else 0)
-        await drop(self)
+    consumer.Consumer._take = take_and_stumble  # type: ignore[method-assign]
 
-    consumer.Consumer._take = take_slowly  # type: ignore[method-assign]
-    relay._Shift._drop_confirmed = drop_slowly  # type: ignore[method-assign]
+
+def stumble_before_publishing() -> None:
+    """At a third of the messages, once each: read from the outbox, and not sent. So what waits gets on all the same."""
+    publish = publisher.Channel.publish
+    stumbled: set[str] = set()
+
+    async def publish_or_stumble(self: publisher.Channel, *message: Any, **about: Any) -> None:
+        name = str(about["event_id"])
+        if name not in stumbled and name[-1] in "05af3":
+            stumbled.add(name)
+            raise BrokerAway("before the message was sent")
+        await publish(self, *message, **about)
+
+    publisher.Channel.publish = publish_or_stumble  # type: ignore[method-assign]
 
 
 def switch_the_inbox_off() -> None:
-    acknowledge_late()
-
     async def all_are_new(self: TransactionalEffect, conn: object, envelopes: list[Envelope]) -> set[UUID]:
         return {envelope.id for envelope in envelopes}
 
@@ -65,17 +77,22 @@ def delete_before_the_confirm() -> None:
     ) -> list[UnsentRow]:
         rows = await list_unsent(conn, besides=besides, without=without, limit=limit)
         await outbox.drop_sent(conn, [row.id for row in rows])
-        if rows:
-            await asyncio.sleep(WAIT_SECONDS)
         return rows
 
     outbox.list_unsent = list_and_drop
 
 
-SABOTAGE = {"slow": acknowledge_late, "inbox": switch_the_inbox_off, "relay": delete_before_the_confirm}
+STUMBLES = {"conversations": stumble_before_acknowledging, "scheduler": stumble_before_publishing}
+BROKEN: dict[str, dict[str, Callable[[], None]]] = {
+    "stumbling": {},
+    "inbox": {"conversations": switch_the_inbox_off},
+    "relay": {"scheduler": delete_before_the_confirm},
+}
 
 if __name__ == "__main__":
     what, package = sys.argv[1:]
-    SABOTAGE[what]()
+    for spoil in (STUMBLES.get(package), BROKEN[what].get(package)):
+        if spoil is not None:
+            spoil()
     sys.argv = [package]
     runpy.run_module(package, run_name="__main__", alter_sys=True)

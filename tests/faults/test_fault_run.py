@@ -10,11 +10,10 @@ from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
 from .ground import Ground, own_ground
-from .run import Report, fault_run
+from .run import BALANCED_WITHIN, Report, fault_run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
-NOT_HIT = "the kills have not been seen to hit the moment that the broken promise needs"
 SEED = 72  # of troubles that a busy machine is through with soon: no restart of the broker
 
 
@@ -33,29 +32,33 @@ async def test_nothing_is_lost_doubled_or_made_up_while_things_go_wrong(stack: R
     assert all(balance.acknowledged > 0 for balance in report.balances.values())
 
 
-async def run_with(sabotage: str, directory: Path, kills_only_of: str = "") -> Report:
+async def run_with(sabotage: str, directory: Path, balanced_within: float = BALANCED_WITHIN) -> Report:
+    """Nothing is killed: the services stumble by themselves."""
     async with own_ground(directory, sabotage=sabotage) as ground:
-        report = await fault_run(ground, seconds=40, seed=SEED, tell=tell, users=4, kills_only_of=kills_only_of)
+        report = await fault_run(
+            ground, seconds=20, seed=SEED, tell=tell, users=2, calm=True, balanced_within=balanced_within
+        )
     print(report)
     return report
 
 
 @pytest.mark.slow
-async def test_a_slow_product_that_keeps_its_promises_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    assert (await run_with("slow", tmp_path / "stack")).is_good
+async def test_a_product_that_stumbles_and_keeps_its_promises_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    report = await run_with("stumbling", tmp_path / "stack")
+
+    assert report.is_good, str(report)
+    assert report.balances["reminders"].acknowledged > 0
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason=NOT_HIT, strict=False)
 async def test_without_the_inbox_the_run_tells_of_doubles(tmp_path: Path) -> None:
-    report = await run_with("inbox", tmp_path / "stack", "conversations")
+    report = await run_with("inbox", tmp_path / "stack", balanced_within=30)
 
-    assert report.balances["reminders"].doubled
+    assert report.balances["reminders"].doubled, str(report)
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason=NOT_HIT, strict=False)
 async def test_with_rows_deleted_before_the_confirm_the_run_tells_of_losses(tmp_path: Path) -> None:
-    report = await run_with("relay", tmp_path / "stack", "scheduler")
+    report = await run_with("relay", tmp_path / "stack", balanced_within=30)
 
-    assert any(report.balances[kind].lost for kind in ("reminders", "calls", "campaign deliveries", "socket events"))
+    assert report.balances["reminders"].lost, str(report)

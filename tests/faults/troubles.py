@@ -36,20 +36,15 @@ class Trouble:
 class Troubles:
     """Draws them. Kinds come in rounds, each once a round, so that a short run sees most and a long one all."""
 
-    def __init__(self, ground: Ground, seed: int, kills_only_of: str = "") -> None:
+    def __init__(self, ground: Ground, seed: int) -> None:
         self._ground = ground
         self._random = random.Random(seed)
         self._processes = [f"{service.name}-{n}" for service in SERVICES for n in range(1, INSTANCES + 1)]
-        self._kills_only_of = kills_only_of
-        if kills_only_of:
-            self._processes = [name for name in self._processes if name.startswith(kills_only_of)]
 
     def drawn(self) -> Iterator[Trouble]:
         """Without an end."""
         kinds = [self._kill, self._stop, self._drain, *(self._server(name) for name in SERVERS), self._terminate]
-        if self._kills_only_of:
-            kinds = [self._kill]
-        elif self._ground.proxies:
+        if self._ground.proxies:
             kinds += [self._cut, self._slow]
         while True:
             round_ = list(kinds)

@@ -34,6 +34,7 @@ class Instance:
         self.address = address
         self.state: State = "ready"  # until somebody finds it isn't
         self.pending = 0
+        self.passed_through = 0  # of the open connections, how many are WebSockets: these are not bounded
         self._loop = asyncio.get_running_loop()
         self._idle: deque[Connection] = deque()
         self._all: set[Connection] = set()
@@ -48,7 +49,7 @@ class Instance:
             if connection.is_open and monotonic() - connection.free_since < IDLE_SECONDS:
                 return connection
             connection.close()
-        if len(self._all) >= MOST_PENDING:
+        if len(self._all) - self.passed_through >= MOST_PENDING:
             raise NotSent(f"{self.address.label} has too much to do")
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

@@ -36,12 +36,15 @@ class CoalescedReads:
         return await future
 
     async def _read(self) -> None:
+        waiting: list[tuple[Sequence[str], asyncio.Future[Values]]] = []
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, []
                 await self._read_for(waiting)
         finally:
             self._reading = None
+            for _, future in waiting:
+                future.cancel()  # of no effect but after an error of ours, which must leave nobody waiting
 
     async def _read_for(self, waiting: list[tuple[Sequence[str], asyncio.Future[Values]]]) -> None:
         wanted = list(dict.fromkeys(key for keys, _ in waiting for key in keys))

@@ -73,11 +73,13 @@ class Sockets:
             flight.land()
             raise
         self._open.add(client)
+        flight.instance.passed_through += 1
         try:
             await ended.wait()
         finally:
             client.close()
             self._open.discard(client)
+            flight.instance.passed_through -= 1
             flight.land()
             incoming.done(101)
         return PassedThrough()

@@ -32,11 +32,11 @@ class Credentials:
         headers = request.headers
         authorization = headers.get("Authorization")
         if authorization is not None and authorization[:7].lower() == "bearer ":
-            return authorization[7:].strip() or None, False
+            return _possible(authorization[7:].strip()), False
         cookies = headers.get("Cookie")
         if cookies is None:
             return None, False
-        return cookie(cookies, self.cookie_name), True
+        return _possible(cookie(cookies, self.cookie_name)), True
 
     def check_origin(self, request: web.BaseRequest) -> None:
         """Raises `CrossOrigin` unless the request says that it comes from one of our own pages."""
@@ -79,6 +79,11 @@ class Addresses:
         except ValueError:
             return False
         return any(address in network for network in self._trusted)
+
+
+def _possible(token: str | None) -> str | None:
+    """Ours are ASCII; any other is nobody's."""
+    return token if token and token.isascii() else None
 
 
 def _origin(url: str) -> str:

@@ -1,7 +1,10 @@
 """Sessions through two gateways: what one says holds at the other."""
 
+import asyncio
 from typing import Any
+from urllib.parse import urlsplit
 
+import pytest
 from redis.asyncio import Redis
 
 
@@ -17,6 +20,21 @@ async def test_a_log_out_at_one_gateway_holds_at_the_other_in_the_next_request(s
         assert await stack.status("POST", f"{second}/api/v1/auth/logout", token) == 204
         assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 401
         assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 401
+
+
+@pytest.mark.parametrize("header", [{"Authorization": "Bearer \xff\xfe"}, {"Cookie": "session=\xff\xfe"}])
+async def test_a_token_of_strange_bytes_is_nobodys(stack: Any, header: dict[str, str]) -> None:
+    gateway = await stack.gateway(await stack.auth())
+    name, value = next(iter(header.items()))
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(gateway).port)
+    writer.write(
+        f"GET /api/v1/auth/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}: {value}\r\n\r\n".encode("latin-1")
+    )
+
+    answer = await reader.read()
+
+    assert answer.startswith(b"HTTP/1.1 401")
+    writer.close()
 
 
 async def test_a_lookup_that_began_before_the_log_out_does_not_bring_the_session_back(stack: Any) -> None:

@@ -56,7 +56,7 @@ class OAuthStates:
 
     async def take(self, request: web.Request, state: str, provider: str) -> Begun:
         """The log-in, once. Raises `OAuthStateInvalid` for an unknown or used state, and another browser's."""
-        if not state or not secrets.compare_digest(request.cookies.get(self.cookie(state), ""), _hash(state)):
+        if not state or not _is_same(request.cookies.get(self.cookie(state), ""), _hash(state)):
             raise OAuthStateInvalid()
         try:
             text = await self._redis.getdel(f"oauth:state:{state}")
@@ -87,6 +87,10 @@ class OAuthStates:
     def cookie(self, state: str) -> str:
         """A name of its own for each, so that two log-ins in two tabs don't disturb each other."""
         return f"{'__Host-' if self._secure else ''}oauth-{_hash(state)[:12]}"
+
+
+def _is_same(given: str, right: str) -> bool:
+    return secrets.compare_digest(given.encode("utf-8", "replace"), right.encode())
 
 
 def _hash(state: str) -> str:

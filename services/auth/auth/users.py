@@ -57,7 +57,7 @@ async def accept_invite(work: Work, token: str, password_hash: str, now: datetim
     if taken is None:
         raise InviteInvalid()
     user = await store.lock_user(work.conn, *taken)
-    if user.disabled:
+    if user.disabled or await store.has_joined(work.conn, user.id):  # invited anew in the moment of accepting
         raise InviteInvalid()
     user = user.with_password(password_hash)
     await store.save_user(work.conn, user)

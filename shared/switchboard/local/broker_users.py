@@ -1,7 +1,8 @@
-"""Who may do what on the broker: one user per service, writing only the events that are its own.
+"""Who may do what on the broker: one user per service, that publishes only the events that are its own.
 
 Every service declares every queue of the product, so all may configure; what they may publish to the exchanges of
-events and of commands is held to the types of their own by topic permissions.
+events and of commands is held to the types of their own by topic permissions. That keeps mistakes apart, not an
+intruder: whoever holds a service's password can write to queues directly, as parking and delays do.
 
 Another team's user, `ext-<team>`, may have queues `ext.<team>.*` bound to the events, and publishes nothing. Such
 queues are bounded and drop their oldest: a subscriber that is away for long is no trouble of ours.

@@ -56,7 +56,7 @@ class Broker:
         try:
             return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
         except RuntimeError as error:  # aiormq's word for a connection that was lost and doesn't say so yet
-            self._connection = None
+            await self.close()
             raise BrokerAway(f"RabbitMQ is away: {error}") from error
 
     async def check(self) -> None:

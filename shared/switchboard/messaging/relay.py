@@ -89,6 +89,7 @@ class _Shift:
         self._confirmed: list[int] = []
         self._some_confirmed = asyncio.Event()
         self._held_back: dict[str, tuple[int, float]] = {}  # subject -> failures, when to try again
+        self._broken_off: set[str] = set()  # subjects whose lane ended with rows left, since the last reading began
 
     async def work(self, stop: Stop) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -106,9 +107,12 @@ class _Shift:
         limit = min(WINDOW - len(self._in_hand), READ)
         if limit <= 0:
             return False
+        self._broken_off.clear()
         async with self._database.connection() as conn:
             rows = await outbox.list_unsent(conn, besides=self._in_hand, without=self._subjects_to_leave(), limit=limit)
         for row in rows:
+            if row.subject in self._broken_off:
+                continue  # an earlier one of its subject was in hand as we read, and was not sent
             self._in_hand.add(row.id)
             lane = self._lanes.get(row.subject)
             if lane is None:
@@ -139,6 +143,8 @@ class _Shift:
         except (Unroutable, Refused) as failure:
             self._hold_back(subject, failure)
         finally:
+            if lane:
+                self._broken_off.add(subject)
             del self._lanes[subject]
             self._in_hand.difference_update(row.id for row in lane)
 

@@ -16,7 +16,7 @@ Facts = Callable[[], Mapping[str, Any]]
 State = Literal["starting", "ready", "draining"]
 
 CHECK_SECONDS = 2.0
-FRESH_SECONDS = 0.5  # gateways probe each second, each of them: they share a result
+FRESH_SECONDS = 0.5  # gateways probe twice a second, each of them: they share a result
 # A check that only takes too long may be waiting behind requests: an instance under load is no instance to eject.
 SLOW_SECONDS = 5.0
 

@@ -101,7 +101,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otel_exporter_otlp_endpoint: Url | None = None
     drain_notice: Duration = timedelta(seconds=1)
-    """How long readiness fails before work is stopped: the gateway probes each second."""
+    """How long readiness fails before work is stopped: the gateway probes twice a second."""
     drain_seconds: float = Field(default=10.0, ge=0)
     """How long requests and loops may take to finish what they hold."""
 

@@ -1,6 +1,6 @@
 """Housekeeping: what the product has done again and again, declared here and nowhere else.
 
-Inboxes and idempotency keys are pruned by each service for itself, under the lease of its relay.
+Inboxes and idempotency keys are pruned by each service for itself.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from switchboard.contracts.auth import SessionRevoked
 from switchboard.testing import becomes, until
+from switchboard.testing.servers import run_directory
 
 from .world import ANNA, World, headers_of, read_by
 
@@ -26,10 +28,13 @@ def _packages() -> None:
     """The client, from the registry that npm is set up for."""
     if shutil.which("npm") is None:
         pytest.skip("there is no Node")
-    if not (NODE / "node_modules" / "socket.io-client").exists():
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, check=False)
-        if done.returncode:
-            pytest.skip(f"npm ci: {done.stderr.decode()[-300:]}")
+    run_directory().mkdir(parents=True, exist_ok=True)
+    with (run_directory() / "npm.lock").open("w") as lock:  # one worker of a run installs, others wait for it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (NODE / "node_modules" / ".package-lock.json").exists():  # written last
+            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, check=False)
+            if done.returncode:
+                pytest.skip(f"npm ci: {done.stderr.decode()[-300:]}")
 
 
 class Listener:

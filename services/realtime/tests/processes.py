@@ -10,11 +10,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
+from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.testing import until
+
+AUTH_TENANT = UUID(int=1)  # of everybody whom `auth_of_everybody` knows
 
 
 def free_port() -> int:
@@ -100,3 +106,22 @@ async def _is_ready(url: str) -> bool:
             return True
     except aiohttp.ClientError as trouble:
         raise AssertionError(trouble) from None
+
+
+@asynccontextmanager
+async def auth_of_everybody() -> AsyncIterator[str]:
+    """Auth's internal routes; a token is the user's own id."""
+
+    async def resolve(request: web.Request) -> web.Response:
+        token = (await request.json())["token"]
+        ids = {"user_id": token, "session_id": token, "tenant_id": str(AUTH_TENANT)}
+        return web.json_response({**ids, "role": "agent", "version": 1, "expires_at": "2099-01-01T00:00:00Z"})
+
+    async def keys(_request: web.Request) -> web.Response:
+        return web.json_response(public_set([new_key("test")]))
+
+    app = web.Application()
+    app.router.add_post("/internal/sessions/resolve", resolve)
+    app.router.add_get("/internal/identity-keys", keys)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")

@@ -6,28 +6,23 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from switchboard.client import Happened, Live
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.publisher import Channel
 from switchboard.messaging.work import row_of
-from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.runtime.outage import Outage
 from switchboard.testing import until
 
-from .processes import Process, own_redis, realtime
+from .processes import AUTH_TENANT, Process, auth_of_everybody, own_redis, realtime
 
-TENANT = UUID(int=1)
 USERS = [UUID(int=1000 + n) for n in range(20)]
 CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "200"))
 EVENTS_EACH = 1000
@@ -114,7 +109,9 @@ async def publish_all(amqp_url: str) -> None:
 async def publish(broker: Broker, user: UUID) -> None:
     """As a relay: what isn't confirmed is sent again under the same id, and the next one waits for it."""
     rows = [
-        row_of(ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq), source="test", tenant_id=TENANT)
+        row_of(
+            ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq), source="test", tenant_id=AUTH_TENANT
+        )
         for seq in range(EVENTS_EACH)
     ]
     while rows:
@@ -139,22 +136,3 @@ async def kill_in_turn(instances: list[Process], redis: Process, done: asyncio.E
         await asyncio.sleep(0.5)
         await victim.start()
         turn += 1
-
-
-@asynccontextmanager
-async def auth_of_everybody() -> AsyncIterator[str]:
-    """Auth's internal routes; a token is the user's own id."""
-
-    async def resolve(request: web.Request) -> web.Response:
-        token = (await request.json())["token"]
-        ids = {"user_id": token, "session_id": token, "tenant_id": str(TENANT)}
-        return web.json_response({**ids, "role": "agent", "version": 1, "expires_at": "2099-01-01T00:00:00Z"})
-
-    async def keys(_request: web.Request) -> web.Response:
-        return web.json_response(public_set([new_key("test")]))
-
-    app = web.Application()
-    app.router.add_post("/internal/sessions/resolve", resolve)
-    app.router.add_get("/internal/identity-keys", keys)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")

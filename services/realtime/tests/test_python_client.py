@@ -142,3 +142,30 @@ async def test_python_socketios_own_client_comes_back_when_it_is_only_let_go(
         await until(lambda: len(readies) == 3, within=20, what="told to reload, let go, and back")
         await client.disconnect()
         await client.shutdown()
+
+
+class LeftEarly(Live):
+    """Left so many turns of the loop after its connection was confirmed."""
+
+    def __init__(self, turns: int, url: str, screen: Screen) -> None:
+        super().__init__(url, "good", hear=screen.hear, reload=screen.reload)
+        self._turns = turns
+        self.leaving = asyncio.Event()
+
+    def _new_socket(self, ended: asyncio.Event) -> socketio.AsyncClient:
+        socket = super()._new_socket(ended)
+        socket.on("connect", lambda: self._leave_after(self._turns))
+        return socket
+
+    def _leave_after(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._leave_after, turns - 1)
+        else:
+            self.leaving.set()
+
+
+async def test_it_can_be_left_in_the_moment_in_which_it_connects(world: World, screen: Screen) -> None:
+    async with asyncio.timeout(20):
+        for turns in range(12):
+            async with LeftEarly(turns, world.instances[0].url, screen) as client:
+                await client.leaving.wait()

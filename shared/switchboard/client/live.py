@@ -124,6 +124,7 @@ class Live:
         except exceptions.ConnectionError:
             await socket.disconnect()
             return False
+        _heed_cancellation()
         await self._ended.wait()  # not `socket.wait()`: cancelled, it would cancel the client's own reading
         await socket.disconnect()  # ours to end, where we are the ones who hear no more
         self.connected.clear()
@@ -169,3 +170,10 @@ class Live:
         elif "event_id" in payload:
             await self._hear(Happened(name, payload["id"], payload["event_id"], payload["time"], payload["data"]))
             self.last_event_id = payload["event_id"]
+
+
+def _heed_cancellation() -> None:
+    """Until Python 3.12 `asyncio.wait_for`, which the library waits with, swallows one that comes with the result."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import structlog
 
+from switchboard.runtime.loops import name_of
+from switchboard.runtime.outage import Outage
+
 Wake = Callable[[], None]
 
 PROBE_SECONDS = 30.0
 RECONNECT_SECONDS = 1.0
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Outage)
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +53,7 @@ class Notifications:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Both directions run inside this block."""
-        tasks = [asyncio.create_task(self._send_forever()), asyncio.create_task(self._listen_forever())]
+        tasks = [asyncio.create_task(_forever(step)) for step in (self._send, self._listen)]
         try:
             yield
         finally:
@@ -61,25 +65,19 @@ class Notifications:
         for wake in self._wakes.get(channel, ()):
             wake()
 
-    async def _send_forever(self) -> None:
-        while True:
-            await self._something_due.wait()
-            self._something_due.clear()
-            channels, self._due = list(self._due), set()
-            try:
-                await self._pool.execute("select pg_notify(c, '') from unnest($1::text[]) c", channels)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await asyncio.sleep(RECONNECT_SECONDS)  # lost: those who listen poll
+    async def _send(self) -> None:
+        await self._something_due.wait()
+        self._something_due.clear()
+        channels, self._due = list(self._due), set()  # lost if this fails: those who listen poll
+        await self._pool.execute("select pg_notify(c, '') from unnest($1::text[]) c", channels)
 
-    async def _listen_forever(self) -> None:
-        while True:
-            await self._channels_changed.wait()
-            try:
-                await self._listen_until_broken()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as trouble:
-                log.debug("listening_interrupted", error=str(trouble))
-            self._channels_changed.set()
-            await asyncio.sleep(RECONNECT_SECONDS)
+    async def _listen(self) -> None:
+        await self._channels_changed.wait()
+        try:
+            await self._listen_until_broken()
+        finally:
+            self._channels_changed.set()  # not to wait for a new channel, next time
+        await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_until_broken(self) -> None:
         settings = {"application_name": f"{self._application} listener"}
@@ -105,3 +103,16 @@ class Notifications:
 
     def _heard(self, _conn: Any, _pid: int, channel: str, _payload: object) -> None:
         self._wake(channel)
+
+
+async def _forever(step: Callable[[], Awaitable[None]]) -> None:
+    """Whatever stops a step, it begins anew: nobody awaits this task, so nobody would notice its end."""
+    while True:
+        try:
+            await step()
+        except AWAY as trouble:
+            log.debug("notifications_interrupted", step=name_of(step), error=str(trouble))
+            await asyncio.sleep(RECONNECT_SECONDS)
+        except Exception:
+            log.exception("notifications_broke", step=name_of(step))
+            await asyncio.sleep(RECONNECT_SECONDS)

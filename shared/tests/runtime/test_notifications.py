@@ -1,0 +1,30 @@
+"""Nudges between processes, by a real database."""
+
+from __future__ import annotations
+
+from switchboard.runtime.database import open_database
+from switchboard.testing import until
+
+
+async def test_listening_that_broke_for_whatever_reason_begins_again(empty_database_url: str) -> None:
+    begun: list[str] = []
+    heard: list[str] = []
+
+    def break_at_first() -> None:
+        begun.append("listening")
+        if len(begun) == 1:
+            raise ZeroDivisionError
+
+    async with (
+        open_database(empty_database_url, application="other") as other,
+        open_database(empty_database_url, application="own") as own,
+    ):
+        own.on_nudge("first", break_at_first)  # called as soon as its channel is listened to
+        await until(lambda: begun)
+
+        def nudge_until_heard() -> bool:
+            other.nudge("second")
+            return len(heard) > 1  # once more than for the beginning
+
+        own.on_nudge("second", lambda: heard.append("second"))
+        await until(nudge_until_heard, within=10)

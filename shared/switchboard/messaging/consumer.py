@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker import Broker, BrokerAway, translated
-from switchboard.messaging.delivery import Effect, Probe, handler_name, is_hopeless
+from switchboard.messaging.delivery import Effect, Probe, handler_name, is_hopeless, is_nobodys_fault
 from switchboard.messaging.parking import Parking, attempts_of
 from switchboard.messaging.retries import Retries
 from switchboard.messaging.topology import declare_topology
@@ -125,9 +125,9 @@ class Consumer:
     async def _take(self, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
         try:
             await self._effect([Envelope.decode(message.body) for message in batch])
-        except Outage:
-            raise
         except Exception as error:
+            if is_nobodys_fault(error):
+                raise
             self._unhindered()
             log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))
             for message in batch:
@@ -179,9 +179,9 @@ class Consumer:
     async def _attempt(self, message: AbstractIncomingMessage) -> Exception | None:
         try:
             await self._effect([Envelope.decode(message.body)])
-        except Outage:
-            raise
         except Exception as error:
+            if is_nobodys_fault(error):
+                raise
             log.warning("delivery_failed", queue=self.queue, exc_info=not is_hopeless(error), reason=repr(error))
             return error
         return None

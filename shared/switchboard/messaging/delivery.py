@@ -5,7 +5,8 @@ handler's rows, its outgoing messages and the inbox row commit together; the ack
 Waiting messages share one transaction, and are taken one by one when it fails.
 
 - A server of ours is away (`Outage`): nobody's fault. The consumer lets its messages return, and comes back when a
-  probe says that the server did. This is never counted against a message.
+  probe says that the server did. This is never counted against a message. A server that is there but ends the
+  message's work, for another's lock or the time it took (`Contended`), isn't away: see "anything else".
 - The message can't be read, or the handler refuses it (`Refusal`): parked at once.
 - Anything else: tried again with growing pauses. Where order matters in place, for at most 30 seconds, while only
   its partition waits; where it doesn't, through the delay queues. Then parked.
@@ -31,6 +32,7 @@ from switchboard.contracts.message import Message
 from switchboard.messaging.subscriptions import Handler
 from switchboard.messaging.work import Work, add_rows, wake
 from switchboard.runtime.database import Database
+from switchboard.runtime.outage import Contended, Outage
 from switchboard.runtime.refusals import Refusal
 from switchboard.runtime.tracing import continued
 
@@ -109,3 +111,8 @@ def handler_name(effect: Effect, message_type: str) -> str:
 def is_hopeless(error: Exception) -> bool:
     """Whether trying again can't help."""
     return isinstance(error, (Unreadable, ValidationError, Unhandled, Refusal))
+
+
+def is_nobodys_fault(error: Exception) -> bool:
+    """Whether a server is away, and no message to blame."""
+    return isinstance(error, Outage) and not isinstance(error, Contended)

@@ -11,42 +11,23 @@ import asyncpg
 import orjson
 
 from switchboard.runtime.notifications import Notifications, Wake
-from switchboard.runtime.outage import Outage
+from switchboard.runtime.statements import IDLE_IN_TRANSACTION_SECONDS, UNREACHABLE, Connection, translated, watched
 
 ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
-# A process stopped inside a transaction keeps its locks: the server ends such a session for us.
+# A process stopped inside a transaction keeps its locks: the server ends such a session for us. It also ends a
+# statement before we would: so one that is too slow is told apart from a server that hangs.
 SESSION_SETTINGS = {
-    "idle_in_transaction_session_timeout": "2000",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000:.0f}",
     "lock_timeout": "2000",
+    "statement_timeout": f"{(STATEMENT_SECONDS - 1) * 1000:.0f}",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "timezone": "UTC",
 }
-
-AWAY: tuple[type[BaseException], ...] = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InternalClientError,
-)
-
-
-class DatabaseAway(Outage):
-    """Postgres can't be reached, has no connection to spare, or broke off in the middle."""
 
 
 class Database:
@@ -59,9 +40,18 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection outside of any transaction. Raises `DatabaseAway`, also for trouble inside the block."""
-        async with _translated(), self.pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
-            yield cast("asyncpg.Connection", conn)  # the pool's proxy offers all of it
+        """A connection outside of any transaction.
+
+        Raises `DatabaseAway` and `DatabaseContended`, also for its own trouble inside the block.
+        """
+        with translated(*UNREACHABLE):
+            conn = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(), watched(conn):
+                yield cast("asyncpg.Connection", conn)  # the pool's proxy offers all of it
+        finally:
+            with translated(*UNREACHABLE):
+                await self.pool.release(conn)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -97,6 +87,7 @@ async def open_database(
             timeout=CONNECT_SECONDS,
             command_timeout=STATEMENT_SECONDS,
             server_settings={**SESSION_SETTINGS, "application_name": application},
+            connection_class=Connection,
             init=_teach_json,
             reset=_roll_back,
         )
@@ -122,11 +113,3 @@ async def _roll_back(conn: asyncpg.Connection) -> None:
     """Our sessions carry no other state than a transaction: asyncpg's own reset would cost a round trip each time."""
     if conn.is_in_transaction():
         await conn.execute("rollback")
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    try:
-        yield
-    except AWAY as trouble:
-        raise DatabaseAway(f"the database is away: {type(trouble).__name__}: {trouble}") from trouble

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import aio_pika
+import asyncpg
 import pytest
 
 from switchboard.contracts.auth import TrialSweep
@@ -261,3 +262,79 @@ class Flaky:
         self.checks += 1
         if self.is_away:
             raise Outage("still away")
+
+
+async def test_a_message_that_always_meets_a_lock_is_parked_and_others_go_on(messaging: Messaging) -> None:
+    """The database is there: waiting for it would send the whole batch to the dead letters in the end."""
+
+    async def lock_at_the_third(event: ConversationRead, work: Work) -> None:
+        if event.seq == 3:
+            await work.conn.execute("set local lock_timeout = 20")
+            await work.conn.execute("lock table taken")
+        await note(event, work)
+
+    messaging.on_read = lock_at_the_third
+    async with messaging.database.connection() as conn:
+        await conn.execute("create table taken ()")
+    connection = await asyncpg.connect(messaging.database_url)
+    async with messaging.instance(), connection.transaction():
+        await connection.execute("lock table taken")
+        await messaging.publish(*(read(seq) for seq in range(1, 6)))
+
+        await becomes(messaging.noted, [1, 2, 4, 5])
+        ((reason, attempts),) = await until(messaging.parked)
+    await connection.close()
+
+    assert (reason, attempts > 1) == ("DatabaseContended", True)
+
+
+async def test_a_message_whose_statement_takes_too_long_is_parked_and_others_go_on(messaging: Messaging) -> None:
+    async def dawdle_at_the_third(event: ConversationRead, work: Work) -> None:
+        if event.seq == 3:
+            await work.conn.execute("set local statement_timeout = 20")
+            await work.conn.execute("select pg_sleep(60)")
+        await note(event, work)
+
+    messaging.on_read = dawdle_at_the_third
+    async with messaging.instance():
+        await messaging.publish(*(read(seq) for seq in range(1, 6)))
+
+        await becomes(messaging.noted, [1, 2, 4, 5])
+        ((reason, _),) = await until(messaging.parked)
+
+    assert reason == "DatabaseContended"
+
+
+async def test_a_message_that_idles_in_its_transaction_is_parked_and_others_go_on(messaging: Messaging) -> None:
+    async def idle_at_the_third(event: ConversationRead, work: Work) -> None:
+        if event.seq == 3:
+            closed = asyncio.Event()
+            work.conn.add_termination_listener(lambda _: closed.set())
+            await closed.wait()
+        await note(event, work)
+
+    messaging.on_read = idle_at_the_third
+    async with messaging.instance():
+        await messaging.publish(*(read(seq) for seq in range(1, 6)))
+
+        await becomes(messaging.noted, [1, 2, 4, 5])
+        ((reason, _),) = await until(messaging.parked)
+
+    assert reason == "DatabaseContended"
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])
+async def test_a_handler_s_own_time_out_is_not_the_database_s(messaging: Messaging, error: type[Exception]) -> None:
+    async def fail_at_the_third(event: ConversationRead, work: Work) -> None:
+        if event.seq == 3:
+            raise error
+        await note(event, work)
+
+    messaging.on_read = fail_at_the_third
+    async with messaging.instance():
+        await messaging.publish(*(read(seq) for seq in range(1, 6)))
+
+        await becomes(messaging.noted, [1, 2, 4, 5])
+        ((reason, _),) = await until(messaging.parked)
+
+    assert reason == error.__name__

@@ -164,3 +164,19 @@ def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
             http_app("demo", [route], health=health)
     with pytest.raises(ValueError, match="Idempotency-Key"):
         writes("POST", "/a", anything, answer=dict, public=True, creates=True)
+
+
+async def test_a_write_that_meets_a_lock_is_told_to_come_again(
+    start: Any, database: Database, as_anna: dict[str, str]
+) -> None:
+    async def add(_call: Call, work: Work) -> None:
+        await work.conn.execute("set local lock_timeout = 20")
+        await work.conn.execute("insert into things values ('a')")
+
+    client = await start([writes("POST", "/add", add)], database=database)
+
+    async with database.transaction() as conn:
+        await conn.execute("lock table things")
+        answer = await client.post("/add", headers=as_anna)
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

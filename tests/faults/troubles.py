@@ -96,8 +96,9 @@ class Troubles:
 
         async def make() -> None:
             url = self._ground.stack.environment(target.removeprefix("switchboard_").replace("_", "-"))["DATABASE_URL"]
-            conn = await asyncpg.connect(url, timeout=20)
+            # Several troubles may come at once: a database that can't be reached has no backends to end.
             with contextlib.suppress(asyncpg.PostgresError, OSError):
+                conn = await asyncpg.connect(url, timeout=20)
                 await conn.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity "
                     "where datname = current_database() and pid <> pg_backend_pid()"

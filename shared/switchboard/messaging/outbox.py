@@ -15,6 +15,9 @@ select id, event_id, exchange, routing_key, type, subject, body from outbox
 where id <> all($1::bigint[]) and subject <> all($2::text[])
 order by id limit $3
 """
+LIST_THESE = """
+select id, event_id, exchange, routing_key, type, subject, body from outbox where id = any($1::bigint[]) order by id
+"""
 DROP_SENT = "delete from outbox where id = any($1::bigint[])"
 OLDEST = """
 select coalesce(extract(epoch from clock_timestamp() - created_at), 0)::float
@@ -38,6 +41,11 @@ async def list_unsent(
 ) -> list[UnsentRow]:
     """The oldest rows, leaving out ids `besides` and subjects `without`."""
     return [UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(besides), list(without), limit)]
+
+
+async def list_these(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:
+    """Those of these rows that still wait."""
+    return [UnsentRow(*row) for row in await conn.fetch(LIST_THESE, list(ids))]
 
 
 async def drop_sent(conn: asyncpg.Connection, ids: Collection[int]) -> None:

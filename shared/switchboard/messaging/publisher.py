@@ -12,11 +12,17 @@ from uuid import UUID, uuid4
 import aio_pika
 from aio_pika import DeliveryMode
 from aio_pika.abc import AbstractChannel, AbstractExchange
-from aiormq.exceptions import DeliveryError, PublishError
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    DeliveryError,
+    PublishError,
+)
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import CONTENT_TYPE
-from switchboard.messaging.broker import Broker, translated
+from switchboard.messaging.broker import Broker, BrokerAway, translated
 from switchboard.messaging.retries import Retries
 from switchboard.messaging.topology import declare_topology
 
@@ -29,6 +35,13 @@ class Unroutable(Exception):
 
 class Refused(Exception):
     """The broker said no to this message."""
+
+
+class ChannelRefused(BrokerAway):
+    """The broker closed the channel over a message that was in flight on it: this one or another."""
+
+
+CLOSED_OVER_A_MESSAGE = (ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed)
 
 
 class Channel:
@@ -48,7 +61,7 @@ class Channel:
         event_id: UUID | str | None,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Returns when the broker has it safe. Raises `BrokerAway`, `Unroutable`, `Refused`."""
+        """Returns when the broker has it safe. Raises `BrokerAway`, `ChannelRefused`, `Unroutable`, `Refused`."""
         message = aio_pika.Message(
             body,
             content_type=CONTENT_TYPE,
@@ -67,6 +80,8 @@ class Channel:
                 raise Unroutable(f"no queue for {routing_key!r} on {exchange!r}") from error
             except DeliveryError as error:
                 raise Refused(f"{routing_key!r} on {exchange!r} was refused") from error
+            except CLOSED_OVER_A_MESSAGE as error:
+                raise ChannelRefused(f"the broker closed the channel: {error!r}") from error
 
     async def _exchange(self, name: str) -> AbstractExchange:
         if name not in self._exchanges:

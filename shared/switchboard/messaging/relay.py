@@ -2,21 +2,24 @@
 
 One relay a service is active, by a lease. A second one (a holder that was paused, say) would send rows again, which
 the consumers' inboxes make harmless: what was sent again had been sent before, in the same order.
+
+A message that the broker won't take holds back its subject alone. Some refusals close the channel, for all that is in
+flight on it (no right to publish, no such exchange, too large): each of these is then tried on a channel of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from time import monotonic
 
 import structlog
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.messaging import outbox
-from switchboard.messaging.broker import Broker
+from switchboard.messaging.broker import Broker, BrokerAway
+from switchboard.messaging.held_back import HeldBack
 from switchboard.messaging.outbox import UnsentRow
-from switchboard.messaging.publisher import Channel, Refused, Unroutable, open_publishing
+from switchboard.messaging.publisher import Channel, ChannelRefused, Refused, Unroutable, open_publishing
 from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.work import OUTBOX
 from switchboard.runtime.database import Database
@@ -29,7 +32,7 @@ READ = 250  # rows read at once
 SUBJECT_WINDOW = 100  # of them of one subject, so that a busy one doesn't keep out the others
 POLL_SECONDS = 0.5
 GATHER_SECONDS = 0.01  # confirms that come within it are dropped by one statement
-RETRY_SECONDS = (0.5, 1, 2, 5, 10, 30)  # of a subject whose message the broker would not take
+TRIAL_SECONDS = 0.1  # how often to look for messages that are due to be tried alone
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,7 @@ class Relay:
         self._lease = lease
         self._subscriptions = subscriptions
         self._retries = retries
+        self._held_back = HeldBack()
         self._woken = asyncio.Event()
         database.on_nudge(OUTBOX, self._woken.set)
 
@@ -63,10 +67,13 @@ class Relay:
             try:
                 async with open_publishing(self._broker, self._subscriptions, self._retries) as channel:
                     backoff = Backoff()
-                    await _Shift(self._database, channel, self._lease, self._woken).work(stop)
+                    await self._shift(channel).work(stop)
             except* Outage as outages:
                 log.warning("relay_waits", reason=str(_first_of(outages)))
                 await stop.sleep(backoff.pause())
+
+    def _shift(self, channel: Channel) -> _Shift:
+        return _Shift(self._database, self._broker, channel, self._lease, self._held_back, self._woken)
 
     async def check(self, *, older_than: float = 30.0) -> None:
         """Raises when the oldest row has waited longer than that many seconds."""
@@ -79,28 +86,49 @@ class Relay:
 class _Shift:
     """The time from one opening of the channel to its loss: what is in hand is forgotten with it."""
 
-    def __init__(self, database: Database, channel: Channel, lease: Lease, woken: asyncio.Event) -> None:
+    def __init__(
+        self,
+        database: Database,
+        broker: Broker,
+        channel: Channel,
+        lease: Lease,
+        held_back: HeldBack,
+        woken: asyncio.Event,
+    ) -> None:
         self._database = database
+        self._broker = broker
         self._channel = channel
         self._lease = lease
+        self._held_back = held_back
         self._woken = woken
         self._in_hand: set[int] = set()
         self._lanes: dict[str, deque[UnsentRow]] = {}
         self._confirmed: list[int] = []
         self._some_confirmed = asyncio.Event()
-        self._held_back: dict[str, tuple[int, float]] = {}  # subject -> failures, when to try again
+        self._in_flight: dict[str, UnsentRow] = {}  # by subject: sent, and not heard of yet
         self._broken_off: set[str] = set()  # subjects whose lane ended with rows left, since the last reading began
 
     async def work(self, stop: Stop) -> None:
+        """Until stopped or no longer the holder. Raises a group of `Outage` when a server is lost."""
+        try:
+            await self._send(stop)
+        except* BrokerAway as outages:
+            if outages.subgroup(ChannelRefused) is not None:
+                self._held_back.suspect(self._in_flight.values())
+                await self._drop_confirmed()  # else they would be sent again, as the first of their subjects
+            raise
+        await self._drop_confirmed()
+
+    async def _send(self, stop: Stop) -> None:
         async with asyncio.TaskGroup() as tasks:
-            dropping = tasks.create_task(self._drop_confirmed_forever())
+            beside = [tasks.create_task(self._drop_confirmed_forever()), tasks.create_task(self._try_alone_forever())]
             async with asyncio.TaskGroup() as lanes:
                 while self._lease.held() and not stop.is_set():
                     self._woken.clear()
                     if not await self._take_rows(lanes, stop):
                         await self._rest()
-            dropping.cancel()
-        await self._drop_confirmed()
+            for task in beside:
+                task.cancel()
 
     async def _take_rows(self, lanes: asyncio.TaskGroup, stop: Stop) -> bool:
         """Put the oldest rows on their lanes. Whether there may be more to take at once."""
@@ -123,8 +151,7 @@ class _Shift:
         return len(rows) == limit
 
     def _subjects_to_leave(self) -> list[str]:
-        now = monotonic()
-        waiting = [subject for subject, (_, due) in self._held_back.items() if due > now]
+        waiting = self._held_back.waiting()
         return waiting + [subject for subject, lane in self._lanes.items() if len(lane) >= SUBJECT_WINDOW]
 
     async def _send_lane(self, subject: str, stop: Stop) -> None:
@@ -132,27 +159,51 @@ class _Shift:
         lane = self._lanes[subject]
         try:
             while lane and self._lease.held() and not stop.is_set():
-                row = lane[0]
-                await self._channel.publish(
-                    row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id
-                )
+                row = self._in_flight[subject] = lane[0]
+                await _publish(self._channel, row)
+                del self._in_flight[subject]
                 lane.popleft()
-                self._confirmed.append(row.id)
-                self._some_confirmed.set()
-            self._held_back.pop(subject, None)
+                self._confirm(row)
+            self._held_back.release(subject)
         except (Unroutable, Refused) as failure:
-            self._hold_back(subject, failure)
+            self._held_back.refused(self._in_flight.pop(subject), failure)
         finally:
             if lane:
                 self._broken_off.add(subject)
             del self._lanes[subject]
             self._in_hand.difference_update(row.id for row in lane)
 
-    def _hold_back(self, subject: str, failure: Exception) -> None:
-        failures, _ = self._held_back.get(subject, (0, 0.0))
-        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-        self._held_back[subject] = (failures + 1, monotonic() + pause)
-        log.error("message_not_taken", subject=subject, reason=str(failure), retry_in=pause)
+    async def _try_alone_forever(self) -> None:
+        while True:
+            due = self._held_back.due_alone()
+            if due and self._lease.held():
+                await self._try_alone(due)
+            await asyncio.sleep(TRIAL_SECONDS)
+
+    async def _try_alone(self, due: dict[int, str]) -> None:
+        """One message at a time. A channel ends with the first that is refused on it; others are not on it."""
+        async with self._database.connection() as conn:
+            rows = deque(await outbox.list_these(conn, due))
+        for id in due.keys() - {row.id for row in rows}:  # noqa: A001
+            self._held_back.release(due[id])
+        while rows and self._lease.held():
+            try:
+                async with self._broker.channel(confirms=True) as channel:
+                    await self._send_alone(Channel(channel), rows)
+            except (ChannelRefused, Unroutable, Refused) as failure:
+                self._held_back.refused(rows.popleft(), failure, alone=isinstance(failure, ChannelRefused))
+
+    async def _send_alone(self, channel: Channel, rows: deque[UnsentRow]) -> None:
+        while rows and self._lease.held():
+            await _publish(channel, rows[0])
+            row = rows.popleft()
+            self._in_hand.add(row.id)  # until it is dropped
+            self._confirm(row)
+            self._held_back.release(row.subject)
+
+    def _confirm(self, row: UnsentRow) -> None:
+        self._confirmed.append(row.id)
+        self._some_confirmed.set()
 
     async def _drop_confirmed_forever(self) -> None:
         while True:
@@ -177,6 +228,10 @@ class _Shift:
                 await self._woken.wait()
         except TimeoutError:
             pass
+
+
+async def _publish(channel: Channel, row: UnsentRow) -> None:
+    await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
 
 
 def _first_of(group: BaseExceptionGroup[Exception]) -> BaseException:

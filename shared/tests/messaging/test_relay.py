@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from urllib.parse import urlsplit
 
+from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationCleared
+from switchboard.local.broker_users import definitions
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.relay import Relay
 from switchboard.messaging.work import open_work
 from switchboard.runtime.lease import Lease
 from switchboard.runtime.loops import Stop
 from switchboard.testing import becomes, until
+from switchboard.testing.brokers import VirtualHosts
 
 from .story import QUICK, REGISTRY, TENANT, USER, Messaging, read
 
@@ -27,6 +32,28 @@ async def test_a_message_that_no_queue_takes_holds_back_its_subject_alone(messag
 
         assert await messaging.noted("+14155550100") == []
         await becomes(lambda: messaging.count("outbox"), 2)
+
+
+async def test_a_message_over_which_the_broker_closes_the_channel_holds_back_its_subject_alone(
+    messaging: Messaging, virtual_hosts: VirtualHosts, vhost: str
+) -> None:
+    """`conversations` may publish no commands: that is a 403, and the end of the channel for all in flight on it."""
+    virtual_hosts.ask("POST", "/definitions", definitions({"conversations": "secret"}, vhost, admin="nobody"))
+    where = urlsplit(messaging.amqp_url)
+    netloc = f"conversations:secret@{where.netloc.rpartition('@')[2]}"
+    held_to_its_own = replace(messaging, amqp_url=where._replace(netloc=netloc).geturl())
+    phones = [f"+1415555{n:04}" for n in range(50)]
+    await messaging.publish(*(read(1, phone) for phone in phones), TrialSweep(), *(read(2, phone) for phone in phones))
+
+    async with held_to_its_own.instance():
+        await becomes(lambda: messaging.count("outbox"), 1)
+        await messaging.publish(*(read(3, phone) for phone in phones))
+        await becomes(lambda: messaging.count("outbox"), 1)
+        await becomes(lambda: messaging.count("noted"), 150)
+
+    assert [await messaging.noted(phone) for phone in phones] == [[1, 2, 3]] * 50
+    async with messaging.instance():  # as the administrator, who may
+        await becomes(lambda: messaging.count("outbox"), 0)
 
 
 async def test_a_relay_that_hangs_is_replaced(messaging: Messaging) -> None:

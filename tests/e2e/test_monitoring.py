@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
+import socket
 import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from switchboard.local.place import REPOSITORY
+from switchboard.local.place import REPOSITORY, Place
+from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 MONITORING = REPOSITORY / "infra" / "monitoring"
+SERVERS = 4  # that tell nothing themselves, but for the broker
+Ask = Callable[..., Awaitable[Any]]
 NOT_OURS = re.compile(r"up|rabbitmq_\w+")
 NAME = re.compile(r"\b(?:up\b|[a-z]+_[a-z_]+)(?=\{| ==|\)|\[| >|$)")
 
@@ -59,6 +68,71 @@ def test_prometheus_takes_the_configuration(words: tuple[str, str]) -> None:
     )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
+async def test_prometheus_reaches_everything_and_can_work_out_every_alert_and_panel(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    async with prometheus(stack, tmp_path) as ask:
+
+        async def all_up() -> bool:
+            targets = (await ask("targets"))["activeTargets"]
+            assert {target["scrapeUrl"]: target["lastError"] for target in targets if target["health"] != "up"} == {}
+            return len(targets) == len(stack.instances()) + 1 - SERVERS
+
+        async def all_worked_out() -> bool:
+            rules = [rule for group in (await ask("rules"))["groups"] for rule in group["rules"]]
+            return len(rules) > 10 and all(rule["health"] == "ok" for rule in rules)
+
+        await until(all_up, within=60)
+        await until(all_worked_out, within=60)
+        queues = (await ask("query", query="sum by (queue) (rabbitmq_detailed_queue_messages)"))["result"]
+        names = {queue["metric"]["queue"] for queue in queues}
+        assert {"conversations.commands", "realtime.feed.0", "realtime.feed.dead"} <= names
+        for expression in panels():
+            await ask("query", query=expression)
+
+
+@asynccontextmanager
+async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
+    """Debian's, as the guide says; what it answers under `/api/v1`."""
+    assert stack.place is not None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    configuration = Place(stack.place).config("prometheus.yml")
+    words = [f"--config.file={configuration}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
+    with (folder / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec("prometheus", *words, stdout=log, stderr=log)
+    try:
+        async with aiohttp.ClientSession() as http:
+
+            async def ask(what: str, **query: str) -> Any:
+                async with http.get(f"http://{address}/api/v1/{what}", params=query) as answer:
+                    body = await answer.json()
+                    assert body["status"] == "success", body
+                    return body["data"]
+
+            async def answers() -> bool:
+                try:
+                    async with http.get(f"http://{address}/-/ready") as answer:
+                        return answer.status == 200
+                except aiohttp.ClientConnectorError:
+                    return False
+
+            await until(answers, within=30)
+            yield ask
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def panels() -> list[str]:
+    """The dashboard's expressions, with the window that Grafana would put in."""
+    dashboard = json.loads((MONITORING / "grafana" / "dashboards" / "switchboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    return [expression.replace("$__rate_interval", "1m") for expression in expressions]
 
 
 def test_every_alert_is_explained() -> None:

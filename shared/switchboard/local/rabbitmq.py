@@ -39,6 +39,10 @@ class RabbitMQ:
             return None
         return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get('rabbitmq-management')}"
 
+    @property
+    def metrics_port(self) -> int:
+        return self.ports.get("rabbitmq-metrics")
+
     def prepare(self) -> None:
         home = self.place.data("rabbitmq")
         home.mkdir(exist_ok=True)
@@ -46,8 +50,8 @@ class RabbitMQ:
         if not cookie.exists():
             cookie.write_text(self.secrets.word("erlang-cookie"))
         cookie.chmod(0o400)
-        plugins = "rabbitmq_management" if self.place.throwaway else ""
-        self.place.config("enabled_plugins").write_text(f"[{plugins}].\n")
+        plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.place.throwaway else [])]
+        self.place.config("enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         write_private(self.place.config("definitions.json"), self._definitions())
         self.place.config("rabbitmq.conf").write_text(self._configuration())
 
@@ -96,6 +100,8 @@ class RabbitMQ:
             "disk_free_limit.absolute = 200MB",
             "heartbeat = 10",
             "collect_statistics_interval = 30000",
+            "prometheus.tcp.ip = 127.0.0.1",
+            f"prometheus.tcp.port = {self.metrics_port}",
         ]
         if self.place.throwaway:
             lines.append("management.tcp.ip = 127.0.0.1")

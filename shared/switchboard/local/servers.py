@@ -51,6 +51,11 @@ class Servers:
         return self.outside.get("AMQP_URL") or self.rabbitmq.url_of(service)
 
     @property
+    def broker_metrics_port(self) -> int | None:
+        """Where the private broker tells its metrics."""
+        return None if "AMQP_URL" in self.outside else self.rabbitmq.metrics_port
+
+    @property
     def postgres(self) -> Postgres:
         return Postgres.at(self.place, self.ports, self.secrets)
 

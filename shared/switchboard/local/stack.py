@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from switchboard.local import orphans, probes
+from switchboard.local import monitoring, orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
 from switchboard.local.place import REPOSITORY, Place, write_private
 from switchboard.local.ports import Ports, require_free
@@ -73,6 +73,8 @@ class Stack:
             self.environment.write(self.place.env)
             for user in set(self.servers.users) - set(BROKER_USERS):
                 write_private(self.place.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
+            metrics = monitoring.configuration(self.instances, self.servers.broker_metrics_port)
+            self.place.config("prometheus.yml").write_text(metrics)
             self._start_services(tell)
 
     def down(self) -> None:

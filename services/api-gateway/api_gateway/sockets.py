@@ -1,5 +1,8 @@
 """`/socket.io`: websockets are checked once, at the handshake, and then passed through; polling sticks to an instance.
 
+Realtime puts what it was chosen by before the `sid` that it gives: whatever else the client's later requests say of it
+(Node's names its agent when it polls, and not when it goes over to a websocket), they find the same instance.
+
 A client without a valid session is passed on without an identity: realtime tells it so in Socket.IO's own words, or
 takes the token that comes in its first packet.
 """
@@ -26,6 +29,7 @@ from switchboard.runtime.loops import Stop
 POLL_SECONDS = 60.0  # realtime answers a poll within its ping interval of 25
 POLL_BODY = 1024 * 1024
 BODY_SECONDS = 30.0
+STICKY = b"X-Switchboard-Sticky: "
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
@@ -50,8 +54,8 @@ class Sockets:
         lines = self.proxy.head_lines(incoming, visitor, "realtime")
         sid = request.query.get("sid")
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(incoming, lines, self._key(incoming, token) if sid else None)
-        return await self._poll(incoming, lines, self._key(incoming, token), is_handshake=sid is None)
+            return await self._websocket(incoming, lines, self._key(incoming, token, sid) if sid else None)
+        return await self._poll(incoming, lines, self._key(incoming, token, sid), is_handshake=sid is None)
 
     async def closing(self, stop: Stop) -> None:
         """When stopping, websockets are closed at once: their clients come back to another gateway."""
@@ -92,6 +96,8 @@ class Sockets:
                 raise BodyTooLarge
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
+        if is_handshake:
+            lines.append(STICKY + key + b"\r\n")
         lines += [b"Content-Length: %d\r\n" % len(body) if body else b"", b"\r\n"]
         outgoing = Outgoing(
             _line(incoming), b"".join(lines), body, repeatable=is_handshake, key=key, answer_within=POLL_SECONDS
@@ -99,11 +105,17 @@ class Sockets:
         flight = await fly(self.realtime, outgoing)
         return Relayed(flight, incoming.ours(), incoming.done, close=incoming.is_last)
 
-    def _key(self, incoming: Incoming, token: str | None) -> bytes:
-        """What a client is the same by, from its first request on: its token, else its address and agent."""
+    def _key(self, incoming: Incoming, token: str | None, sid: str | None) -> bytes:
+        """What a client's requests choose an instance by: said in its `sid`, or its token, else its address and agent.
+
+        Lower-case hexadecimal digits, unless a client made its `sid` up.
+        """
+        said, dot, _ = (sid or "").partition(".")
+        if dot:
+            return said.encode("utf-8", "surrogateescape")
         agent = incoming.request.headers.get("User-Agent", "")
         text = token or f"{incoming.address} {agent}"
-        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
 
 
 class PassedThrough(web.StreamResponse):

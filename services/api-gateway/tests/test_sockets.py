@@ -118,3 +118,31 @@ async def test_polls_move_away_from_a_dead_instance(stack: Any) -> None:
     for n in range(8):
         async with stack.client.get(f"{gateway}{POLLING}", headers={"User-Agent": f"agent {n}"}) as answer:
             assert await answer.text() == "alive"
+
+
+async def test_the_requests_of_a_client_that_changes_find_its_instance_by_its_sid(stack: Any) -> None:
+    urls = tuple([await stack.service(_naming_clients(name)) for name in "abc"])
+    gateways = await stack.gateway(realtime_urls=urls), await stack.gateway(realtime_urls=urls)
+
+    for n in range(12):
+        async with stack.client.get(gateways[0] + POLLING, headers={"User-Agent": f"agent {n}"}) as answer:
+            name, sid = (await answer.text()).split()
+        for gateway in gateways:
+            async with stack.client.get(f"{gateway}{POLLING}&sid={sid}", headers={"User-Agent": "another"}) as answer:
+                assert (await answer.text()).split()[0] == name
+            async with stack.client.ws_connect(f"{gateway}{WEBSOCKET}&sid={sid}", headers={"User-Agent": ""}) as socket:
+                assert await socket.receive_str() == name
+
+
+def _naming_clients(name: str) -> Any:
+    """Answers with its name, and a sid as realtime gives them."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade") != "websocket":
+            return web.Response(text=f"{name} {request.headers.get('X-Switchboard-Sticky')}.x")
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(name)
+        return socket
+
+    return serve

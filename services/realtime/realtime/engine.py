@@ -8,6 +8,7 @@ through the library's own queue, in order, up to a bound in bytes.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from typing import Any
@@ -27,6 +28,8 @@ PACKET_WEIGHT = 64  # what a small packet costs in memory, roughly
 BYTES_AT_ONCE = 64 * 1024  # handed to the writer, which then waits for the client to read; or answered to a poll
 PACKETS_AT_ONCE = Payload.max_decode_packets  # answered to a poll: python-socketio's client takes no more
 CLOSING_SECONDS = 5.0
+STICKY_HEADER = "X-Switchboard-Sticky"
+STICKY = re.compile("[0-9a-f]{16}")
 
 
 class Backlog(asyncio.Queue[Packet | None]):
@@ -253,7 +256,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)
-        sid = self.generate_id()
+        sid = self._name(environ["aiohttp.request"])
         socket = self.sockets[sid] = Socket(self, sid)
         await socket.send(Packet(OPEN, self._opening(sid, transport)))
         refused = await self._trigger_event("connect", sid, environ, run_async=False)
@@ -268,6 +271,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return self._ok(await socket.poll(), jsonp_index=jsonp_index)
         except exceptions.QueueEmpty:
             return self._bad_request()
+
+    def _name(self, request: web.Request) -> str:
+        """A new sid; behind a gateway that has to find us by it again, it begins with what we were chosen by."""
+        sticky = request.headers.get(STICKY_HEADER, "")
+        sid: str = self.generate_id()
+        return f"{sticky}.{sid}" if STICKY.fullmatch(sticky) else sid
 
     def _opening(self, sid: str, transport: str) -> dict[str, Any]:
         return {

@@ -26,6 +26,7 @@ from realtime.presence import Presence
 from realtime.rooms import Member, Rooms
 from realtime.sessions import Door
 from realtime.talking import Talking
+from switchboard.contracts.auth import SessionRevoked
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import Unauthenticated
@@ -34,9 +35,16 @@ SWEEP_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0  # with a connection that never says who it is
 LONGEST_MESSAGE = 64 * 1024
 GO_AND_STAY_AWAY = Frame(b"41")  # Socket.IO's DISCONNECT: clients don't come back by themselves
-CLOSING = event_frame("session.closing", {"reason": "going away"})
 
 log = structlog.get_logger(__name__)
+
+
+def closing(reason: str) -> Frame:
+    """What a client is told before we close its connection."""
+    return event_frame("session.closing", {"reason": reason})
+
+
+CLOSING = closing("going away")
 
 
 class Sockets(socketio.AsyncServer):  # type: ignore[misc]
@@ -168,6 +176,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
     def show_out(self, member: Member, reason: str) -> None:
         """Disconnect a member who must not be here any more."""
         member.leaving = True
+        member.socket.push(closing(reason))
         member.socket.push(GO_AND_STAY_AWAY)
         self.let_go(member, reason)
 
@@ -186,10 +195,10 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
     def revoke(self, tenant: UUID, entry: Entry) -> None:
         """Sessions have ended: close their sockets."""
-        revoked = {UUID(session) for session in orjson.loads(entry.data)["session_ids"]}
+        end = SessionRevoked.read(orjson.loads(entry.data))
         for member in self._rooms.of_tenant(tenant):
-            if member.session_id in revoked:
-                self.show_out(member, "session revoked")
+            if member.session_id in end.session_ids:
+                self.show_out(member, end.reason)
 
     async def sweep(self, stop: Stop) -> None:
         """Show out those whose session has run out or is in doubt, and connections that nobody stands behind."""
@@ -197,7 +206,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
             now = datetime.now(UTC)
             for member in self._rooms:
                 if member.expires_at is not None and member.expires_at <= now:
-                    self.show_out(member, "session expired")
+                    self.show_out(member, "expired")
                 elif member.doubted_from and member.doubted_from <= monotonic():
                     self.let_go(member, "to be looked at again")
             for eio_sid, socket in list(self.eio.sockets.items()):

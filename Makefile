@@ -6,7 +6,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test test-all test-compose e2e check format schemas docs bench
+.PHONY: help setup setup-tests up down status logs demo test test-all test-compose e2e check format schemas docs bench
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -14,6 +14,9 @@ help: ## this list
 
 setup: ## install what is missing, make .venv
 	@infra/setup.sh
+
+setup-tests:
+	@infra/setup.sh --for-tests
 
 up: setup ## start everything, wait until it is healthy (SWITCHBOARD_PORT, default 8080)
 	@bin/switchboard up
@@ -30,13 +33,13 @@ logs: ## follow all logs
 demo: ## a tour of the running stack
 	@bin/switchboard demo
 
-test: setup ## every test but the slow ones, on private servers of its own
+test: setup-tests ## every test but the slow ones, on private servers of its own
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
-test-all: setup ## the slow ones too: faults, soak, end to end
+test-all: setup-tests ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
 
-e2e: setup ## what a user sees, on private servers or at the gateways SWITCHBOARD_URLS (comma-separated)
+e2e: setup-tests ## what a user sees, on private servers or at the gateways SWITCHBOARD_URLS (comma-separated)
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
 
 test-compose: setup ## docker-compose.yml, for real: wants Docker with Compose

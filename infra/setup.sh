@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a machine needs before any of our Python runs: the servers, and .venv with the pinned requirements.
-# Installs only what is missing; run again, it does nothing.
+# Installs only what is missing; run again, it does nothing. `--for-tests`: and Node, whose Socket.IO client some use.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -13,6 +13,11 @@ missing_packages() {
   command -v redis-server >/dev/null || echo redis-server
   python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
   command -v setpriv >/dev/null || echo util-linux
+}
+
+packages_for_tests() {
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
 }
 
 as_root() {
@@ -65,12 +70,11 @@ install() {
 
 mkdir -p .local
 log=.local/setup.log
-if [ "${1:-}" != --python-only ]; then
-  packages=$(missing_packages | tr '\n' ' ')
-  [ -z "$packages" ] || install_quietly
-else
-  packages=$(missing_packages | grep python3-venv || true)
-  [ -z "$packages" ] || install_quietly
-fi
+case ${1:-} in
+  --python-only) packages=$(missing_packages | grep python3-venv || true) ;;
+  --for-tests) packages=$( (missing_packages; packages_for_tests) | tr '\n' ' ') ;;
+  *) packages=$(missing_packages | tr '\n' ' ') ;;
+esac
+[ -z "$packages" ] || install_quietly
 stamp=$(cat requirements/dev.txt shared/pyproject.toml services/*/pyproject.toml | sha256sum | cut -d' ' -f1)
 [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ] || make_environment

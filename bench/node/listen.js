@@ -20,11 +20,12 @@ const open = (address) => {
     if (!ready.resumed) lastEventId = ready.last_event_id;
     say("ready", { ready, transport: socket.io.engine.transport.name });
   });
+  socket.on("session.closing", ({ reason }) => say("closing", { reason }));
   socket.on("session.cursor", ({ last_event_id }) => { lastEventId = last_event_id; });
   socket.onAny((type, payload) => {
     if (payload?.event_id === undefined) return;
     lastEventId = payload.event_id;
-    say("event", { type, seq: payload.data.seq });
+    say("event", { type, seq: payload.data.seq ?? payload.data.message?.seq });
   });
   socket.on("connect_error", (error) => say("refused", { message: error.message }));
   socket.on("disconnect", (reason) => say("disconnect", { reason }));

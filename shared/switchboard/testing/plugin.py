@@ -4,6 +4,7 @@ database_url("conversations")   the URL of a fresh database with that service's 
 amqp_url, vhost                 a fresh virtual host of the broker
 redis_url                       an empty logical database
 bucket                          the S3_... settings, with a fresh bucket
+javascript                      starts the official JavaScript client
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import pytest
 import redis
 import structlog
 
+from switchboard.testing import javascript as under_node
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
@@ -139,3 +141,10 @@ def redis_url(servers: Servers, _logical_databases: Iterator[int]) -> str:
 def bucket(servers: Servers) -> dict[str, str]:
     """The S3_... settings of a fresh, empty bucket."""
     return create_bucket(servers.store)
+
+
+@pytest.fixture(scope="session")
+def javascript() -> under_node.JavaScript:
+    """Call it with an address, headers and transports."""
+    under_node.install()
+    return under_node.listening

@@ -1,0 +1,86 @@
+"""The official JavaScript client, under Node: a process that says what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from switchboard.local.place import REPOSITORY
+from switchboard.testing.servers import run_directory
+
+NODE = REPOSITORY / "bench" / "node"
+INSTALLED = NODE / "node_modules" / ".package-lock.json"  # written last
+
+
+class Listener:
+    """What the client said so far: `{"what": "ready" | "event" | "closing" | "refused" | "disconnect", ...}`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.said: list[dict[str, Any]] = []
+
+    async def listen(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.said.append(json.loads(line))
+
+    async def move_to(self, url: str) -> None:
+        """Cut the connection and make it anew there, from the last event heard on."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{url}\n".encode())
+        await self._process.stdin.drain()
+
+    def of(self, what: str) -> list[dict[str, Any]]:
+        return [said for said in self.said if said["what"] == what]
+
+    def seqs(self, type: str) -> list[int]:
+        """Of the events of that type, in the order in which they came."""
+        return [said["seq"] for said in self.of("event") if said["type"] == type]
+
+
+JavaScript = Callable[[str, dict[str, str], str], AbstractAsyncContextManager[Listener]]
+
+
+@asynccontextmanager
+async def listening(url: str, headers: dict[str, str], transports: str) -> AsyncIterator[Listener]:
+    """A client that connects to `url`. `transports`: separated by commas."""
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        str(NODE / "listen.js"),
+        url,
+        json.dumps(headers),
+        transports,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    listener = Listener(process)
+    hearing = asyncio.create_task(listener.listen())
+    try:
+        yield listener
+    finally:
+        process.kill()
+        await process.wait()
+        await hearing
+
+
+def install() -> None:
+    """The packages, from the registry that npm is set up for. Skips where they can't be had; fails there under CI."""
+    give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        give_up("there is no Node: infra/setup.sh --for-tests installs it")
+    run_directory().mkdir(parents=True, exist_ok=True)
+    with (run_directory() / "npm.lock").open("w") as lock:  # one worker of a run installs, others wait for it
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not INSTALLED.exists():
+            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, check=False)
+            if done.returncode:
+                give_up(f"npm ci: {done.stderr.decode()[-300:]}")

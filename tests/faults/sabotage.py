@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import runpy
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -72,10 +72,8 @@ def switch_the_inbox_off() -> None:
 def delete_before_the_confirm() -> None:
     list_unsent = outbox.list_unsent
 
-    async def list_and_drop(
-        conn: Any, *, besides: Collection[int], without: Collection[str], limit: int
-    ) -> list[UnsentRow]:
-        rows = await list_unsent(conn, besides=besides, without=without, limit=limit)
+    async def list_and_drop(conn: Any, **which: Any) -> list[UnsentRow]:
+        rows = await list_unsent(conn, **which)
         await outbox.drop_sent(conn, [row.id for row in rows])
         return rows
 

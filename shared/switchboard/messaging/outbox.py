@@ -11,7 +11,7 @@ import asyncpg
 # Not "id greater than the last one": sequences commit out of order. Without row locks: the lease keeps others away,
 # and what is sent twice has one effect.
 LIST_UNSENT = """
-select id, event_id, exchange, routing_key, type, subject, body from outbox
+select id, event_id, exchange, routing_key, type, subject, body from (select * from outbox order by id limit $4) oldest
 where id <> all($1::bigint[]) and subject <> all($2::text[])
 order by id limit $3
 """
@@ -37,10 +37,10 @@ class UnsentRow:
 
 
 async def list_unsent(
-    conn: asyncpg.Connection, *, besides: Collection[int], without: Collection[str], limit: int
+    conn: asyncpg.Connection, *, besides: Collection[int], without: Collection[str], limit: int, among: int
 ) -> list[UnsentRow]:
-    """The oldest rows, leaving out ids `besides` and subjects `without`."""
-    return [UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(besides), list(without), limit)]
+    """The oldest rows, leaving out ids `besides` and subjects `without`. Looks at the oldest `among` rows at most."""
+    return [UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(besides), list(without), limit, among)]
 
 
 async def list_these(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 import structlog
 
@@ -29,7 +30,11 @@ from switchboard.runtime.outage import Outage
 
 WINDOW = 1000  # rows in hand: some hundreds keep the broker busy, more only wait longer for their confirms
 READ = 250  # rows read at once
-SUBJECT_WINDOW = 100  # of them of one subject, so that a busy one doesn't keep out the others
+SUBJECT_WINDOW = 50  # of them of one subject: more than are sent until the next reading
+FOR_OTHERS = WINDOW // 4  # kept for subjects of which nothing is in hand, so that busy ones don't keep them out
+NEAR = 5_000  # the oldest rows, among which to look first: cheap, though they may all be of busy subjects
+FAR = 1_000_000  # among which to look for other subjects now and then
+FAR_SECONDS = 0.1
 POLL_SECONDS = 0.5
 GATHER_SECONDS = 0.01  # confirms that come within it are dropped by one statement
 TRIAL_SECONDS = 0.1  # how often to look for messages that are due to be tried alone
@@ -106,6 +111,7 @@ class _Shift:
         self._confirmed: list[int] = []
         self._some_confirmed = asyncio.Event()
         self._in_flight: dict[str, UnsentRow] = {}  # by subject: sent, and not heard of yet
+        self._look_far_at = 0.0  # on the monotonic clock
         self._broken_off: set[str] = set()  # subjects whose lane ended with rows left, since the last reading began
 
     async def work(self, stop: Stop) -> None:
@@ -136,23 +142,45 @@ class _Shift:
         if limit <= 0:
             return False
         self._broken_off.clear()
+        share = SUBJECT_WINDOW if len(self._in_hand) < WINDOW - FOR_OTHERS else 1
+        leaving = self._subjects_with(-(-share // 2))  # a half in hand is enough: read more at a time, less often
+        rows = await self._list_unsent(leaving, limit, NEAR)
+        if len(rows) < limit and (leaving or len(self._in_hand) >= limit) and monotonic() >= self._look_far_at:
+            rows = await self._look_far(limit) or rows
+        self._put_on_lanes(rows, share, lanes, stop)
+        return len(rows) == limit
+
+    async def _look_far(self, limit: int) -> list[UnsentRow]:
+        """Rows of subjects of which nothing is in hand, behind however many of busy ones. Rarely if it is slow."""
+        began = monotonic()
+        rows = await self._list_unsent(self._subjects_with(1), limit, FAR)
+        self._look_far_at = monotonic() + max(FAR_SECONDS, 10 * (monotonic() - began))
+        return rows
+
+    async def _list_unsent(self, leaving: list[str], limit: int, among: int) -> list[UnsentRow]:
         async with self._database.connection() as conn:
-            rows = await outbox.list_unsent(conn, besides=self._in_hand, without=self._subjects_to_leave(), limit=limit)
+            return await outbox.list_unsent(
+                conn, besides=self._in_hand, without=self._held_back.waiting() + leaving, limit=limit, among=among
+            )
+
+    def _subjects_with(self, rows: int) -> list[str]:
+        """Subjects of which so many rows are in hand."""
+        return [subject for subject, lane in self._lanes.items() if len(lane) >= rows]
+
+    def _put_on_lanes(self, rows: list[UnsentRow], share: int, lanes: asyncio.TaskGroup, stop: Stop) -> None:
         for row in rows:
             if row.subject in self._broken_off:
-                continue  # an earlier one of its subject was in hand as we read, and was not sent
-            self._in_hand.add(row.id)
+                continue  # an earlier one of its subject was in hand as we read and was not sent, or was left here
             lane = self._lanes.get(row.subject)
+            if lane is not None and len(lane) >= share:
+                self._broken_off.add(row.subject)
+                continue
+            self._in_hand.add(row.id)
             if lane is None:
                 self._lanes[row.subject] = deque([row])
                 lanes.create_task(self._send_lane(row.subject, stop))
             else:
                 lane.append(row)
-        return len(rows) == limit
-
-    def _subjects_to_leave(self) -> list[str]:
-        waiting = self._held_back.waiting()
-        return waiting + [subject for subject, lane in self._lanes.items() if len(lane) >= SUBJECT_WINDOW]
 
     async def _send_lane(self, subject: str, stop: Stop) -> None:
         """One subject's rows, each after the confirm of the one before."""

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+import pytest
+
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationCleared
 from switchboard.local.broker_users import definitions
@@ -54,6 +56,23 @@ async def test_a_message_over_which_the_broker_closes_the_channel_holds_back_its
     assert [await messaging.noted(phone) for phone in phones] == [[1, 2, 3]] * 50
     async with messaging.instance():  # as the administrator, who may
         await becomes(lambda: messaging.count("outbox"), 0)
+
+
+@pytest.mark.parametrize("rows_each", [300, 700], ids=["behind_few", "behind_many"])
+async def test_busy_subjects_do_not_keep_out_a_quiet_one(messaging: Messaging, rows_each: int) -> None:
+    await messaging.publish(*(read(1, f"+1415555{n:04}") for n in range(20)))
+    async with messaging.database.connection() as conn:
+        await conn.execute(
+            "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
+            " select event_id, exchange, routing_key, type, subject, body from outbox, generate_series(2, $1)",
+            rows_each,
+        )
+    await messaging.publish(read(1, "+14155550199"))
+
+    async with messaging.instance():
+        await becomes(lambda: messaging.noted("+14155550199"), [1])
+
+        assert await messaging.count("outbox") > 20 * rows_each // 2
 
 
 async def test_a_relay_that_hangs_is_replaced(messaging: Messaging) -> None:

@@ -74,12 +74,13 @@ def test_prometheus_takes_the_configuration(words: tuple[str, str]) -> None:
 async def test_prometheus_reaches_everything_and_can_work_out_every_alert_and_panel(
     stack: RunningStack, tmp_path: Path
 ) -> None:
+    targets_in_all = len(stack.instances()) + 1 - SERVERS
     async with prometheus(stack, tmp_path) as ask:
 
         async def all_up() -> bool:
             targets = (await ask("targets"))["activeTargets"]
             assert {target["scrapeUrl"]: target["lastError"] for target in targets if target["health"] != "up"} == {}
-            return len(targets) == len(stack.instances()) + 1 - SERVERS
+            return len(targets) == targets_in_all
 
         async def all_worked_out() -> bool:
             rules = [rule for group in (await ask("rules"))["groups"] for rule in group["rules"]]

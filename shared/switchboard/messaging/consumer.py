@@ -6,6 +6,7 @@ The policy stands in `delivery.py`.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
@@ -14,10 +15,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker import Broker, BrokerAway, translated
-from switchboard.messaging.delivery import Effect, Probe, handler_name, is_hopeless, is_nobodys_fault
+from switchboard.messaging.delivery import Effect, Probe, Unhandled, handler_name, is_hopeless, is_nobodys_fault
 from switchboard.messaging.parking import Parking, attempts_of
 from switchboard.messaging.retries import Retries
-from switchboard.messaging.topology import declare_topology
+from switchboard.messaging.topology import DELIVERY_LIMIT, declare_topology
 from switchboard.runtime.loops import Backoff, Stop
 from switchboard.runtime.outage import Outage
 
@@ -28,6 +29,19 @@ log = structlog.get_logger(__name__)
 
 class _Stopping(Exception):
     """The process is asked to stop: what is in hand returns to its queue."""
+
+
+@dataclass
+class _Tried:
+    """How long, in seconds, and how often this consumer has tried the message that it left to another."""
+
+    body: bytes = b""
+    seconds: float = 0.0
+    attempts: int = 0
+
+
+class _LeftToAnother(Exception):
+    """The message is not for this release: it returns, and the place goes to another instance, if one waits for it."""
 
 
 class Consumer:
@@ -61,6 +75,7 @@ class Consumer:
         self._backoff = Backoff()
         self._hindered = False  # the effect missed a server, and has not succeeded since
         self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._left = _Tried()
 
     def begin_anew(self) -> None:
         """Give the place back and take one again, behind the other instances, once the batch in hand is through."""
@@ -77,6 +92,8 @@ class Consumer:
                     await self._work_off(stop)
             except _Stopping:
                 break
+            except _LeftToAnother:
+                log.info("place_left_to_another", queue=self.queue)
             except Outage as outage:
                 log.warning("consumer_waits", queue=self.queue, reason=str(outage))
                 self._hindered = self._hindered or not isinstance(outage, BrokerAway)
@@ -151,8 +168,9 @@ class Consumer:
 
     async def _try_in_place(self, message: AbstractIncomingMessage, stop: Stop) -> None:
         """Its partition waits for it, the others don't."""
-        until = monotonic() + self._retries.in_place.total_seconds()
-        attempts = 0
+        began = monotonic()
+        before = self._left if self._left.body == message.body else _Tried()
+        attempts, until = before.attempts, began + self._retries.in_place.total_seconds() - before.seconds
         while True:
             attempts += 1
             error = await self._attempt(message)
@@ -162,6 +180,9 @@ class Consumer:
                 return await self._park(message, error, attempts)
             if await stop.sleep(self._retries.pause_in_place(attempts)):
                 raise _Stopping
+            if isinstance(error, Unhandled) and _may_return(message):
+                self._left = _Tried(message.body, before.seconds + monotonic() - began, attempts)
+                raise _LeftToAnother
 
     async def _try_once(self, message: AbstractIncomingMessage) -> None:
         """Put off or parked when it fails; others go on."""
@@ -195,3 +216,9 @@ class Consumer:
     async def _interrupt_at(self, stop: Stop) -> None:
         await stop.wait()
         self._arrived.put_nowait(None)
+
+
+def _may_return(message: AbstractIncomingMessage) -> bool:
+    """Whether it, and what was taken after it and returned at most as often, is far from the broker's limit."""
+    returns = message.headers.get("x-delivery-count", 0)
+    return isinstance(returns, int) and returns < DELIVERY_LIMIT // 2

@@ -8,6 +8,8 @@ Waiting messages share one transaction, and are taken one by one when it fails.
   probe says that the server did. This is never counted against a message. A server that is there but ends the
   message's work, for another's lock or the time it took (`Contended`), isn't away: see "anything else".
 - The message can't be read, or the handler refuses it (`Refusal`): parked at once.
+- A type that isn't handled here (`Unhandled`): a newer instance may know it. Tried again as anything else, and where
+  order matters the place is given to whoever waits for it, each time.
 - Anything else: tried again with growing pauses. Where order matters in place, for at most 30 seconds, while only
   its partition waits; where it doesn't, through the delay queues. Then parked.
 
@@ -51,7 +53,7 @@ Probe = Callable[[], Awaitable[None]]
 
 
 class Unhandled(Exception):
-    """A message of a type that this subscription doesn't handle."""
+    """A message of a type that this subscription doesn't handle, in this release."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def handler_name(effect: Effect, message_type: str) -> str:
 
 def is_hopeless(error: Exception) -> bool:
     """Whether trying again can't help."""
-    return isinstance(error, (Unreadable, ValidationError, Unhandled, Refusal))
+    return isinstance(error, (Unreadable, ValidationError, Refusal))
 
 
 def is_nobodys_fault(error: Exception) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import Subscription
-from switchboard.contracts.conversations import ConversationRead
+from switchboard.contracts.conversations import ConversationCleared, ConversationRead
 from switchboard.messaging.broker import Broker
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.dead_letters import DeadLetters
@@ -25,6 +25,7 @@ from switchboard.runtime.loops import Loop, Stop
 ORDERED = Subscription("conversations", "ordered", (ConversationRead,), partitions=2)
 UNORDERED = Subscription("conversations", "unordered", (TrialSweep,), partitions=0)
 REGISTRY = (ORDERED, UNORDERED)
+NEWER_REGISTRY = (replace(ORDERED, types=(ConversationRead, ConversationCleared)), UNORDERED)
 QUICK = Retries(
     in_place=timedelta(seconds=0.5),
     pauses=(timedelta(milliseconds=50),),
@@ -36,6 +37,10 @@ USER = UUID("0192f7a0-0000-7000-8000-000000000001")
 Handler = Callable[[Any, Work], Awaitable[None]]
 
 
+def cleared(up_to_seq: int, phone: str = "+14155550100") -> ConversationCleared:
+    return ConversationCleared(user_id=USER, contact_phone=phone, up_to_seq=up_to_seq)
+
+
 def read(seq: int, phone: str = "+14155550100") -> ConversationRead:
     return ConversationRead(user_id=USER, contact_phone=phone, seq=seq)
 
@@ -43,6 +48,10 @@ def read(seq: int, phone: str = "+14155550100") -> ConversationRead:
 async def note(event: ConversationRead, work: Work) -> None:
     """The handler of most tests: its effect is a row."""
     await work.conn.execute("insert into noted (subject, seq) values ($1, $2)", event.subject, event.seq)
+
+
+async def note_cleared(event: ConversationCleared, work: Work) -> None:
+    await work.conn.execute("insert into noted (subject, seq) values ($1, $2)", event.subject, event.up_to_seq)
 
 
 async def note_sweep(_: TrialSweep, work: Work) -> None:
@@ -58,20 +67,27 @@ class Messaging:
     amqp_url: str
     on_read: Handler = field(default=note)
     on_sweep: Handler = field(default=note_sweep)
+    retries: Retries = QUICK
 
     @asynccontextmanager
-    async def instance(self, name: str = "conversations-1", *, relay: bool = True) -> AsyncIterator[Bus]:
-        subscriptions = Subscriptions("conversations", REGISTRY)
+    async def instance(
+        self, name: str = "conversations-1", *, relay: bool = True, newer: bool = False
+    ) -> AsyncIterator[Bus]:
+        """`newer`: of a release that also knows `ConversationCleared`."""
+        registry = NEWER_REGISTRY if newer else REGISTRY
+        subscriptions = Subscriptions("conversations", registry)
+        if newer:
+            subscriptions.on(ConversationCleared, note_cleared)
         subscriptions.on(ConversationRead, lambda event, work: self.on_read(event, work))
         subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))
         async with open_bus(
-            self.amqp_url, service="conversations", instance=name, registry=REGISTRY, retries=QUICK
+            self.amqp_url, service="conversations", instance=name, registry=registry, retries=self.retries
         ) as bus:
             loops = [bus.consume(subscriptions, self.database)]
             async with running(*loops, *([bus.relay(self.database)] if relay else [])):
                 yield bus
 
-    async def publish(self, *messages: ConversationRead | TrialSweep) -> None:
+    async def publish(self, *messages: ConversationRead | ConversationCleared | TrialSweep) -> None:
         async with open_work(self.database, tenant_id=TENANT) as work:
             for message in messages:
                 await work.publish(message)

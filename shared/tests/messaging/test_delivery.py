@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
@@ -15,11 +18,12 @@ from switchboard.messaging.bus import open_bus
 from switchboard.messaging.dead_letters import DeadLetter, DeadLetters
 from switchboard.messaging.pruning import prune
 from switchboard.messaging.routing import COMMANDS, EVENTS, routing_key
+from switchboard.messaging.topology import declare_topology
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime.outage import Outage
 from switchboard.testing import becomes, until
 
-from .story import ORDERED, QUICK, REGISTRY, TENANT, UNORDERED, Messaging, note, read, running
+from .story import NEWER_REGISTRY, ORDERED, QUICK, REGISTRY, TENANT, UNORDERED, Messaging, cleared, note, read, running
 
 
 async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS) -> None:
@@ -103,6 +107,55 @@ async def test_a_message_of_a_wrong_schema_is_parked_and_healthy_ones_go_on(mess
 
         await becomes(messaging.noted, [8])
         await becomes(messaging.parked, [("ValidationError", 1)])
+
+
+async def declare_newer(messaging: Messaging) -> None:
+    """As the publisher's newer release does before it publishes."""
+    connection = await aio_pika.connect(messaging.amqp_url)
+    async with connection, connection.channel() as channel:
+        await declare_topology(channel, NEWER_REGISTRY, QUICK)
+
+
+async def test_a_type_that_an_older_instance_does_not_know_waits_for_a_newer_one(messaging: Messaging) -> None:
+    """It is the older one's place, which waits in vain and then steps behind the newer one."""
+    messaging.retries = replace(QUICK, in_place=timedelta(seconds=30))
+    await declare_newer(messaging)
+    async with messaging.instance():
+        await messaging.publish(read(1), cleared(2), read(3))
+        await becomes(messaging.noted, [1])
+
+        async with messaging.instance("conversations-2", relay=False, newer=True):
+            await becomes(messaging.noted, [1, 2, 3])
+
+    assert await messaging.parked() == []
+
+
+async def test_a_type_that_nobody_knows_is_parked_in_the_end_and_later_ones_of_its_subject_go_on(
+    messaging: Messaging,
+) -> None:
+    await declare_newer(messaging)
+    async with messaging.instance(), messaging.instance("conversations-2"):
+        await messaging.publish(read(1), cleared(2), read(3))
+
+        await becomes(messaging.noted, [1, 3])
+        ((reason, attempts),) = await until(messaging.parked)
+
+    assert (reason, attempts > 2) == ("Unhandled", True)
+
+
+async def test_a_type_that_is_not_known_where_order_does_not_matter_is_put_off_and_parked_in_the_end(
+    messaging: Messaging,
+) -> None:
+    unknown = Envelope(
+        id=uuid4(), source="auth", type="trial.other", subject="trial", time=datetime.now(UTC), data={}, tenant_id=None
+    )
+    async with messaging.instance():
+        await messaging.publish(TrialSweep())
+        await becomes(lambda: messaging.count("noted"), 1)
+
+        await send_raw(messaging, unknown.encode(), exchange=COMMANDS)
+
+        await becomes(messaging.parked, [("Unhandled", 1 + len(QUICK.delays))])
 
 
 async def test_a_message_that_always_fails_is_parked_and_later_ones_of_its_subject_go_on(messaging: Messaging) -> None:

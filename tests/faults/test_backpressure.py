@@ -21,11 +21,15 @@ from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
 from tests.e2e.people import Answer, User, signed_up
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
+AWAY = float(os.environ.get("AWAY_SECONDS", "0"))  # how long the trouble lasts, at least
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600 + AWAY)]
 
 PHONE = "+14155550100"
 MOST_MEMORY = 300 * 2**20  # bytes of one process of ours
 WATERMARK = "768MB"
+COUNT = max(400, int(AWAY * 10))  # messages meanwhile
+WRITERS = 8
 
 
 @pytest.fixture
@@ -59,20 +63,24 @@ async def write_meanwhile(user: User, count: int) -> list[Answer]:
     numbers = iter(range(count))
 
     async def go_on() -> list[Answer]:
-        return [await user.say(PHONE, f"message {n}") for n in numbers]
+        answers = []
+        for n in numbers:
+            answers.append(await user.say(PHONE, f"message {n}"))
+            await asyncio.sleep(AWAY / count * WRITERS)
+        return answers
 
-    return [answer for answers in await asyncio.gather(*(go_on() for _ in range(8))) for answer in answers]
+    return [answer for answers in await asyncio.gather(*(go_on() for _ in range(WRITERS))) for answer in answers]
 
 
-async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Trouble, count: int = 400) -> None:
+async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Trouble) -> None:
     ear = Ear()
     async with Live(stack.gateways, user.token, hear=ear.hear, reload=ear.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
         async with trouble(stack):
-            answers = await write_meanwhile(user, count)
+            answers = await write_meanwhile(user, COUNT)
             assert memory_of(stack) < MOST_MEMORY
-        await becomes(lambda: ear.seqs, list(range(1, count + 1)), within=120)
-    assert len(answers) == count
+        await becomes(lambda: ear.seqs, list(range(1, COUNT + 1)), within=120)
+    assert len(answers) == COUNT
     for refusal in user.refused:
         assert (refusal.status, refusal.body["code"]) in {(503, "unavailable"), (409, "in_progress")}, refusal
 

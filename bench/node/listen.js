@@ -3,7 +3,7 @@
 import readline from "node:readline";
 import { io } from "socket.io-client";
 
-const [url, header, transports] = process.argv.slice(2);
+const [url, header, transports, token] = process.argv.slice(2);
 const say = (what, more) => console.log(JSON.stringify({ what, ...more }));
 let lastEventId;
 
@@ -11,7 +11,7 @@ const open = (address) => {
   const socket = io(address, {
     transports: transports.split(","),
     extraHeaders: JSON.parse(header),
-    auth: (callback) => callback({ last_event_id: lastEventId }),
+    auth: (callback) => callback({ token: token || undefined, last_event_id: lastEventId }),
     forceNew: true,
     reconnectionDelay: 50,
     reconnectionDelayMax: 200,

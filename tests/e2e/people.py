@@ -168,9 +168,10 @@ async def member(owner: User, role: str) -> User:
 
 @dataclass
 class Listener:
-    """A Socket.IO client that writes down what it hears."""
+    """A Socket.IO client that writes down what it hears. `cut`: why, for each connection that it lost."""
 
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)
 
     def of(self, event: str) -> list[dict[str, Any]]:
         """The data of these events, in the order in which they came."""
@@ -196,6 +197,7 @@ async def listening(user: User, gateway: int, transports: list[str]) -> AsyncIte
             auth["last_event_id"] = payload["event_id"]
 
     client.on("*", hear)
+    client.on("disconnect", listener.cut.append)
     try:
         async with asyncio.timeout(PATIENCE):
             await _connect(client, user.gateways[gateway], auth, transports)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import socketio
 
 from switchboard.testing import becomes, until
+from switchboard.testing.javascript import JavaScript
 
-from .people import Listener, User, listening
+from .people import PASSWORD, Listener, User, listening, logged_in, member
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -54,3 +58,100 @@ async def test_what_is_heard_at_either_gateway_is_what_the_conversation_holds(
         assert [message["seq"] for message in kept] == list(range(1, 61))
         await becomes(lambda: conversation(first), kept)
         await becomes(lambda: conversation(second), kept)
+
+
+@pytest.mark.parametrize("transports", ["websocket", "polling,websocket"])
+async def test_the_official_client_goes_on_at_the_other_gateway_where_it_was(
+    anna: User, javascript: JavaScript, transports: str
+) -> None:
+    async with javascript(anna.gateways[0], {}, transports, anna.token) as client:
+        await until(lambda: client.of("ready"))
+        for n in range(10):
+            await anna.say(PHONE, f"message {n}")
+        await becomes(lambda: client.seqs(APPENDED), list(range(1, 11)))
+
+        await client.move_to(anna.gateways[1])
+        for n in range(10, 30):
+            await anna.say(PHONE, f"message {n}")
+
+        await becomes(lambda: client.seqs(APPENDED), list(range(1, 31)))
+        assert [said["ready"]["resumed"] for said in client.of("ready")] == [False, True]
+        upgrades = [{"what": "upgrade", "transport": "websocket"}] * 2 if "polling" in transports else []
+        await becomes(lambda: client.of("upgrade"), upgrades)
+        assert client.of("refused") == []
+
+
+@dataclass(frozen=True)
+class Bob:
+    """One user, signed in twice: what he does is done by `stays`, and the session of `lost` ends by it."""
+
+    anna: User
+    stays: User
+    lost: User
+
+    async def log_out(self) -> int:
+        return (await self.lost.ask("POST", "/auth/logout")).status
+
+    async def end_that_session(self) -> int:
+        sessions = (await self.lost.ask("GET", "/auth/sessions")).body["items"]
+        ended = next(session["id"] for session in sessions if session["current"])
+        return (await self.stays.ask("DELETE", f"/auth/sessions/{ended}")).status
+
+    async def end_other_sessions(self) -> int:
+        return (await self.stays.ask("DELETE", "/auth/sessions")).status
+
+    async def change_password(self) -> int:
+        changed = {"current": PASSWORD, "new": "another battery staple"}
+        return (await self.stays.ask("POST", "/auth/password", changed)).status
+
+    async def be_disabled(self) -> int:
+        user = (await self.lost.ask("GET", "/auth/me")).body["user"]["id"]
+        return (await self.anna.ask("PATCH", f"/users/{user}", {"disabled": True})).status
+
+
+async def refusal(user: User, gateway: int) -> Any:
+    """What somebody is told who must not connect."""
+    told: list[Any] = []
+    client = socketio.AsyncClient(reconnection=False)
+    client.on("connect_error", told.append)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(user.gateways[gateway], auth={"token": user.token}, transports=["websocket"])
+    await client.disconnect()
+    return told[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "reason"),
+    [
+        (Bob.log_out, 204, "logout"),
+        (Bob.end_that_session, 204, "revoked"),
+        (Bob.end_other_sessions, 204, "revoked"),
+        (Bob.change_password, 204, "password_changed"),
+        (Bob.be_disabled, 200, "disabled"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+async def test_the_sockets_of_a_session_that_ends_are_closed_at_both_gateways_and_no_others(
+    anna: User, end: Callable[[Bob], Awaitable[int]], status: int, reason: str
+) -> None:
+    stays = await member(anna, "agent")
+    bystander = anna if end is Bob.be_disabled else stays
+    async with (
+        logged_in(anna.gateways, stays.email, PASSWORD) as lost,
+        listening(lost, 0, ["websocket"]) as first,
+        listening(lost, 1, ["websocket"]) as second,
+        listening(bystander, 0, ["websocket"]) as third,
+        listening(anna, 1, ["websocket"]) as fourth,
+    ):
+        answered = await end(Bob(anna, stays, lost))
+
+        assert answered == status
+        for listener in (first, second):
+            await becomes(lambda listener=listener: listener.cut, ["server disconnect"])
+            assert listener.heard[-1] == ("session.closing", {"reason": reason})
+        assert [await refusal(lost, gateway) for gateway in (0, 1)] == ["unauthenticated"] * 2
+        for user, listener in ((bystander, third), (anna, fourth)):
+            await user.say(PHONE, "still here")
+            await until(lambda listener=listener: listener.of(APPENDED))
+            assert listener.cut == []
+        assert first.of(APPENDED) == second.of(APPENDED) == []

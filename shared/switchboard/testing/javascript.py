@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -22,7 +22,7 @@ INSTALLED = NODE / "node_modules" / ".package-lock.json"  # written last
 
 
 class Listener:
-    """What the client said so far: `{"what": "ready" | "event" | "closing" | "refused" | "disconnect", ...}`."""
+    """What the client said so far: `{"what": "ready", "upgrade", "event", "closing", "refused" or "disconnect", ...}`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -47,18 +47,24 @@ class Listener:
         return [said["seq"] for said in self.of("event") if said["type"] == type]
 
 
-JavaScript = Callable[[str, dict[str, str], str], AbstractAsyncContextManager[Listener]]
+class JavaScript(Protocol):
+    """As `listening`."""
+
+    def __call__(
+        self, url: str, headers: dict[str, str], transports: str, token: str = ""
+    ) -> AbstractAsyncContextManager[Listener]: ...
 
 
 @asynccontextmanager
-async def listening(url: str, headers: dict[str, str], transports: str) -> AsyncIterator[Listener]:
-    """A client that connects to `url`. `transports`: separated by commas."""
+async def listening(url: str, headers: dict[str, str], transports: str, token: str = "") -> AsyncIterator[Listener]:
+    """A client that connects to `url`. `transports`: separated by commas; `token`: said in Socket.IO's `auth`."""
     process = await asyncio.create_subprocess_exec(
         "node",
         str(NODE / "listen.js"),
         url,
         json.dumps(headers),
         transports,
+        token,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

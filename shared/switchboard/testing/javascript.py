@@ -22,7 +22,7 @@ INSTALLED = NODE / "node_modules" / ".package-lock.json"  # written last
 
 
 class Listener:
-    """What the client said so far: `{"what": "ready", "upgrade", "event", "closing", "refused" or "disconnect", ...}`."""
+    """What the client said so far: `{"what": "ready", "upgrade", "event", "closing", "refused", "disconnect", ...}`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process

@@ -24,7 +24,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.table import Table
 
-from bench.bench_realtime import NODE, _answers, _free_port, processes
+from bench.bench_realtime import NODE, processes
 from files.bucket import Bucket, open_bucket
 from files.settings import BucketSettings
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
@@ -33,6 +33,7 @@ from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
+from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
 
 MIB = 1024 * 1024
@@ -163,7 +164,7 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
     auth = web.Application()
     auth.router.add_get("/internal/identity-keys", keys)
     auth_server = await stack.enter_async_context(TestServer(auth))
-    port = _free_port()
+    port = free_port()
     environment = {
         **store,
         "DATABASE_URL": database_url,
@@ -173,7 +174,7 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
         "DRAIN_NOTICE": "100ms",
     }
     (pid,) = stack.enter_context(processes([sys.executable, "-m", "files"], 1, environment, [port]))
-    await until(lambda: _answers(f"http://127.0.0.1:{port}/readyz", 200), within=30)
+    await until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), within=30)
     who = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
     headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(who, "files")}
     return form_upload(f"http://127.0.0.1:{port}/api/v1/files", headers), pid
@@ -182,11 +183,11 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
 async def _multer(stack: AsyncExitStack, store: dict[str, str]) -> tuple[Upload, int]:
     if not (NODE / "node_modules").exists():
         await asyncio.to_thread(subprocess.run, ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True)
-    port = _free_port()
+    port = free_port()
     words = [store["S3_ENDPOINT"], store["S3_BUCKET"], store["S3_ACCESS_KEY"], store["S3_SECRET_KEY"]]
     command = ["node", str(NODE / "upload.js"), "{port}", *words]
     (pid,) = stack.enter_context(processes(command, 1, {}, [port]))
-    await until(lambda: _answers(f"http://127.0.0.1:{port}/", 404), within=30)
+    await until(lambda: answers(f"http://127.0.0.1:{port}/", 404), within=30)
     return form_upload(f"http://127.0.0.1:{port}/files", {}), pid
 
 

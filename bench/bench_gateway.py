@@ -26,6 +26,7 @@ from rich.table import Table
 
 from switchboard.runtime.identity_keys import new_key
 from switchboard.terminal import Terminal
+from switchboard.testing.network import free_port
 
 TOKEN = "a-token-of-the-benchmark"
 PATH = "/api/v1/reminders"
@@ -92,7 +93,7 @@ def table(figures: dict[tuple[str, str, int], Figures]) -> Table:
 @contextmanager
 def _everything(directory: Path) -> Iterator[tuple[dict[str, int], dict[str, psutil.Process]]]:
     """The parts on ports of their own, {way: port}, and what each way adds, {way: process}."""
-    ports = {name: _free_port() for name in ("direct", "nginx", "gateway", "plain", "redis")}
+    ports = {name: free_port() for name in ("direct", "nginx", "gateway", "plain", "redis")}
     redis_url = f"redis://127.0.0.1:{ports['redis']}/0"
     keys = directory / "keys.json"
     keys.write_text(json.dumps({"keys": [new_key("bench").as_dict(private=True)]}))
@@ -182,12 +183,6 @@ def _wait_for(port: int) -> None:
         except OSError:
             time.sleep(0.05)
     raise TimeoutError(f"nobody listens on port {port}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def main() -> None:

@@ -19,12 +19,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.table import Table
 
-from bench.bench_realtime import _answers, _free_port, processes
+from bench.bench_realtime import processes
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.databases import Databases
+from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
 
 KEY = new_key("bench")
@@ -66,7 +67,7 @@ async def run(servers: Servers, database_url: str, seconds: float) -> tuple[floa
     auth.router.add_get("/internal/identity-keys", keys)
     async with AsyncExitStack() as stack:
         auth_server = await stack.enter_async_context(TestServer(auth))
-        port = _free_port()
+        port = free_port()
         environment = {
             "DATABASE_URL": database_url,
             "REDIS_URL": servers.redis_url,
@@ -77,7 +78,7 @@ async def run(servers: Servers, database_url: str, seconds: float) -> tuple[floa
             "DRAIN_NOTICE": "100ms",
         }
         (pid,) = stack.enter_context(processes([sys.executable, "-m", "conversations"], 1, environment, [port]))
-        await until(lambda: _answers(f"http://127.0.0.1:{port}/readyz", 200), within=60)
+        await until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), within=60)
         return await measure(port, pid, seconds)
 
 

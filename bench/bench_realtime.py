@@ -12,10 +12,9 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
 
 NODE = Path(__file__).parent / "node"
@@ -58,6 +58,9 @@ class Kind(Protocol):
 
     async def to_each(self, users: list[UUID]) -> None: ...
 
+    async def burst(self, sending: Awaitable[None]) -> float:
+        """Send all of it; the time at which the servers could begin with it."""
+
 
 def now() -> str:
     return f"t{time():.6f}"
@@ -71,16 +74,16 @@ class Ours:
     pids: list[int]
     name: str = "switchboard"
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """What is sent inside waits in RabbitMQ for the end of the block."""
+    async def burst(self, sending: Awaitable[None]) -> float:
+        """What is sent waits in RabbitMQ until all of it is there."""
         for pid in self.pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            yield
+            await sending
         finally:
             for pid in self.pids:
                 os.kill(pid, signal.SIGCONT)
+        return time()
 
     def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
         signer = IdentitySigner(KEY)
@@ -111,6 +114,11 @@ class Ours:
 class Theirs:
     urls: list[str]
     name: str
+
+    async def burst(self, sending: Awaitable[None]) -> float:
+        began = time()
+        await sending
+        return began
 
     def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
         return [(f"{self.urls[n % 2]}/?room={user}", {}) for n, user in enumerate(users)]
@@ -179,17 +187,11 @@ async def measure(kind: Kind, pids: list[int], size: int, events: int) -> dict[s
     return found
 
 
-async def _burst(clients: Clients, kind: Kind, sending: Any, wanted: int) -> tuple[float, list[float]]:
+async def _burst(clients: Clients, kind: Kind, sending: Awaitable[None], wanted: int) -> tuple[float, list[float]]:
     """Deliveries a second, from when the servers had something to send to the last heard."""
     await clients.ask("reset")
-    began = time()
-    if isinstance(kind, Ours):
-        with kind.held():
-            await sending
-        began = time()
-        sending = asyncio.sleep(0)
     waiting = asyncio.create_task(clients.ask("await", wanted, 120))
-    await sending
+    began = await kind.burst(sending)
     frames, _, last, delays = await waiting
     if frames < wanted:
         return float("nan"), delays
@@ -212,12 +214,6 @@ def _spread(delays: list[float]) -> str:
 
 def _memory(pids: list[int]) -> int:
     return sum(psutil.Process(pid).memory_info().rss for pid in pids)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -257,7 +253,7 @@ async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
     vhost = hosts.fresh()
     stack.callback(hosts.drop, vhost)
     auth = await stack.enter_async_context(TestServer(_auth()))
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     environment = {
         "AMQP_URL": hosts.url(vhost),
         "REDIS_URL": servers.redis_url,
@@ -270,7 +266,7 @@ async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
     pids = stack.enter_context(processes(command, 2, environment, ports))
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     for url in urls:
-        await until(lambda url=url: _answers(f"{url}/health", 200), within=30)
+        await until(lambda url=url: answers(f"{url}/health"), within=30)
     broker = Broker(environment["AMQP_URL"], "bench")
     stack.push_async_callback(broker.close)
     channel = Channel(await stack.enter_async_context(broker.channel(confirms=True)))
@@ -289,20 +285,12 @@ async def _node(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
 
 
 async def _theirs(stack: AsyncExitStack, servers: Servers, name: str, command: list[str]) -> tuple[Kind, list[int]]:
-    ports = [_free_port(), _free_port()]
+    ports = [free_port(), free_port()]
     pids = stack.enter_context(processes([*command, "{port}", servers.redis_url], 2, {}, ports))
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     for url in urls:
-        await until(lambda url=url: _answers(f"{url}/socket.io/", None), within=60)
+        await until(lambda url=url: answers(f"{url}/socket.io/", None), within=60)
     return Theirs(urls, name), pids
-
-
-async def _answers(url: str, status: int | None) -> bool:
-    try:
-        async with aiohttp.ClientSession() as http, http.get(url) as answer:
-            return status is None or answer.status == status
-    except aiohttp.ClientError:
-        return False
 
 
 def _auth() -> web.Application:

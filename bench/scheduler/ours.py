@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,8 @@ import aio_pika
 import asyncpg
 import orjson
 import psutil
+
+from switchboard.testing.network import free_port
 
 PLAN = """
 insert into schedules (id, kind, status, next_at, planned_at, tenant_id, user_id, payload)
@@ -61,9 +62,7 @@ class Ours:
 @asynccontextmanager
 async def open_ours(database_url: str, amqp_url: str) -> AsyncIterator[Ours]:
     """Started, leading, heard."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     environment = {
         **os.environ,
         "PORT": port,

@@ -1,10 +1,7 @@
-"""A browser, and a sign-in provider to send it to."""
+"""A browser."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,8 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-
-from switchboard.testing import until
 
 
 @dataclass
@@ -47,28 +42,3 @@ class Browser:
 async def browser(gateways: list[str]) -> AsyncIterator[Browser]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         yield Browser(gateways, http)
-
-
-@asynccontextmanager
-async def sign_in_provider(url: str, person: dict[str, Any]) -> AsyncIterator[None]:
-    """An OpenID provider, in a process of its own, that knows one person."""
-    words = ["-p", str(urlsplit(url).port), "--user-claims", json.dumps(person)]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", *words,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        async with aiohttp.ClientSession() as http:
-
-            async def answers() -> bool:
-                try:
-                    async with http.get(f"{url}/jwks") as answer:
-                        return answer.status == 200
-                except aiohttp.ClientError:
-                    return False
-
-            await until(answers, within=60, what="the sign-in provider answers")
-        yield
-    finally:
-        process.terminate()
-        await process.wait()

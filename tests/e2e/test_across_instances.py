@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from switchboard.testing import becomes, until
+from switchboard.testing.sign_in import sign_in_provider
 from switchboard.testing.stack import RunningStack
 
-from .browsing import Browser, browser, sign_in_provider
+from .browsing import Browser, browser
 from .operating import operate
 from .people import PASSWORD, User, listening, logged_in, member
 from .times import in_seconds
@@ -27,7 +28,7 @@ async def test_a_sign_in_begun_at_one_gateway_ends_at_another_once_and_in_its_ow
     email = f"{uuid4().hex}@example.com"
     person = {"sub": email, "email": email, "email_verified": True, "name": "New Comer"}
     async with (
-        sign_in_provider(stack.sign_in_provider, person),
+        sign_in_provider(int(stack.sign_in_provider.rpartition(":")[2]), person),
         browser(stack.gateways) as mine,
         browser(stack.gateways) as foreign,
     ):

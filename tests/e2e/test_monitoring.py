@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import pytest
 
 from switchboard.local.place import REPOSITORY, Place
 from switchboard.testing import until
+from switchboard.testing.network import answers, free_port
 from switchboard.testing.stack import RunningStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -99,9 +99,7 @@ async def test_prometheus_reaches_everything_and_can_work_out_every_alert_and_pa
 async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
     """Debian's, as the guide says; what it answers under `/api/v1`."""
     assert stack.place is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     configuration = Place(stack.place).config("prometheus.yml")
     words = [f"--config.file={configuration}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
     with (folder / "log").open("wb") as log:
@@ -115,14 +113,7 @@ async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
                     assert body["status"] == "success", body
                     return body["data"]
 
-            async def answers() -> bool:
-                try:
-                    async with http.get(f"http://{address}/-/ready") as answer:
-                        return answer.status == 200
-                except aiohttp.ClientConnectorError:
-                    return False
-
-            await until(answers, within=30)
+            await until(lambda: answers(f"http://{address}/-/ready"))
             yield ask
     finally:
         process.terminate()

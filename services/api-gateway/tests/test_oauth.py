@@ -1,17 +1,14 @@
 """Signing in by an OpenID provider, a real one in a process of its own."""
 
-import asyncio
-import json
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+import pytest_asyncio
 
-from switchboard.testing.waiting import until
+from switchboard.testing.network import free_port
+from switchboard.testing.sign_in import sign_in_provider
 
 PEOPLE = [
     {"sub": "ann", "email": "ann@example.com", "email_verified": True, "name": "Ann"},
@@ -20,23 +17,11 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    claims = [word for person in PEOPLE for word in ("--user-claims", json.dumps(person))]
-    words = [sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), *claims]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    async def answers() -> bool:
-        with socket.socket() as asking:
-            return asking.connect_ex(("127.0.0.1", port)) == 0
-
-    asyncio.run(until(answers, within=60, what="the provider listens"))
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provider() -> AsyncIterator[str]:
+    port = free_port()
+    async with sign_in_provider(port, *PEOPLE):
+        yield f"http://127.0.0.1:{port}"
 
 
 class Browser:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import httpx
 import pytest
 from aiohttp import web
@@ -22,6 +18,7 @@ from auth.domain import ProviderRefused
 from auth.provider_settings import ProviderSettings
 from auth.providers import Person, Provider, ProviderAway, open_providers
 from switchboard.runtime.port import open_port
+from switchboard.testing.sign_in import sign_in_provider
 from switchboard.testing.waiting import until
 
 BACK = "http://127.0.0.1:8080/api/v1/auth/oauth/mock/callback"
@@ -137,14 +134,17 @@ async def test_a_provider_that_is_not_there_is_away() -> None:
             await provider.authorization_url(BACK, "state", NONCE, VERIFIER)
 
 
+ANN = {"sub": "ann", "email": "ann@example.com", "email_verified": True}
+
+
 async def test_keys_that_a_real_provider_has_rotated_are_fetched_anew() -> None:
     with open_port("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
 
     async with client_of(f"http://127.0.0.1:{port}") as provider:
-        async with real_provider(port):
+        async with sign_in_provider(port, ANN):
             assert (await signed_in(provider)).subject == "ann"
-        async with real_provider(port):
+        async with sign_in_provider(port, ANN):
 
             async def is_believed() -> bool:
                 try:
@@ -161,28 +161,3 @@ async def signed_in(provider: Provider) -> Person:
         approved = await browser.post(url, data={"sub": "ann"})
     code = parse_qs(urlsplit(approved.headers["location"]).query)["code"][0]
     return await provider.person(code, BACK, NONCE, VERIFIER)
-
-
-@asynccontextmanager
-async def real_provider(port: int) -> AsyncIterator[None]:
-    """With a key of its own each time."""
-    person = json.dumps({"sub": "ann", "email": "ann@example.com", "email_verified": True})
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), "--user-claims", person,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        async with aiohttp.ClientSession() as client:
-
-            async def answers() -> bool:
-                try:
-                    async with client.get(f"http://127.0.0.1:{port}/jwks") as answer:
-                        return answer.status == 200
-                except aiohttp.ClientError:
-                    return False
-
-            await until(answers, within=60)
-        yield
-    finally:
-        process.terminate()
-        await process.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,14 +16,9 @@ from typing import Any
 import aiohttp
 
 from switchboard.testing import until
+from switchboard.testing.network import free_port
 
 FAKE = Path(__file__).with_name("fake_twilio.py")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

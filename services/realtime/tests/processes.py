@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +18,9 @@ from redis.asyncio import Redis
 
 from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.testing import until
+from switchboard.testing.network import free_port
 
 AUTH_TENANT = UUID(int=1)  # of everybody whom `auth_of_everybody` knows
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from socket import socket
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -30,6 +29,7 @@ from scheduler.store import schedules
 from switchboard.contracts.envelope import Envelope
 from switchboard.runtime.database import Database, open_database
 from switchboard.testing import until
+from switchboard.testing.network import free_port
 
 BROKER_TROUBLE = (aio_pika.exceptions.AMQPError, OSError, TimeoutError)
 HEARD = "test.heard"
@@ -249,9 +249,7 @@ async def open_fleet(database_url: str, amqp_url: str, folder: Path, count: int)
 
 
 def _instance(name: str, database_url: str, amqp_url: str, folder: Path) -> Instance:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "APP_INSTANCE_ID": name,

@@ -1,0 +1,164 @@
+"""What everybody hears, by whichever way and wherever: one order, one's own events, and who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+import socketio
+
+from switchboard.testing import becomes, until
+from switchboard.testing.stack import RunningStack
+
+from .people import Listener, User, listening, member, signed_up
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+
+PHONE = "+14155550100"
+APPENDED = "conversation.message_appended"
+UPLOADED = "file.uploaded"
+GHOSTS_WITHIN = 30.0  # seconds after a killed instance took its sockets with it
+
+
+def told(listener: Listener) -> list[dict[str, Any]]:
+    """Each event with its place, as `GET /events` gives them too."""
+    return [{"type": name, **event} for name, event in listener.heard if "event_id" in event]
+
+
+async def events(user: User, after: str, **query: int) -> dict[str, Any]:
+    words = "".join(f"&{name}={value}" for name, value in query.items())
+    answer = await user.ask("GET", f"/events?after={after}{words}")
+    assert answer.status == 200, answer.body
+    body: dict[str, Any] = answer.body
+    return body
+
+
+async def here(user: User) -> str:
+    place: str = (await user.ask("GET", "/events")).body["last_event_id"]
+    return place
+
+
+async def test_events_by_http_are_those_that_a_socket_hears(anna: User) -> None:
+    async with listening(anna, 0, ["websocket"]) as listener:
+        began = next(event["last_event_id"] for name, event in listener.heard if name == "session.ready")
+        for n in range(5):
+            await anna.say(PHONE, f"message {n}")
+        await until(lambda: len(listener.of("message.status_changed")) == 10)
+
+        page = await events(anna, began)
+
+    heard = told(listener)
+    assert page == {"items": heard, "last_event_id": heard[-1]["event_id"], "resumed": True}
+    rest = await events(anna, heard[6]["event_id"], limit=3)
+    assert rest == {"items": heard[7:10], "last_event_id": heard[9]["event_id"], "resumed": True}
+
+
+async def test_a_poll_for_events_waits_for_the_next_one(anna: User) -> None:
+    began = await here(anna)
+    waiting = asyncio.create_task(next_of(anna, APPENDED, began))
+
+    await anna.say(PHONE, "late")
+
+    assert (await waiting)["data"]["message"]["body"] == "late"
+
+
+async def next_of(user: User, type: str, after: str) -> dict[str, Any]:
+    """By polling, as a client without sockets does."""
+    while True:
+        page = await events(user, after, wait=20)
+        for event in page["items"]:
+            if event["type"] == type:
+                found: dict[str, Any] = event
+                return found
+        after = page["last_event_id"]
+
+
+async def test_another_tenant_s_events_are_not_there(stack: RunningStack, anna: User) -> None:
+    began = await here(anna)
+    await anna.say(PHONE, "ours alone")
+    await until(lambda: events_of(anna, began))
+
+    async with signed_up(stack.gateways) as stranger:
+        page = await events(stranger, began)
+
+    assert APPENDED not in [event["type"] for event in page["items"]]
+
+
+async def events_of(user: User, after: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await events(user, after))["items"]
+    return items
+
+
+@pytest.mark.parametrize("after", ["nonsense", "000000000000-1-0"])
+async def test_from_a_place_that_is_no_more_there_is_a_new_beginning(anna: User, after: str) -> None:
+    page = await events(anna, after)
+
+    assert (page["items"], page["resumed"]) == ([], False)
+    assert (await events(anna, page["last_event_id"]))["resumed"] is True
+
+
+async def test_everybody_hears_a_tenant_s_events_in_the_same_order_at_either_gateway(anna: User) -> None:
+    colleagues = [anna, await member(anna, "agent"), await member(anna, "admin")]
+    async with (
+        listening(anna, 0, ["websocket"]) as first,
+        listening(colleagues[1], 1, ["websocket"]) as second,
+        listening(colleagues[2], 1, ["polling"]) as third,
+    ):
+
+        async def upload(user: User) -> None:
+            for n in range(70):
+                await user.upload(f"{n}.txt", b"x", lead=str(n))
+
+        await asyncio.gather(*(upload(user) for user in colleagues))
+        for listener in (first, second, third):
+            await becomes(lambda listener=listener: len(listener.of(UPLOADED)), 210)
+
+    places = [
+        [event["event_id"] for event in told(listener) if event["type"] == UPLOADED]
+        for listener in (first, second, third)
+    ]
+    assert len(set(places[0])) == 210
+    assert places[0] == places[1] == places[2]
+
+
+@pytest.mark.slow
+async def test_a_killed_instance_leaves_no_ghosts_and_two_tabs_are_one_user(stack: RunningStack, anna: User) -> None:
+    bob = await member(anna, "agent")
+    gone, tab = await connected(bob, 0), await connected(anna, 1)
+    for number in (1, 2):
+        await until(lambda number=number: stack.is_healthy(f"realtime-{number}"), within=60)
+    await becomes(lambda: online(tab), sorted([await id_of(anna), await id_of(bob)]))
+
+    for number in (1, 2):
+        stack.kill(f"realtime-{number}", signal.SIGKILL)
+    tabs = [await connected(anna, gateway) for gateway in (0, 1)]
+
+    await becomes(lambda: online(tabs[0]), [await id_of(anna)], within=GHOSTS_WITHIN)
+    for client in (gone, tab, *tabs):
+        await client.disconnect()
+
+
+async def connected(user: User, gateway: int) -> socketio.AsyncClient:
+    """A client that doesn't come back by itself."""
+
+    async def connect() -> socketio.AsyncClient:
+        client = socketio.AsyncClient(reconnection=False)
+        try:
+            await client.connect(user.gateways[gateway], auth={"token": user.token}, transports=["websocket"])
+        except socketio.exceptions.ConnectionError as trouble:
+            raise AssertionError(trouble) from None
+        return client
+
+    return await until(connect, within=20)
+
+
+async def online(client: socketio.AsyncClient) -> list[str]:
+    users = (await client.call("presence.list"))["users"]
+    return sorted(user["user_id"] for user in users)
+
+
+async def id_of(user: User) -> str:
+    id: str = (await user.ask("GET", "/auth/me")).body["user"]["id"]  # noqa: A001
+    return id

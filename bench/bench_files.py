@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -24,7 +23,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.table import Table
 
-from bench.bench_realtime import NODE, processes
+from bench.bench_realtime import NODE, install_packages, processes
 from files.bucket import Bucket, open_bucket
 from files.settings import BucketSettings
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
@@ -181,8 +180,7 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
 
 
 async def _multer(stack: AsyncExitStack, store: dict[str, str]) -> tuple[Upload, int]:
-    if not (NODE / "node_modules").exists():
-        await asyncio.to_thread(subprocess.run, ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True)
+    await install_packages()
     port = free_port()
     words = [store["S3_ENDPOINT"], store["S3_BUCKET"], store["S3_ACCESS_KEY"], store["S3_SECRET_KEY"]]
     command = ["node", str(NODE / "upload.js"), "{port}", *words]

@@ -7,6 +7,7 @@ messages published straight through aio-pika and awaited together, which is what
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import aio_pika
+import structlog
 import uvloop
 from rich.table import Table
 
@@ -189,6 +191,7 @@ async def run(database_url: str, amqp_url: str, count: int) -> list[tuple[str, s
 
 
 def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     count = 5_000 if "--quick" in sys.argv else 200_000
     begin_run()
     try:

@@ -279,8 +279,7 @@ async def _plain(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[in
 
 
 async def _node(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
-    if not (NODE / "node_modules").exists():
-        await asyncio.to_thread(subprocess.run, ["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, check=True)
+    await install_packages()
     return await _theirs(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
 
 
@@ -291,6 +290,13 @@ async def _theirs(stack: AsyncExitStack, servers: Servers, name: str, command: l
     for url in urls:
         await until(lambda url=url: answers(f"{url}/socket.io/", None), within=60)
     return Theirs(urls, name), pids
+
+
+async def install_packages() -> None:
+    """What the Node programs need."""
+    if not (NODE / "node_modules").exists():
+        words = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+        await asyncio.to_thread(subprocess.run, words, cwd=NODE, check=True)
 
 
 def _auth() -> web.Application:

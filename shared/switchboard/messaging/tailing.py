@@ -38,7 +38,9 @@ def _group() -> None: ...
 @events.command()
 def tail(
     tenant: Annotated[UUID | None, typer.Option(help="Only this tenant's.")] = None,
-    type: Annotated[list[str] | None, typer.Option(help="Only these: `message.appended`, or all of `message`.")] = None,
+    type: Annotated[
+        list[str] | None, typer.Option(help="Only these: `message.status_changed`, or all of `message`.")
+    ] = None,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
 ) -> None:
     """Print each event from now on: time, type, tenant, subject, data. Takes nothing away from any service."""

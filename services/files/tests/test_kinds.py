@@ -16,7 +16,7 @@ OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)
 def zipped(name: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(name, "x")
+        archive.writestr(zipfile.ZipInfo(name), "x")
     return content.getvalue()
 
 

@@ -73,6 +73,7 @@ async def run(servers: Servers, database_url: str, seconds: float) -> tuple[floa
             "REDIS_URL": servers.redis_url,
             "AMQP_URL": "amqp://127.0.0.1:9",
             "AUTH_URLS": str(auth_server.make_url("")).rstrip("/"),
+            "FILES_URLS": "http://127.0.0.1:9",
             "PROVIDER_RATE": "0.01",
             "LOG_LEVEL": "error",
             "DRAIN_NOTICE": "100ms",

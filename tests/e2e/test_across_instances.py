@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -99,6 +100,27 @@ async def test_a_call_rings_at_its_time_and_its_history_is_told_everywhere(anna:
         await becomes(status, "completed", within=30)
         history = (await anna.ask("GET", f"/calls/{planned['id']}/events", gateway=gateway)).body["items"]
         assert [entry["kind"] for entry in history] == ["requested", "ringing", "completed"]
+
+
+async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_of_it(
+    stack: RunningStack, anna: User
+) -> None:
+    stack.kill("rabbitmq", signal.SIGSTOP)  # from here on no event comes anywhere
+    try:
+        assert (await anna.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})).status == 200
+        call = await anna.ask("POST", "/calls", {"contact_phone": PHONE, "scheduled_at": in_seconds(3600)})
+        ben = (
+            await anna.ask("POST", "/users", {"email": f"{uuid4().hex}@x.example", "name": "Ben", "role": "agent"})
+        ).body
+        wish = {"lead_id": "7", "note": "", "remind_at": in_seconds(3600), "user_id": ben["user"]["id"]}
+        reminder = await anna.ask("POST", "/reminders", wish)
+        file = await anna.upload("offer.pdf", b"the offer")
+        body = {"body": "see this", "attachments": [file["id"]]}
+        message = await anna.ask("POST", "/conversations/%2B14155550100/messages", body)
+    finally:
+        stack.kill("rabbitmq", signal.SIGCONT)
+
+    assert [answer.status for answer in (call, reminder, message)] == [201, 201, 201]
 
 
 async def test_a_trial_ends_at_its_time_on_every_instance_and_goes_on_when_it_is_extended(stack: RunningStack) -> None:

@@ -10,9 +10,11 @@ import asyncpg
 from auth import store, tenants, users
 from auth.domain import EmailTaken, OwnerStays, RankTooLow
 from auth.parts import Parts
+from auth.publications import user_updated
 from auth.views import ChangeTenant, ChangeUser, InvitedView, InviteUser, TenantView, UserView
+from switchboard.contracts.auth import USER_PATH, UserUpdated
 from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.http import Call, Page, PageQuery, Route, decode_cursor, page, plain, reads, writes
+from switchboard.runtime.http import Call, Page, PageQuery, Route, decode_cursor, page, plain, reads, tells, writes
 from switchboard.runtime.identity import Role
 
 
@@ -43,6 +45,7 @@ class UserRoutes:
                 errors=(OwnerStays, RankTooLow),
             ),
             plain("PATCH", "/api/v1/tenant", self.change_tenant, body=ChangeTenant, answer=TenantView, role=Role.OWNER),
+            tells(USER_PATH, self.tell_of_user, answer=UserUpdated, to="scheduler"),
         ]
 
     async def list_users(self, call: Call, conn: asyncpg.Connection) -> Page[UserView]:
@@ -52,6 +55,10 @@ class UserRoutes:
         rows = await store.list_users(conn, call.identity.tenant_id, after, asked.limit + 1)
         shown, cursor = page(rows, asked.limit, lambda user: (user.id,))
         return Page(items=[UserView.of(user) for user in shown], next_cursor=cursor)
+
+    async def tell_of_user(self, call: Call, conn: asyncpg.Connection) -> UserUpdated:
+        """A user, for who hasn't heard of them yet."""
+        return user_updated(await store.get_user(conn, call.identity.tenant_id, call.uuid("id")))
 
     async def invite_user(self, call: Call, work: Work) -> InvitedView:
         """Invite somebody; the token in the answer is for them alone, shown this once."""

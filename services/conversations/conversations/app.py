@@ -31,6 +31,7 @@ from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.loops import Loop
 from switchboard.runtime.redis import check_redis, open_redis
+from switchboard.runtime.service_client import open_service_client
 
 NAME = "conversations"
 DEFAULT_ENDPOINT = "default"
@@ -53,6 +54,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         bus = await stack.enter_async_context(open_bus(settings.amqp_url, service=NAME, instance=instance))
+        files = await stack.enter_async_context(open_service_client("files", settings.files_urls))
         twilio = await stack.enter_async_context(
             open_twilio(settings.twilio_base_url, settings.public_url, most=2 * settings.sending_slots)
         )
@@ -69,7 +71,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
             health.add(name, check, ready=False)
         http = http_app(
             NAME,
-            routes(database, accounts, region=settings.default_region, public_url=settings.public_url),
+            routes(database, accounts, files, region=settings.default_region, public_url=settings.public_url),
             health=health,
             verifier=IdentityVerifier(NAME, keys),
             database=database,

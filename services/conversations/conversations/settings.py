@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import phonenumbers
 from pydantic import AfterValidator, Field, model_validator
 
-from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, Url
+from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, Url, Urls
 
 
 def _known_region(region: str) -> str:
@@ -23,6 +23,7 @@ Rate = Annotated[float, Field(gt=0, le=100_000)]
 class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
     """Settings of `conversations`."""
 
+    files_urls: Urls
     default_region: Region = "US"
     """Where a phone that is written without a country is at home."""
     public_url: Url = "http://127.0.0.1:8080"

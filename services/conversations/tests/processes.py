@@ -95,6 +95,7 @@ async def open_stack(
         "AMQP_URL": amqp_url,
         "REDIS_URL": redis_url,
         "AUTH_URLS": "http://127.0.0.1:9",
+        "FILES_URLS": "http://127.0.0.1:9",
         "PUBLIC_URL": f"http://127.0.0.1:{ports[0]}",
         "MESSAGING_PROVIDER": provider,
         "TWILIO_ACCOUNT_SID": "AC1",

@@ -25,9 +25,23 @@ async def test_a_call_rings_the_users_phone_and_is_completed(world: World) -> No
     assert await _kinds(world, ["call.ringing", "call.completed"])
 
 
+async def test_a_call_waits_for_the_word_of_a_phone_that_is_still_on_its_way(world: World) -> None:
+    await world.deliver(CALL)
+    await _placer(world).place_some()
+    assert await _kinds(world, [])
+
+    await _given_phone(world, "+14155550177")
+    await world.fetch("update calls set due_at = clock_timestamp()")
+    await _placer(world).place_some()
+
+    assert await _kinds(world, ["call.ringing"])
+    assert await world.fetch("select attempts from calls") == [{"attempts": 1}]
+
+
 async def test_a_user_without_a_phone_cannot_be_rung_and_is_told(world: World) -> None:
     await _given_phone(world, None)
     await world.deliver(CALL)
+    await world.fetch("update calls set created_at = created_at - interval '31 seconds'")
 
     await _placer(world).place_some()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchboard.runtime.identity import IDENTITY_HEADER
+from switchboard.testing.app import identity_headers
 
 from .world import ANNA, BEN, PHONE, STRANGER, World
 
@@ -117,12 +117,12 @@ async def test_a_file_that_is_none_is_refused(world: World) -> None:
 
 
 async def _upload(world: World, text: str, *, who: Any = BEN) -> Any:
-    headers = {IDENTITY_HEADER: world.signer.sign(who, "conversations"), "Content-Type": "text/csv"}
+    headers = {**identity_headers(who, "conversations"), "Content-Type": "text/csv"}
     async with world.client.post("/api/v1/contacts/import", data=text.encode(), headers=headers) as answer:
         return await answer.json(content_type=None)
 
 
 async def _download(world: World) -> str:
-    headers = {IDENTITY_HEADER: world.signer.sign(BEN, "conversations"), "Accept": "text/csv"}
+    headers = {**identity_headers(BEN, "conversations"), "Accept": "text/csv"}
     async with world.client.get("/api/v1/contacts", headers=headers) as answer:
         return (await answer.read()).decode()

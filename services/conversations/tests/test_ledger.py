@@ -17,7 +17,7 @@ from conversations.store import deliveries as store
 from conversations.store.deliveries import Lane
 from switchboard.contracts.conversations import CampaignCancel, CampaignPause
 from switchboard.messaging.work import open_work
-from switchboard.runtime.identity import IDENTITY_HEADER
+from switchboard.testing.app import identity_headers
 
 from .campaigns import CAMPAIGN, campaign
 from .world import ANNA, PHONE, TENANT, World
@@ -178,7 +178,7 @@ async def _look(world: World) -> None:
 
 
 async def _csv(world: World, query: str) -> list[dict[str, str]]:
-    headers = {IDENTITY_HEADER: world.signer.sign(ANNA, "conversations"), "Accept": "text/csv"}
+    headers = {**identity_headers(ANNA, "conversations"), "Accept": "text/csv"}
     async with world.client.get(f"/api/v1/campaigns/{CAMPAIGN}/deliveries{query}", headers=headers) as answer:
         assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
         return list(csv.DictReader(io.StringIO((await answer.read()).decode())))

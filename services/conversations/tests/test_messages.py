@@ -156,28 +156,51 @@ async def test_metadata_is_kept_with_the_conversation_and_goes_with_it(world: Wo
     assert listed.body["items"][0]["metadata"] == {"stage": "won"}
 
 
+FILE = FileUploaded(
+    id=UUID(int=55),
+    name="a.pdf",
+    key="documents/a.pdf",
+    size=3,
+    content_type="application/pdf",
+    sha256="00",
+    entity_type="lead",
+    entity_id="1",
+    uploaded_by=ANNA.user_id,
+    created_at=NOW,
+)
+WITH_FILE = {"body": "see this", "attachments": [str(FILE.id)]}
+
+
+async def test_a_file_can_be_attached_before_its_event_comes(world: World) -> None:
+    world.files.known[ANNA.tenant_id, FILE.id] = FILE
+
+    attached = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    foreign = await world.call(STRANGER, "POST", MESSAGES, WITH_FILE)
+
+    assert (attached.status, attached.body["attachments"]) == (201, [str(FILE.id)])
+    assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
+
+
+async def test_what_files_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
+    await world.files.go_away()
+
+    unknown = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    await world.deliver(FILE)
+    known = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+
+    assert (unknown.status, unknown.body["code"], known.status) == (503, "unavailable", 201)
+    assert await world.texts(ANNA, PHONE) == [(1, "see this")]
+
+
 async def test_only_the_tenants_own_files_can_be_attached(world: World) -> None:
-    file = FileUploaded(
-        id=UUID(int=55),
-        name="a.pdf",
-        key="documents/a.pdf",
-        size=3,
-        content_type="application/pdf",
-        sha256="00",
-        entity_type="lead",
-        entity_id="1",
-        uploaded_by=ANNA.user_id,
-        created_at=NOW,
-    )
-    await world.deliver(file)
-    body = {"body": "see this", "attachments": [str(file.id)]}
+    await world.deliver(FILE)
 
-    attached = await world.call(ANNA, "POST", MESSAGES, body)
-    foreign = await world.call(STRANGER, "POST", MESSAGES, body)
-    await world.deliver(FileDeleted(**file.model_dump()))
-    deleted = await world.call(ANNA, "POST", MESSAGES, body)
+    attached = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    foreign = await world.call(STRANGER, "POST", MESSAGES, WITH_FILE)
+    await world.deliver(FileDeleted(**FILE.model_dump()))
+    deleted = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
 
-    assert (attached.status, attached.body["attachments"]) == (201, [str(file.id)])
+    assert (attached.status, attached.body["attachments"]) == (201, [str(FILE.id)])
     assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
     assert deleted.status == 422
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.runtime.identity import IDENTITY_HEADER
 from switchboard.testing import until
+from switchboard.testing.app import identity_headers
 
 from .world import ANNA, BEN, TENANT, World, open_world
 
@@ -114,7 +114,7 @@ async def _upload(world: World, rows: int) -> None:
         for n in range(0, rows, 500):
             yield "".join(map(_line, range(n, n + 500))).encode()
 
-    headers = {IDENTITY_HEADER: world.signer.sign(BEN, "conversations"), "Content-Type": "text/csv"}
+    headers = {**identity_headers(BEN, "conversations"), "Content-Type": "text/csv"}
     async with world.client.post("/api/v1/contacts/import", data=body(), headers=headers) as answer:
         assert answer.status == 200
         rejected = 0
@@ -124,7 +124,7 @@ async def _upload(world: World, rows: int) -> None:
 
 
 async def _download(world: World) -> None:
-    headers = {IDENTITY_HEADER: world.signer.sign(BEN, "conversations"), "Accept": "text/csv"}
+    headers = {**identity_headers(BEN, "conversations"), "Accept": "text/csv"}
     async with world.client.get("/api/v1/contacts", headers=headers) as answer:
         assert answer.status == 200
         async for _ in answer.content.iter_chunked(4096):

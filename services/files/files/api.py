@@ -36,6 +36,7 @@ from files.domain import (
 from files.forms import form_of
 from files.names import incoming_key, read_name
 from files.receiving import Incoming
+from switchboard.contracts.files import FILE_PATH, FileUploaded
 from switchboard.messaging.work import Work, open_work
 from switchboard.runtime import idempotency
 from switchboard.runtime.endpoints import to_json
@@ -50,6 +51,7 @@ from switchboard.runtime.http import (
     page,
     plain,
     reads,
+    tells,
     writes,
 )
 from switchboard.runtime.idempotency import Attempt, Stored
@@ -136,6 +138,7 @@ def routes(desk: Desk) -> list[Route]:
         reads(one, partial(show, desk=desk), answer=FileWithUrl, summary="One document, with a URL to download it"),
         writes("DELETE", one, remove, summary="Delete a document"),
         plain("GET", one + "/content", partial(content, desk=desk), answers=(302,), summary="Download a document"),
+        tells(FILE_PATH, tell_of, answer=FileUploaded, to="conversations"),
     ]  # fmt: skip
 
 
@@ -229,6 +232,11 @@ async def show(call: Call, conn: Connection, desk: Desk) -> FileWithUrl:
     expires = datetime.now(UTC) + desk.download_lifetime
     url = await _download_url(file, call, desk)
     return FileWithUrl(**_answer(file).model_dump(), download_url=url, download_url_expires_at=expires)
+
+
+async def tell_of(call: Call, conn: Connection) -> FileUploaded:
+    """One document, for who hasn't heard of it yet."""
+    return (await store.get_stored(conn, call.uuid("id"), call.identity.tenant_id)).uploaded()
 
 
 async def remove(call: Call, work: Work) -> None:

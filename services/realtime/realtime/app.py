@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import aiohttp
-
 from realtime.api import routes
 from realtime.arrivals import Arrivals
 from realtime.consumers import append_to_log
@@ -28,6 +26,7 @@ from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.redis import check_redis, open_redis
+from switchboard.runtime.service_client import open_service_client
 
 AUDIENCE = "realtime"
 AUTH_SECONDS = 3.0
@@ -41,9 +40,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         bus = await stack.enter_async_context(
             open_bus(settings.amqp_url, service="realtime", instance=settings.app_instance_id)
         )
-        client = await stack.enter_async_context(
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=AUTH_SECONDS))
-        )
+        auth = await stack.enter_async_context(open_service_client("auth", settings.auth_urls, within=AUTH_SECONDS))
         if keys is None:
             keys = await stack.enter_async_context(open_keys(settings.auth_urls))
         verifier = IdentityVerifier(AUDIENCE, keys)
@@ -61,7 +58,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         relay = Relay(log, rooms, revoke=sockets.revoke, reload=sockets.reload)
         arrivals = Arrivals(log, relay, rooms)
         presence = Presence(redis, log, rooms)
-        sockets.open_to(Door(verifier, settings.auth_urls, client), arrivals, presence)
+        sockets.open_to(Door(verifier, auth), arrivals, presence)
 
         metrics = Metrics()
         count(metrics.registry, sockets, relay, rooms)

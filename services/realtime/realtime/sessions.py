@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import aiohttp
+import orjson
 
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentityVerifier
-from switchboard.runtime.outage import Outage
 from switchboard.runtime.refusals import Unauthenticated
+from switchboard.runtime.service_client import ServiceClient, Unanswered
 
 RESOLVE_PATH = "/internal/sessions/resolve"
 LONGEST_TOKEN = 512
-
-
-class AuthAway(Outage):
-    """No instance of auth answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +38,9 @@ def visitor_of(identity: Identity) -> Visitor:
 class Door:
     """Tells who comes. Raises `Unauthenticated`, or an `Outage` when it can't tell."""
 
-    def __init__(self, verifier: IdentityVerifier, auth_urls: Sequence[str], client: aiohttp.ClientSession) -> None:
+    def __init__(self, verifier: IdentityVerifier, auth: ServiceClient) -> None:
         self._verifier = verifier
-        self._auth_urls = list(auth_urls)
-        self._client = client
+        self._auth = auth
 
     async def identify(self, headers: Mapping[str, str], auth: object) -> Visitor:
         """By the token in Socket.IO's `auth` if there is one, else by the header that the gateway set."""
@@ -66,14 +61,9 @@ class Door:
         )
 
     async def _resolve(self, token: str) -> dict[str, Any]:
-        self._auth_urls.append(self._auth_urls.pop(0))
-        for url in tuple(self._auth_urls):
-            try:
-                async with self._client.post(url + RESOLVE_PATH, json={"token": token}) as answer:
-                    if answer.status == 401:
-                        raise Unauthenticated
-                    if answer.status == 200:
-                        return dict(await answer.json())
-            except (aiohttp.ClientError, TimeoutError, OSError):
-                continue
-        raise AuthAway("no instance of auth resolves the session")
+        answered = await self._auth.ask("POST", RESOLVE_PATH, json={"token": token})
+        if answered.status == 401:
+            raise Unauthenticated
+        if answered.status != 200:
+            raise Unanswered(f"auth answered {answered.status}")
+        return dict(orjson.loads(answered.body))

@@ -26,6 +26,7 @@ from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.lease import Lease
 from switchboard.runtime.loops import repeat
 from switchboard.runtime.metrics import Metrics
+from switchboard.runtime.service_client import open_service_client
 
 NAME = "scheduler"
 
@@ -37,6 +38,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
     async with AsyncExitStack() as stack:
         if keys is None:
             keys = await stack.enter_async_context(open_keys(settings.auth_urls))
+        auth = await stack.enter_async_context(open_service_client("auth", settings.auth_urls))
         database = await stack.enter_async_context(
             open_database(
                 settings.database_url,
@@ -62,7 +64,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         verifier = IdentityVerifier(NAME, keys)
         http = http_app(
             NAME,
-            routes(clock, settings.default_region),
+            routes(clock, settings.default_region, auth),
             health=health,
             verifier=verifier,
             database=database,

@@ -35,16 +35,7 @@ TenantEvent = TenantCreated | TenantUpdated | TenantTrialExtended | TenantTrialE
 async def know_user(event: UserCreated | UserUpdated, work: Work) -> None:
     assert work.tenant_id is not None
     assert work.envelope is not None
-    user = people.User(
-        id=event.user_id,
-        tenant_id=work.tenant_id,
-        name=event.name,
-        role=event.role,
-        disabled=event.disabled,
-        notify_phone=event.notify_phone,
-        time_zone=event.time_zone,
-    )
-    await people.save_user(work.conn, user, as_of=work.envelope.time)
+    await people.save_user(work.conn, people.user_of(event, work.tenant_id), as_of=work.envelope.time)
 
 
 def subscriptions(clock: Clock) -> Subscriptions:

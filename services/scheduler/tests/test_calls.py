@@ -12,7 +12,7 @@ import pytest
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import CallCompleted, CallMissed, CallRinging
 
-from .world import ANNA, BEN, NOON, STRANGER, World
+from .world import ANNA, BEN, CHIEF, NOON, STRANGER, World
 
 
 def at(**later: float) -> str:
@@ -23,11 +23,18 @@ def plan(**fields: Any) -> dict[str, Any]:
     return {"contact_phone": "(415) 555-0100", "scheduled_at": at(hours=1), "note": "the offer", **fields}
 
 
-async def given_phone(world: World, phone: str | None = "+14155550199") -> None:
-    user = UserUpdated(
+def anna_with(phone: str | None) -> UserUpdated:
+    return UserUpdated(
         user_id=ANNA.user_id, email="a@b.example", name="A", role="agent", disabled=False, notify_phone=phone
     )
-    await world.hear(user)
+
+
+async def given_phone(world: World, phone: str | None = "+14155550199") -> None:
+    await world.hear(anna_with(phone))
+
+
+def told_by_auth(world: World, phone: str | None) -> None:
+    world.auth.known[ANNA.tenant_id, ANNA.user_id] = anna_with(phone)
 
 
 async def given_call(world: World, **fields: Any) -> dict[str, Any]:
@@ -79,6 +86,38 @@ async def test_a_call_needs_a_phone_to_ring_and_one_to_connect(world: World) -> 
 
     assert [each.status for each in (unknown, without, nonsense, past)] == [422] * 4
     assert nonsense.body["errors"][0]["loc"] == ["body", "contact_phone"]
+
+
+async def test_a_phone_that_was_set_just_now_can_be_rung(world: World) -> None:
+    await given_phone(world, None)
+    told_by_auth(world, "+14155550199")
+
+    planned = await world.call(ANNA, "POST", "/calls", plan())
+    others = await world.call(STRANGER, "POST", "/calls", plan(user_id=str(ANNA.user_id)))
+
+    assert (planned.status, others.status) == (201, 422)
+
+
+async def test_a_colleague_who_was_invited_just_now_can_be_planned_for(world: World) -> None:
+    told_by_auth(world, None)
+    wish = {"lead_id": "7", "note": "hi", "remind_at": at(hours=1), "user_id": str(ANNA.user_id)}
+
+    planned = await world.call(CHIEF, "POST", "/reminders", wish)
+    others = await world.call(STRANGER, "POST", "/reminders", wish)
+
+    assert (planned.status, others.status) == (201, 422)
+
+
+async def test_what_auth_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
+    await given_phone(world, None)
+    await world.auth.go_away()
+
+    refused = await world.call(ANNA, "POST", "/calls", plan())
+    await given_phone(world)
+    planned = await world.call(ANNA, "POST", "/calls", plan())
+
+    assert (refused.status, refused.body["code"], planned.status) == (503, "unavailable", 201)
+    assert "Retry-After" in refused.headers
 
 
 async def test_a_call_is_moved_while_it_is_to_come(world: World) -> None:

@@ -21,6 +21,7 @@ from scheduler.kinds import KINDS
 from scheduler.leader import Leader
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
+from switchboard.contracts.auth import USER_PATH
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Event
 from switchboard.runtime.database import Database, open_database
@@ -31,6 +32,7 @@ from switchboard.runtime.lease import Lease
 from switchboard.runtime.loops import Stop
 from switchboard.testing import until
 from switchboard.testing.app import Answer, call, deliver, verifier
+from switchboard.testing.neighbour import Neighbour, open_neighbour
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 TENANT = UUID(int=1)
@@ -48,6 +50,7 @@ class World:
     clock: VirtualClock
     leader: Leader
     client: TestClient[Any, Any]
+    auth: Neighbour
     url: str  # of its database
 
     async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
@@ -100,9 +103,12 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         health = Health("test", fresh=0)
         Timekeeping(database, clock, counts).report_to(health)
         health.opened()
+        auth = await stack.enter_async_context(
+            open_neighbour("auth", USER_PATH, asked_by="scheduler", database=database)
+        )
         http = http_app(
             "scheduler",
-            routes(clock, "US"),
+            routes(clock, "US", auth.client),
             health=health,
             verifier=verifier("scheduler"),
             database=database,
@@ -111,6 +117,6 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         stop = Stop()
         leading = asyncio.create_task(lease.run(stop))
         await until(lease.held)
-        yield World(database, clock, leader, client, database_url)
+        yield World(database, clock, leader, client, auth, database_url)
         stop.set()
         await leading

@@ -10,6 +10,9 @@ from switchboard.contracts.message import Command, Event, Moment
 RoleName = Literal["owner", "admin", "agent"]
 TenantStatus = Literal["trial", "active", "expired"]
 
+USER_PATH = "/internal/users/{id}"
+"""Where auth tells the scheduler of one user, as `user.updated` does."""
+
 
 class _TenantEvent(Event):
     """A tenant as it stands after the change."""

@@ -6,6 +6,9 @@ from uuid import UUID
 
 from switchboard.contracts.message import Command, Event, Moment
 
+FILE_PATH = "/internal/files/{id}"
+"""Where files tells conversations of one document, as `file.uploaded` does."""
+
 
 class _FileEvent(Event):
     """A document: `size` in bytes, `sha256` in lower-case hex, `key` in the bucket."""

@@ -26,11 +26,11 @@ from switchboard.runtime.loops import LOOPS, Loop
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.openapi import fragment
 from switchboard.runtime.paging import Page, PageQuery, decode_cursor, encode_cursor, page
-from switchboard.runtime.routing import Call, Route, plain, reads, writes
+from switchboard.runtime.routing import Call, Route, plain, reads, tells, writes
 
 __all__ = [
     "LOOPS", "Body", "Call", "Moment", "Page", "PageQuery", "Route", "decode_cursor", "encode_cursor", "http_app",
-    "page", "plain", "reads", "reply", "writes",
+    "page", "plain", "reads", "reply", "tells", "writes",
 ]  # fmt: skip
 
 OPENAPI_PATH = "/internal/openapi.json"

@@ -89,6 +89,10 @@ class IdentityVerifier:
         self._remembered = remembered
         self._seen: dict[str, tuple[Identity, float]] = {}
 
+    def of(self, audience: str) -> IdentityVerifier:
+        """The same for another audience."""
+        return IdentityVerifier(audience, self.keys, clock=self._clock, remembered=self._remembered)
+
     async def verify(self, token: str | None) -> Identity:
         """The identity. Raises `InvalidIdentity`, or `KeysAway` (an Outage) when auth's keys were never to be
         had.

@@ -13,7 +13,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
-import aiohttp
 import orjson
 import structlog
 from joserfc.errors import JoseError
@@ -21,9 +20,10 @@ from joserfc.jwk import KeySet, OKPKey
 
 from switchboard.runtime.loops import Stop
 from switchboard.runtime.outage import Outage
+from switchboard.runtime.service_client import ServiceClient, Unanswered, open_service_client
 
 KEYS_PATH = "/internal/identity-keys"
-FETCH_SECONDS = 2.0
+FETCH_SECONDS = 2.0  # of each instance
 REFRESH_SECONDS = 300.0  # all keys anew
 LEAST_PAUSE = 5.0  # between two fetches for an unknown key
 RETRY_SECONDS = 1.0  # while none were ever fetched
@@ -62,9 +62,8 @@ class FixedKeys:
 class PublishedKeys:
     """Auth's keys, fetched over HTTP from whichever instance answers. Made by `open_keys`."""
 
-    def __init__(self, auth_urls: Sequence[str], client: aiohttp.ClientSession, least_pause: float) -> None:
-        self._urls = list(auth_urls)
-        self._client = client
+    def __init__(self, auth: ServiceClient, least_pause: float) -> None:
+        self._auth = auth
         self._least_pause = least_pause
         self._keys: dict[str, OKPKey] = {}
         self._tried = float("-inf")
@@ -95,16 +94,11 @@ class PublishedKeys:
             raise KeysAway("no keys yet to check identities by: auth is away")
 
     async def _fetch(self) -> None:
-        self._urls.append(self._urls.pop(0))
-        for url in self._urls:
-            try:
-                async with self._client.get(url + KEYS_PATH) as answer:
-                    answer.raise_for_status()
-                    self._keys = {str(key.kid): key for key in read_keys(await answer.read())}
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                log.info("identity_keys_not_fetched", auth=url, error=str(error) or type(error).__name__)
-            else:
-                break
+        try:
+            answered = await self._auth.ask("GET", KEYS_PATH)
+            self._keys = {str(key.kid): key for key in read_keys(answered.body)}
+        except (Unanswered, ValueError) as error:
+            log.info("identity_keys_not_fetched", error=str(error))
         self._tried = monotonic()
 
     @property
@@ -115,13 +109,12 @@ class PublishedKeys:
 
 @asynccontextmanager
 async def open_keys(auth_urls: Sequence[str], *, least_pause: float = LEAST_PAUSE) -> AsyncIterator[PublishedKeys]:
-    """Auth's keys, with the HTTP client that fetches them. Waits for nobody.
+    """Auth's keys, with the client that fetches them. Waits for nobody.
 
     `least_pause`: seconds between two fetches for keys that are not known.
     """
-    timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as client:
-        yield PublishedKeys(auth_urls, client, least_pause)
+    async with open_service_client("auth", auth_urls, within=FETCH_SECONDS) as auth:
+        yield PublishedKeys(auth, least_pause)
 
 
 def read_keys(text: bytes) -> list[OKPKey]:

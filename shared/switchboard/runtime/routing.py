@@ -22,7 +22,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel
 
-from switchboard.runtime.identity import Identity, InvalidIdentity, Role
+from switchboard.runtime.identity import IDENTITY_HEADER, Identity, InvalidIdentity, Role
 from switchboard.runtime.inputs import path_uuid
 from switchboard.runtime.refusals import Refusal
 
@@ -46,6 +46,11 @@ class Call:
         if self.caller is None:
             raise InvalidIdentity
         return self.caller
+
+    @property
+    def voucher(self) -> dict[str, str]:
+        """The header by which another service knows in whose name we ask it."""
+        return {IDENTITY_HEADER: self.request.headers[IDENTITY_HEADER]}
 
     @property
     def path(self) -> dict[str, str]:
@@ -77,6 +82,7 @@ class Route:
     answers: tuple[int, ...]
     max_body: int | None
     hidden: bool
+    asked_by: str | None
 
 
 def reads(
@@ -92,6 +98,17 @@ def reads(
 ) -> Route:
     """GET. `handler(call, conn) -> model`, on a connection outside of any transaction."""
     return _route("reads", "GET", path, handler, None, query, answer, 200, role, public, False, summary, errors)
+
+
+def tells(path: str, handler: Handler, *, answer: Any, to: str) -> Route:
+    """GET for another service of ours, `to`, that asks in its caller's name: see `ServiceClient.find`.
+
+    `handler(call, conn) -> model`, as with `reads`; `call.identity` is whom that service is working for.
+    """
+    return _route(
+        "reads", "GET", path, handler, None, None, answer, 200, Role.AGENT, False, False, "", (),
+        hidden=True, asked_by=to,
+    )  # fmt: skip
 
 
 def writes(
@@ -172,13 +189,14 @@ def _route(
     answers: tuple[int, ...] = (),
     max_body: int | None = None,
     hidden: bool = False,
+    asked_by: str | None = None,
 ) -> Route:
     if public and creates:
         raise ValueError(f"{method} {path}: an Idempotency-Key needs to know whose it is")
     told = summary or _described(handler)
     return Route(
         kind, method.upper(), path, handler, body, query, answer, status, role, public, creates, told, tuple(errors),
-        answers, max_body, hidden,
+        answers, max_body, hidden, asked_by,
     )  # fmt: skip
 
 

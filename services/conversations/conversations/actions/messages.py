@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -17,15 +17,24 @@ from switchboard.messaging.work import Work
 from switchboard.runtime.refusals import Invalid, NotFound
 
 DELIVERIES = "deliveries"  # the channel that wakes the senders
-FILE_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds, far below what an open transaction may idle
+
+IsStored = Callable[[UUID], Awaitable[bool]]
+"""Asks files itself: whether the tenant has this document. Raises an `Outage` when files doesn't answer."""
 
 
 async def write_message(
-    work: Work, user_id: UUID, phone: str, body: str, *, channel: str, attachments: tuple[UUID, ...] = ()
+    work: Work,
+    user_id: UUID,
+    phone: str,
+    body: str,
+    *,
+    channel: str,
+    attachments: tuple[UUID, ...],
+    is_stored: IsStored,
 ) -> ConversationMessage:
     """Append a message to the contact and queue it for sending. Raises `Invalid` for what may not be attached."""
     if attachments:
-        await _expect_files(work, attachments)
+        await _expect_files(work, attachments, is_stored)
     new = appending.NewMessage(
         id=uuid7(),
         user_id=user_id,
@@ -43,15 +52,12 @@ async def write_message(
     return message
 
 
-async def _expect_files(work: Work, file_ids: tuple[UUID, ...]) -> None:
-    """A file that was uploaded just now may be told of a moment later than it is attached."""
+async def _expect_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsStored) -> None:
+    """A file that was uploaded just now may be attached before its event came here: then files itself is asked."""
     assert work.tenant_id is not None
-    pauses = iter(FILE_PAUSES)
-    while unknown := await find_unknown_files(work.conn, work.tenant_id, file_ids):
-        pause = next(pauses, None)
-        if pause is None:
-            raise Invalid.field("is no file of this tenant", "body", "attachments", file_ids.index(unknown[0]))
-        await asyncio.sleep(pause)
+    for file_id in await find_unknown_files(work.conn, work.tenant_id, file_ids):
+        if not await is_stored(file_id):
+            raise Invalid.field("is no file of this tenant", "body", "attachments", file_ids.index(file_id))
 
 
 async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:

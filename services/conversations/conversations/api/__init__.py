@@ -6,13 +6,16 @@ from conversations.api import calls, campaigns, channels, contacts, conversation
 from conversations.sending.accounts import Accounts
 from switchboard.runtime.database import Database
 from switchboard.runtime.http import Route
+from switchboard.runtime.service_client import ServiceClient
 
 
-def routes(database: Database, accounts: Accounts, *, region: str, public_url: str) -> list[Route]:
+def routes(
+    database: Database, accounts: Accounts, files: ServiceClient, *, region: str, public_url: str
+) -> list[Route]:
     """`region`: where a phone without a country is at home. `public_url`: where providers reach us."""
     return [
         *contacts.routes(database, region),
-        *conversations.routes(region),
+        *conversations.routes(region, files),
         *notifications.routes(),
         *campaigns.routes(database),
         *calls.routes(),

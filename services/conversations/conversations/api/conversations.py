@@ -14,9 +14,11 @@ from conversations.actions import messages as actions
 from conversations.domain.phones import requested_phone
 from conversations.store import conversations as store
 from switchboard.contracts.conversations import ConversationMessage
+from switchboard.contracts.files import FILE_PATH
 from switchboard.messaging.work import Work
 from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, reads, writes
 from switchboard.runtime.paging import MOST
+from switchboard.runtime.service_client import ServiceClient
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -89,6 +91,7 @@ class Conversations:
     """The handlers. `region`: where a phone without a country is at home."""
 
     region: str
+    files: ServiceClient
 
     def phone(self, call: Call) -> str:
         return requested_phone(call.path["phone"], self.region)
@@ -129,6 +132,10 @@ class Conversations:
     async def append(self, call: Call, work: Work) -> ConversationMessage:
         """Send a message to the contact; `queued` until the provider has it."""
         new: NewMessage = call.body
+
+        async def is_stored(file_id: UUID) -> bool:
+            return await self.files.find(FILE_PATH.format(id=file_id), call.voucher) is not None
+
         return await actions.write_message(
             work,
             call.identity.user_id,
@@ -136,6 +143,7 @@ class Conversations:
             new.body,
             channel=new.channel,
             attachments=new.attachments,
+            is_stored=is_stored,
         )
 
     async def read(self, call: Call, work: Work) -> None:
@@ -163,8 +171,8 @@ def _answer(listed: store.ListedConversation) -> ConversationAnswer:
     )
 
 
-def routes(region: str) -> list[Route]:
-    api = Conversations(region)
+def routes(region: str, files: ServiceClient) -> list[Route]:
+    api = Conversations(region, files)
     one = "/api/v1/conversations/{phone}"
     return [
         reads("/api/v1/conversations", api.list_mine, query=ConversationsQuery, answer=Page[ConversationAnswer]),

@@ -23,6 +23,9 @@ POLL_SECONDS = 1.0
 AT_ONCE = 8
 LEASE = timedelta(seconds=30)
 MOST_ATTEMPTS = 5
+HEARD_WITHIN = timedelta(seconds=30)
+"""The scheduler took the call because there was a phone to ring; auth's word of it may be on its way here so long."""
+LISTEN_AGAIN = timedelta(milliseconds=500)
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +67,8 @@ class CallPlacer:
             user = await find_user(conn, claimed.tenant_id, claimed.user_id)
             account = await self._accounts.of_tenant(conn, claimed.tenant_id)
             if user is None or user.notify_phone is None:
+                if claimed.age < HEARD_WITHIN:
+                    return await store.wait_with_call(conn, claimed.id, LISTEN_AGAIN)
                 return await self._move(claimed, "failed", reason="the user has no notify_phone")
             if not await store.mark_call_attempting(conn, claimed.id, self._holder, account.provider):
                 return None

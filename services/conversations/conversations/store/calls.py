@@ -38,7 +38,8 @@ with due as (
 )
 update calls c set holder = $2, lease_until = clock_timestamp() + $3::interval, attempts = attempts + 1
 from due where c.id = due.id
-returning c.id, c.tenant_id, c.user_id, c.contact_phone, c.attempts, c.attempting_at is not null as attempted
+returning c.id, c.tenant_id, c.user_id, c.contact_phone, c.attempts, c.attempting_at is not null as attempted,
+    clock_timestamp() - c.created_at as age
 """
 MARK_ATTEMPTING = """
 update calls set attempting_at = clock_timestamp(), provider = $3
@@ -46,6 +47,10 @@ where id = $1 and holder = $2 and status = 'scheduled' and lease_until > clock_t
 """
 PUT_OFF = """
 update calls set holder = null, lease_until = null, attempting_at = null, due_at = clock_timestamp() + $2::interval
+where id = $1 and status = 'scheduled'
+"""
+WAIT = """
+update calls set holder = null, lease_until = null, attempts = attempts - 1, due_at = clock_timestamp() + $2::interval
 where id = $1 and status = 'scheduled'
 """
 LIST_EVENTS = """
@@ -69,7 +74,9 @@ class Call:
 
 @dataclass(frozen=True)
 class ClaimedCall:
-    """A call that this process is to place. `attempted`: somebody may have placed it already."""
+    """A call that this process is to place. `attempted`: somebody may have placed it already. `age`: since we heard
+    of it.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -77,6 +84,7 @@ class ClaimedCall:
     contact_phone: str
     attempts: int
     attempted: bool
+    age: timedelta
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,11 @@ async def claim_calls(conn: asyncpg.Connection, limit: int, *, holder: str, leas
 async def mark_call_attempting(conn: asyncpg.Connection, call_id: UUID, holder: str, provider: str) -> bool:
     """Just before it rings. Whether it is still ours to place."""
     return await conn.fetchval(MARK_ATTEMPTING, call_id, holder, provider) is not None
+
+
+async def wait_with_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
+    """It can't be attempted yet: look again later."""
+    await conn.execute(WAIT, call_id, pause)
 
 
 async def put_off_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:

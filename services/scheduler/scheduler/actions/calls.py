@@ -11,10 +11,11 @@ from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, refuse, sees, user_of
 from scheduler.clockwork import nudge_leader
+from scheduler.colleagues import Colleagues
 from scheduler.domain import Misfire, Schedule
 from scheduler.kinds.call import CANCELLED, KIND, SCHEDULED, after_result, cancelled, planned
 from scheduler.refusals import AlreadyFired, WrongState
-from scheduler.store import people, schedules
+from scheduler.store import schedules
 from switchboard.contracts.conversations import CallEvent
 from switchboard.messaging.work import Work
 from switchboard.runtime.identity import Identity
@@ -24,6 +25,7 @@ from switchboard.runtime.refusals import NotFound
 async def plan_call(
     work: Work,
     caller: Identity,
+    colleagues: Colleagues,
     now: datetime,
     *,
     contact_phone: str,
@@ -35,8 +37,8 @@ async def plan_call(
 ) -> Schedule:
     """Plan a call. Its user needs a phone to be rung at. `id`: of one that was planned elsewhere before."""
     check_time("scheduled_at", scheduled_at, now)
-    owner = await user_of(work.conn, caller, user_id)
-    await _check_can_be_rung(work, owner)
+    owner = await user_of(colleagues, caller, user_id)
+    await _check_can_be_rung(colleagues, owner)
     call = Schedule(
         id=id or uuid7(),
         kind=KIND,
@@ -56,7 +58,9 @@ async def plan_call(
     return call
 
 
-async def change_call(work: Work, caller: Identity, now: datetime, call_id: UUID, changes: dict[str, Any]) -> Schedule:
+async def change_call(
+    work: Work, caller: Identity, colleagues: Colleagues, now: datetime, call_id: UUID, changes: dict[str, Any]
+) -> Schedule:
     """Change what `changes` names, while it is still to come."""
     call = await _lock_planned(work, caller, call_id)
     for name, value in changes.items():
@@ -66,8 +70,8 @@ async def change_call(work: Work, caller: Identity, now: datetime, call_id: UUID
         check_time("scheduled_at", changes["scheduled_at"], now)
     owner = call.user_id
     if "user_id" in changes:
-        owner = await user_of(work.conn, caller, changes["user_id"])
-        await _check_can_be_rung(work, owner)
+        owner = await user_of(colleagues, caller, changes["user_id"])
+        await _check_can_be_rung(colleagues, owner)
     kept = {name: changes[name] for name in {"contact_phone", "note"} & changes.keys()}
     anew = call.planned_anew(changes.get("scheduled_at", call.planned_at), None)
     changed = replace(
@@ -100,9 +104,8 @@ async def follow_call(work: Work, event: CallEvent, made_at: datetime, now: date
         await schedules.save_schedule(work.conn, told, now)
 
 
-async def _check_can_be_rung(work: Work, user_id: UUID) -> None:
-    user = await people.find_user(work.conn, user_id)
-    if user is None or user.notify_phone is None:
+async def _check_can_be_rung(colleagues: Colleagues, user_id: UUID) -> None:
+    if await colleagues.find(user_id, with_phone=True) is None:
         raise refuse("user_id", "has no notify_phone to be rung at; PATCH /auth/me sets it")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from scheduler.colleagues import Colleagues
 from scheduler.recurrence import Recurrence
 from scheduler.rules import BadRule, normalised, parse_rule
 from scheduler.store import people
@@ -56,14 +57,13 @@ def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | Non
     return series
 
 
-async def user_of(conn: asyncpg.Connection, caller: Identity, wished: UUID | None) -> UUID:
+async def user_of(colleagues: Colleagues, caller: Identity, wished: UUID | None) -> UUID:
     """Whose it is to be: the caller's own or, for an admin, a colleague's."""
     if wished is None or wished == caller.user_id:
         return caller.user_id
     if caller.role < Role.ADMIN:
         raise Forbidden("only an admin plans for others")
-    colleague = await people.find_user(conn, wished)
-    if colleague is None or colleague.tenant_id != caller.tenant_id:
+    if await colleagues.find(wished) is None:
         raise refuse("user_id", "is not a user of this tenant")
     return wished
 

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, recurrence_of, refuse, sees, user_of, zone_of
 from scheduler.clockwork import nudge_leader
+from scheduler.colleagues import Colleagues
 from scheduler.domain import Misfire, Schedule
 from scheduler.kinds.reminder import CANCELLED, FIRED, KIND, SCHEDULED, SKIPPED, created, updated
 from scheduler.refusals import AlreadyFired
@@ -25,6 +26,7 @@ OVER = (FIRED, SKIPPED)
 async def create_reminder(
     work: Work,
     caller: Identity,
+    colleagues: Colleagues,
     now: datetime,
     *,
     lead_id: str,
@@ -40,7 +42,7 @@ async def create_reminder(
     elsewhere before.
     """
     check_time("remind_at", remind_at, now)
-    owner = await user_of(work.conn, caller, user_id)
+    owner = await user_of(colleagues, caller, user_id)
     zone = await zone_of(work.conn, time_zone, owner)
     reminder = Schedule(
         id=id or uuid7(),
@@ -63,7 +65,7 @@ async def create_reminder(
 
 
 async def change_reminder(
-    work: Work, caller: Identity, now: datetime, reminder_id: UUID, changes: dict[str, Any]
+    work: Work, caller: Identity, colleagues: Colleagues, now: datetime, reminder_id: UUID, changes: dict[str, Any]
 ) -> Schedule:
     """Change what `changes` names.
 
@@ -75,7 +77,7 @@ async def change_reminder(
     for name in ("lead_id", "note", "remind_at", "user_id", "time_zone", "misfire"):
         if name in changes and changes[name] is None:
             raise refuse(name, "can be changed, but not taken away")
-    owner = await user_of(work.conn, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
+    owner = await user_of(colleagues, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
     payload = {**reminder.payload, **{name: changes[name] for name in {"lead_id", "note"} & changes.keys()}}
     changed = replace(
         reminder,

@@ -12,6 +12,7 @@ from scheduler.actions import calls
 from scheduler.actions.planning import sees
 from scheduler.api.fields import Note, OwnedQuery, Phone
 from scheduler.clock import Clock
+from scheduler.colleagues import Colleagues
 from scheduler.domain import Misfire, Schedule
 from scheduler.kinds.call import KIND
 from scheduler.phones import to_e164
@@ -23,6 +24,7 @@ from switchboard.runtime.inputs import Body, Moment
 from switchboard.runtime.paging import Page, decode_cursor, page
 from switchboard.runtime.refusals import Forbidden, NotFound
 from switchboard.runtime.routing import Call, Route, reads, writes
+from switchboard.runtime.service_client import ServiceClient
 
 PATH = "/api/v1/calls"
 
@@ -70,21 +72,25 @@ class CallAnswer(BaseModel):
         )
 
 
-def call_routes(clock: Clock, region: str | None) -> list[Route]:
+def call_routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[Route]:
     """The table. `region`: where a phone without a country is at home."""
 
     async def create(call: Call, work: Work) -> CallAnswer:
         """Plan a call."""
         fields = {name: getattr(call.body, name) for name in NewCall.model_fields}
         fields["contact_phone"] = to_e164(call.body.contact_phone, region, "contact_phone")
-        return CallAnswer.of(await calls.plan_call(work, call.identity, clock.now(), **fields))
+        colleagues = Colleagues.of_caller(call, work, auth)
+        return CallAnswer.of(await calls.plan_call(work, call.identity, colleagues, clock.now(), **fields))
 
     async def change(call: Call, work: Work) -> CallAnswer:
         """Change a call that is still to come."""
         changes = {name: getattr(call.body, name) for name in call.body.model_fields_set}
         if call.body.contact_phone is not None:
             changes["contact_phone"] = to_e164(call.body.contact_phone, region, "contact_phone")
-        return CallAnswer.of(await calls.change_call(work, call.identity, clock.now(), call.uuid("id"), changes))
+        colleagues = Colleagues.of_caller(call, work, auth)
+        return CallAnswer.of(
+            await calls.change_call(work, call.identity, colleagues, clock.now(), call.uuid("id"), changes)
+        )
 
     async def cancel(call: Call, work: Work) -> None:
         """Take a call back that is still to come."""

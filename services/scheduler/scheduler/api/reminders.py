@@ -12,6 +12,7 @@ from scheduler.actions import reminders
 from scheduler.actions.planning import sees
 from scheduler.api.fields import LeadId, Note, OwnedQuery, Rule, ZoneName
 from scheduler.clock import Clock
+from scheduler.colleagues import Colleagues
 from scheduler.domain import Misfire, Schedule
 from scheduler.kinds.reminder import CANCELLED, KIND
 from scheduler.refusals import AlreadyFired
@@ -22,6 +23,7 @@ from switchboard.runtime.inputs import Body, Moment
 from switchboard.runtime.paging import Page, decode_cursor, page
 from switchboard.runtime.refusals import Forbidden, NotFound
 from switchboard.runtime.routing import Call, Route, reads, writes
+from switchboard.runtime.service_client import ServiceClient
 
 PATH = "/api/v1/reminders"
 
@@ -95,19 +97,23 @@ class ReminderAnswer(BaseModel):
         )
 
 
-def reminder_routes(clock: Clock) -> list[Route]:
+def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
     """The table, and what it needs of the clock."""
 
     async def create(call: Call, work: Work) -> ReminderAnswer:
         """Plan a reminder."""
         fields = {name: getattr(call.body, name) for name in NewReminder.model_fields}
-        return ReminderAnswer.of(await reminders.create_reminder(work, call.identity, clock.now(), **fields))
+        colleagues = Colleagues.of_caller(call, work, auth)
+        return ReminderAnswer.of(
+            await reminders.create_reminder(work, call.identity, colleagues, clock.now(), **fields)
+        )
 
     async def change(call: Call, work: Work) -> ReminderAnswer:
         """Change a reminder; a new time or series plans it anew."""
         changes = {name: getattr(call.body, name) for name in call.body.model_fields_set}
+        colleagues = Colleagues.of_caller(call, work, auth)
         return ReminderAnswer.of(
-            await reminders.change_reminder(work, call.identity, clock.now(), call.uuid("id"), changes)
+            await reminders.change_reminder(work, call.identity, colleagues, clock.now(), call.uuid("id"), changes)
         )
 
     async def snooze(call: Call, work: Work) -> ReminderAnswer:

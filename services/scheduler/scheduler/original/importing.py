@@ -16,6 +16,7 @@ from scheduler.actions.campaigns import plan_campaign
 from scheduler.actions.planning import PAST, recurrence_of, zone_of
 from scheduler.actions.reminders import create_reminder
 from scheduler.api.campaigns import NewCampaign, plan_of
+from scheduler.colleagues import Colleagues
 from scheduler.domain import Misfire
 from scheduler.original.rows import Row, Unreadable
 from scheduler.phones import to_e164
@@ -109,6 +110,7 @@ async def _reminder(work: Work, user: Identity, _plan: Import, row: Row, now: da
     await create_reminder(
         work,
         user,
+        Colleagues(work.conn, user.tenant_id),
         now,
         lead_id=row.text("lead_id"),
         note=str(row.get("note") or ""),
@@ -125,6 +127,7 @@ async def _call(work: Work, user: Identity, plan: Import, row: Row, now: datetim
     await plan_call(
         work,
         user,
+        Colleagues(work.conn, user.tenant_id),
         now,
         contact_phone=to_e164(row.text("contact_phone"), plan.region, "contact_phone"),
         scheduled_at=row.moment("scheduled_at"),

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
+from switchboard.contracts.auth import UserCreated, UserUpdated
+
 SAVE_USER = """
 insert into users as known (id, tenant_id, name, role, disabled, notify_phone, time_zone, as_of)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -41,6 +43,19 @@ class Tenant:
     name: str
     status: str
     trial_ends_at: datetime | None
+
+
+def user_of(event: UserCreated | UserUpdated, tenant_id: UUID) -> User:
+    """As auth tells of them."""
+    return User(
+        id=event.user_id,
+        tenant_id=tenant_id,
+        name=event.name,
+        role=event.role,
+        disabled=event.disabled,
+        notify_phone=event.notify_phone,
+        time_zone=event.time_zone,
+    )
 
 
 async def find_user(conn: asyncpg.Connection, user_id: UUID) -> User | None:

@@ -1,0 +1,52 @@
+"""The users that something may be planned for: by our copy of auth's events, else by auth's own word.
+
+Nobody is refused for what the copy lacks: the event that tells of it may still be on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from scheduler.store import people
+from switchboard.contracts.auth import USER_PATH, UserUpdated
+from switchboard.messaging.work import Work
+from switchboard.runtime.routing import Call
+from switchboard.runtime.service_client import ServiceClient
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """How auth is asked in one caller's name."""
+
+    auth: ServiceClient
+    voucher: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Colleagues:
+    """The users of one tenant. Without an `inquiry` only those that are known here."""
+
+    conn: asyncpg.Connection
+    tenant_id: UUID
+    inquiry: Inquiry | None = None
+
+    @classmethod
+    def of_caller(cls, call: Call, work: Work, auth: ServiceClient) -> Colleagues:
+        return cls(work.conn, call.identity.tenant_id, Inquiry(auth, call.voucher))
+
+    async def find(self, user_id: UUID, *, with_phone: bool = False) -> people.User | None:
+        """One of them; `with_phone`: who can be rung. Raises `Unanswered` when auth would have to say and doesn't."""
+        user = await people.find_user(self.conn, user_id)
+        if not self._will_do(user, with_phone) and self.inquiry is not None:
+            told = await self.inquiry.auth.find(USER_PATH.format(id=user_id), self.inquiry.voucher)
+            user = None if told is None else people.user_of(UserUpdated.model_validate_json(told), self.tenant_id)
+        return user if self._will_do(user, with_phone) else None
+
+    def _will_do(self, user: people.User | None, with_phone: bool) -> bool:
+        return (
+            user is not None and user.tenant_id == self.tenant_id and (user.notify_phone is not None or not with_phone)
+        )

@@ -1,0 +1,61 @@
+"""One service asks another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID
+
+import pytest
+
+from switchboard.contracts.auth import USER_PATH, UserUpdated
+from switchboard.runtime.database import open_database
+from switchboard.runtime.identity import Identity, Role
+from switchboard.runtime.service_client import Unanswered, open_service_client
+from switchboard.testing.app import identity_headers
+from switchboard.testing.neighbour import Neighbour, open_neighbour
+
+ANNA = Identity(UUID(int=11), UUID(int=1), Role.AGENT, UUID(int=111))
+STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
+HER = UserUpdated(user_id=ANNA.user_id, email="a@b.example", name="Anna", role="agent", disabled=False)
+PATH = USER_PATH.format(id=ANNA.user_id)
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+async def auth(database_url: Callable[[str], str]) -> AsyncIterator[Neighbour]:
+    async with (
+        open_database(database_url("scheduler"), application="auth", size=1) as database,
+        open_neighbour("auth", USER_PATH, asked_by="scheduler", database=database) as neighbour,
+    ):
+        neighbour.known[ANNA.tenant_id, ANNA.user_id] = HER
+        yield neighbour
+
+
+async def test_it_is_told_what_its_caller_may_know(auth: Neighbour) -> None:
+    told = await auth.client.find(PATH, identity_headers(ANNA, "scheduler"))
+
+    assert told is not None
+    assert UserUpdated.model_validate_json(told) == HER
+    assert await auth.client.find(PATH, identity_headers(STRANGER, "scheduler")) is None
+
+
+@pytest.mark.parametrize("audience", ["auth", "files"])
+async def test_a_route_for_one_service_tells_no_other(auth: Neighbour, audience: str) -> None:
+    assert (await auth.client.ask("GET", PATH, headers=identity_headers(ANNA, audience))).status == 401
+    with pytest.raises(Unanswered, match="401"):
+        await auth.client.find(PATH, identity_headers(ANNA, audience))
+    assert (await auth.client.ask("GET", PATH)).status == 401
+
+
+async def test_an_instance_that_does_not_answer_is_passed_over(auth: Neighbour) -> None:
+    voucher = identity_headers(ANNA, "scheduler")
+    url = str(auth.server.make_url("")).rstrip("/")
+
+    async with open_service_client("auth", [NOBODY, url, NOBODY]) as client:
+        assert [await client.find(PATH, voucher) is not None for _ in range(6)] == [True] * 6
+
+
+async def test_without_any_instance_it_is_an_outage_that_says_whose() -> None:
+    async with open_service_client("auth", [NOBODY]) as client:
+        with pytest.raises(Unanswered, match=r"no instance of auth answers \(http://127.0.0.1:9: "):
+            await client.ask("GET", "/livez")

@@ -68,10 +68,11 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.request: web.Request | None = None  # the WebSocket's
         self.since = time.monotonic()
         self._idle = False  # the writer waits, and nothing waits for the writer
+        self._cut_off = False  # something was left out: nothing that comes later may follow
 
     def push(self, frame: Frame) -> None:
         """Send a frame. A client too slow for its backlog is cut off: what it misses it can catch up on later."""
-        if self.closing or self.closed:
+        if self.closing or self.closed or self._cut_off:
             return
         request = self.request
         if self._idle and request is not None and self.queue.empty() and not request.protocol.writing_paused:
@@ -139,7 +140,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         return packets
 
     def abort(self) -> None:
-        """Cut the connection off, whatever waits to be sent."""
+        """Cut the connection off, whatever waits to be sent. A poll that is under way gets nothing more."""
+        self._cut_off = True
         while not self.queue.empty():
             self.queue.get_nowait()
             self.queue.task_done()

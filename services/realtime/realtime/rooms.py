@@ -38,7 +38,7 @@ class Socket(Protocol):
 class Member:
     """A socket that has told us who it is. Until it is live, what the log adds is not pushed to it.
 
-    `caught_up`: it has got everything up to this place, and becomes live with the first entry after it.
+    `caught_up`: it has got everything up to this place, and becomes live as soon as the tail has come there.
     """
 
     socket: Socket
@@ -115,18 +115,21 @@ class Rooms:
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
             return 0
-        if tenant.joining:
-            self._admit(tenant, Place.read(entry.place))
+        place = Place.read(entry.place) if tenant.joining else None
+        if place is not None:
+            self._admit(tenant, before=place)
         members = tenant.room(entry.room)
-        if not members:
-            return 0
-        frame = entry_frame(entry, epoch)
-        for member in members:
-            member.socket.push(frame)
-        return len(members)
+        if members:
+            frame = entry_frame(entry, epoch)
+            for member in members:
+                member.socket.push(frame)
+        pushed = len(members)
+        if place is not None:
+            self._admit(tenant, before=Place(place.ms, place.seq + 1))  # and whoever has got this one by reading
+        return pushed
 
-    def _admit(self, tenant: _Tenant, place: Place) -> None:
-        for member in [m for m in tenant.joining if m.caught_up is not None and m.caught_up < place]:
+    def _admit(self, tenant: _Tenant, *, before: Place) -> None:
+        for member in [m for m in tenant.joining if m.caught_up is not None and m.caught_up < before]:
             tenant.make_live(member)
 
     def mention(self, tenant_id: UUID, entry: Entry) -> None:

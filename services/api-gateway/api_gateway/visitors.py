@@ -10,6 +10,7 @@ from aiohttp import web
 
 from api_gateway.headers import cookie
 from switchboard.runtime.refusals import Forbidden
+from switchboard.runtime.settings import is_here
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -26,6 +27,7 @@ class Credentials:
     def __init__(self, public_url: str, frontend_url: str | None) -> None:
         self.cookie_name = "__Host-session" if public_url.startswith("https:") else "session"
         self.origins = frozenset(_origin(url) for url in (public_url, frontend_url) if url)
+        self._at_home = is_here(urlsplit(public_url).hostname or "")
 
     def find(self, request: web.BaseRequest) -> tuple[str | None, bool]:
         """The token, if there is one, and whether it came as a cookie."""
@@ -45,7 +47,7 @@ class Credentials:
             # Browsers leave the Origin out of a page's reads of its own site, and say so here.
             if request.headers.get("Sec-Fetch-Site") == "same-origin":
                 return
-        elif origin in self.origins or _is_own(origin, request.headers.get("Host", "")):
+        elif origin in self.origins or (self._at_home and _is_own(origin, request.headers.get("Host", ""))):
             return
         raise CrossOrigin()
 
@@ -92,5 +94,5 @@ def _origin(url: str) -> str:
 
 
 def _is_own(origin: str, host: str) -> bool:
-    """A page of the very host and port that it asks: another gateway of ours, under its own address."""
-    return bool(host) and origin in (f"http://{host}", f"https://{host}")
+    """A page of the very host and port that it asks: on a machine of one's own it is `localhost` and 127.0.0.1."""
+    return bool(host) and is_here(urlsplit(f"//{host}").hostname or "") and origin == f"http://{host}"

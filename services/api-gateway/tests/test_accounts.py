@@ -56,6 +56,15 @@ async def test_an_invitation_is_accepted_once(office: Office) -> None:
     assert (again, problem["code"]) == (400, "invite_invalid")
 
 
+async def test_the_last_invitation_holds(office: Office) -> None:
+    _, first = await office.invite("carol@example.com", "agent")
+    status, second = await office.invite("carol@example.com", "admin")
+
+    assert (status, second["user"]["id"], second["user"]["role"]) == (201, first["user"]["id"], "admin")
+    assert (await office.accept(first["invite_token"]))[0] == 400
+    assert (await office.accept(second["invite_token"]))[1]["user"]["role"] == "admin"
+
+
 async def test_inviting_another_tenants_user_answers_alike_and_does_nothing(office: Office) -> None:
     stranger = await office.stack.sign_up(office.first.removesuffix("/api/v1"), "dora@example.com")
 

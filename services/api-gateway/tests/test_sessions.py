@@ -73,6 +73,19 @@ async def test_a_request_with_the_cookie_must_come_from_our_own_pages(stack: Any
     assert await stack.status("POST", logout, headers={**cookie, "Origin": "https://app.example.com"}) == 204
 
 
+@pytest.mark.parametrize(("public_url", "own"), [("https://crm.example.com", 403), ("http://127.0.0.1:8080", 204)])
+async def test_its_own_address_is_a_gateways_page_on_a_machine_of_ones_own_only(
+    stack: Any, public_url: str, own: int
+) -> None:
+    gateway = await stack.gateway(await stack.auth(public_url=public_url), public_url=public_url)
+    token = (await stack.sign_up(gateway))["session"]["token"]
+    cookie = {"Cookie": f"__Host-session={token}; session={token}"}
+
+    for host, status in (("crm.evil.example", 403), ("localhost:8080", own)):
+        headers = {**cookie, "Host": host, "Origin": f"http://{host}"}
+        assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", headers=headers) == status
+
+
 async def test_a_tenant_whose_trial_is_over_may_read_and_sign_out_only(stack: Any) -> None:
     auth = await stack.auth(trial_duration="1ms")
     gateway = await stack.gateway(auth, scheduler_urls=(auth,))

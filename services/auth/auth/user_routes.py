@@ -63,7 +63,9 @@ class UserRoutes:
     async def invite_user(self, call: Call, work: Work) -> InvitedView:
         """Invite somebody; the token in the answer is for them alone, shown this once."""
         asked: InviteUser = call.body
-        invited = await users.invite(work, asked.email, asked.name, asked.role, datetime.now(UTC))
+        invited = await users.invite(
+            work, asked.email, asked.name, asked.role, by=call.identity.role.value, now=datetime.now(UTC)
+        )
         return InvitedView(user=UserView.of(invited.user), invite_token=invited.token)
 
     async def change_user(self, call: Call) -> UserView:

@@ -27,8 +27,9 @@ class Invited:
     token: str
 
 
-async def invite(work: Work, email: str, name: str, role: RoleName, now: datetime) -> Invited:
-    """Invite somebody into the work's tenant, or anew who hasn't accepted yet. Raises `EmailTaken` for who has.
+async def invite(work: Work, email: str, name: str, role: RoleName, *, by: RoleName, now: datetime) -> Invited:
+    """Invite somebody into the work's tenant, or anew who hasn't accepted yet: as the last invitation says. Raises
+    `EmailTaken` for who has accepted.
 
     An address that belongs to another tenant's user is answered alike, by an invitation that nobody can accept:
     an admin learns nothing about other tenants.
@@ -45,7 +46,9 @@ async def invite(work: Work, email: str, name: str, role: RoleName, now: datetim
     elif await store.has_joined(work.conn, known.id):
         raise EmailTaken()
     else:
-        user = known
+        before = await store.lock_user(work.conn, known.tenant_id, known.id)
+        user = before.renamed(name).with_role(role, by)
+        await save_changed(work, before, user)
         await store.drop_invites(work.conn, user.id)
     await store.add_invite(work.conn, uuid7(), user, digest(token), now + INVITES_LAST)
     return Invited(user, token)

@@ -12,7 +12,7 @@ from rich.pretty import Pretty
 from rich.table import Table
 
 from scheduler.actions import operating
-from scheduler.actions.operating import NothingPlanned
+from scheduler.actions.operating import AuthsToSay, NothingPlanned
 from scheduler.clockwork import SCHEDULES
 from scheduler.domain import Schedule
 from scheduler.health import LEASE
@@ -102,7 +102,7 @@ def _change(schedule_id: UUID, action: Callable[[Work, datetime, UUID], Awaitabl
 
     try:
         return _found(with_database(change))
-    except NothingPlanned as refusal:
+    except (NothingPlanned, AuthsToSay) as refusal:
         _fail(refusal.detail)
 
 

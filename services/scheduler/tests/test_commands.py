@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scheduler import commands
+from scheduler.kinds.trial import timer_of
+from switchboard.contracts.auth import TenantCreated
 
-from .world import ANNA, NOON, World
+from .world import ANNA, NOON, TENANT, World
 
 
 @pytest.fixture
@@ -53,6 +55,17 @@ async def test_the_list_says_how_late_the_longest_due_is(world: World, command: 
         await conn.execute("update schedules set next_at = '2001-01-01Z'")
 
     assert "the longest due is" in (await command("list")).stdout
+
+
+async def test_a_trial_is_not_ended_before_its_time(world: World, command: Any) -> None:
+    ends_at = NOON + timedelta(days=1)
+    await world.hear(TenantCreated(tenant_id=TENANT, name="Acme", status="trial", trial_ends_at=ends_at))
+
+    refused = await command("run-now", str(timer_of(TENANT)))
+    await world.live_for(days=2)
+
+    assert (refused.exit_code, "A trial ends when auth says" in refused.output) == (1, True)
+    assert [each.data["trial_ends_at"] for each in await world.sent("trial.expire")] == ["2026-05-05T12:00:00Z"]
 
 
 async def test_what_is_run_now_is_due_at_once_and_goes_on_as_planned(world: World, command: Any) -> None:

@@ -76,6 +76,31 @@ async def test_a_dense_series_comes_in_pages(world: World) -> None:
     assert len(seen) == len(set(seen)) == 1000
 
 
+ALIKE = """
+insert into schedules (id, kind, tenant_id, user_id, status, next_at, planned_at, revision, misfire, grace, payload,
+                       created_at, updated_at)
+select gen_random_uuid(), kind, tenant_id, user_id, status, next_at, planned_at, revision, misfire, grace, payload,
+       created_at, updated_at
+from schedules, generate_series(1, $1)
+"""
+
+
+async def test_however_many_are_due_at_one_time_each_is_on_one_page(world: World) -> None:
+    await given_reminder(world, "once", remind_at=at(hours=1))
+    async with world.database.connection() as conn:
+        await conn.execute(ALIKE, 10_199)
+    await given_reminder(world, "daily", remind_at=at(hours=1), recurrence="FREQ=DAILY;COUNT=2")
+
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while cursor.get("cursor", "") is not None:
+        page = (await window(world, ANNA, at(), at(days=3), limit=200, **cursor)).body
+        seen += [each["id"] for each in page["items"]]
+        cursor = {"cursor": page["next_cursor"]}
+
+    assert (len(seen), len(set(seen))) == (10_202, 10_201)
+
+
 async def test_a_window_has_two_ends_and_a_bound(world: World) -> None:
     assert (await window(world, ANNA, at(), at(days=367))).status == 422
     assert (await window(world, ANNA, at(days=1), at())).status == 422

@@ -111,6 +111,8 @@ REMINDER: Rows = {
     ("scheduled", "missed past its grace, misfire: skip, nothing more to come"): stories([(punctual,)], [missed]),
     ("scheduled", "PATCH; snooze"): stories([(single,), (series,)], [note, moved, snooze]),
     ("scheduled", "DELETE"): stories([(single,), (series,)], [taken_back]),
+    ("cancelled", "DELETE"): stories([(single, taken_back), (series, taken_back)], [taken_back]),
+    ("cancelled", "PATCH, snooze"): stories([(single, taken_back)], [note, moved, snooze]),
     ("fired, skipped", "snooze, PATCH with a new remind_at"): stories(
         [(single, due), (punctual, missed)], [snooze, moved]
     ),

@@ -59,12 +59,13 @@ def _url(*schemes: str) -> AfterValidator:
 
 def _safe_from_listeners(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+    if parts.scheme != "https" and not is_here(parts.hostname or ""):
         raise ValueError("must be https, unless it is this very machine's: sessions would travel in the clear")
     return url
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this very machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from scheduler.clockwork import nudge_leader
 from scheduler.domain import Schedule
+from scheduler.kinds import trial
 from scheduler.store import schedules
 from switchboard.messaging.work import Work
 from switchboard.runtime.refusals import Conflict
@@ -19,9 +20,19 @@ class NothingPlanned(Conflict):
     code = "nothing_planned"
 
 
+class AuthsToSay(Conflict):
+    """A trial ends when auth says: its owner moves that by `PATCH /tenant`."""
+
+    code = "not_movable"
+
+
 async def run_now(work: Work, now: datetime, schedule_id: UUID) -> Schedule | None:
-    """Make it due now, held or not. Raises `NothingPlanned`: what has run its course isn't begun anew this way."""
+    """Make it due now, held or not. Raises `NothingPlanned`: what has run its course isn't begun anew this way; or
+    `AuthsToSay` for a trial's timer, which is good for its own time only.
+    """
     found = await _lock_planned(work, schedule_id)
+    if found is not None and found.kind == trial.KIND:
+        raise AuthsToSay
     return found and await _save(work, replace(found.due_once_more(now), held=False, trouble=None), now)
 
 

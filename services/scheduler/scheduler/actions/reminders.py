@@ -102,8 +102,12 @@ async def snooze_reminder(work: Work, caller: Identity, now: datetime, reminder_
 
 
 async def cancel_reminder(work: Work, caller: Identity, now: datetime, reminder_id: UUID) -> None:
-    """It will not fire any more. Raises `AlreadyFired` when it did and nothing more was to come."""
-    reminder = await _lock(work, caller, reminder_id)
+    """It will not fire any more. Raises `AlreadyFired` when it did and nothing more was to come; a second time
+    changes nothing.
+    """
+    reminder = await _lock_seen(work, caller, reminder_id)
+    if reminder.status == CANCELLED:
+        return
     if reminder.status in OVER:
         raise AlreadyFired
     await _save(work, replace(reminder.without_plan(), status=CANCELLED), now)
@@ -123,8 +127,15 @@ async def _planned_anew(work: Work, reminder: Schedule, changes: dict[str, Any],
 
 
 async def _lock(work: Work, caller: Identity, reminder_id: UUID) -> Schedule:
+    reminder = await _lock_seen(work, caller, reminder_id)
+    if reminder.status == CANCELLED:
+        raise NotFound
+    return reminder
+
+
+async def _lock_seen(work: Work, caller: Identity, reminder_id: UUID) -> Schedule:
     reminder = await schedules.lock_schedule(work.conn, KIND, caller.tenant_id, reminder_id)
-    if reminder.status == CANCELLED or not sees(caller, reminder.user_id):
+    if not sees(caller, reminder.user_id):
         raise NotFound
     return reminder
 

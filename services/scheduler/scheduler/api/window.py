@@ -17,6 +17,7 @@ from scheduler.actions.planning import sees
 from scheduler.domain import Schedule
 from scheduler.kinds import call, campaign, reminder, trial
 from scheduler.store import schedules
+from scheduler.store.schedules import Window
 from switchboard.runtime.identity import Role
 from switchboard.runtime.inputs import Moment
 from switchboard.runtime.paging import Page, PageQuery, decode_cursor, page
@@ -24,7 +25,7 @@ from switchboard.runtime.refusals import Forbidden, Invalid
 from switchboard.runtime.routing import Call, Route, reads
 
 LONGEST = timedelta(days=366)
-MOST_SCHEDULES = 10_000  # read for a page; the next page begins where this one ends
+MOST_SERIES = 10_000  # of one user: all of them are begun for each page
 FAIR_SHARE = 50
 TITLES = {reminder.KIND: "note", call.KIND: "contact_phone", campaign.KIND: "name"}
 
@@ -58,25 +59,25 @@ def window_routes() -> list[Route]:
 async def list_window(request: Call, conn: asyncpg.Connection) -> Page[DueAnswer]:
     """All that is due in a window: my reminders and calls, the tenant's campaigns and, for admins, its trial."""
     query, caller = request.query, request.identity
-    since, until = _window(query.from_, query.to)
+    since, until = _ends(query.from_, query.to)
     user_id = query.user_id or caller.user_id
     if not sees(caller, user_id):
         raise Forbidden("only an admin sees others' schedules")
     tenants = [campaign.KIND, trial.KIND] if caller.role >= Role.ADMIN else [campaign.KIND]
     after = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
-    found = await schedules.list_window(
-        conn,
-        (caller.tenant_id, user_id),
-        ([reminder.KIND, call.KIND], tenants),
-        (since if after is None else max(since, after[0]), until),
-        limit=MOST_SCHEDULES,
-    )
-    due = merge(*[each async for each in _begun(found, since, until, after)], key=_place)
+    begin = since if after is None else max(since, after[0])
+    window = Window(caller.tenant_id, user_id, [reminder.KIND, call.KIND], tenants, begin, until)
+    beyond = after[1] if after is not None and after[0] == begin else None
+    found = await schedules.list_single(conn, window, beyond=beyond, limit=query.limit + 1)
+    series = await schedules.list_series(conn, window, limit=MOST_SERIES + 1)
+    if len(series) > MOST_SERIES:
+        raise Invalid.field(f"takes in more than {MOST_SERIES} series", "query", "to")
+    due = merge(*[each async for each in _begun([*found, *series], since, until, after)], key=_place)
     shown, cursor = page(list(islice(due, query.limit + 1)), query.limit, _place)
     return Page(items=[_answer(at, each) for at, each in shown], next_cursor=cursor)
 
 
-def _window(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+def _ends(since: datetime, until: datetime) -> tuple[datetime, datetime]:
     if not since < until:
         raise Invalid.field("has to be later than from", "query", "to")
     if until - since > LONGEST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from scheduler.domain import Misfire, Schedule
 from scheduler.recurrence import Recurrence
 from switchboard.runtime.refusals import NotFound
 
+LEAST_ID = UUID(int=0)
 COLUMNS = """
 id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision, recurrence, time_zone,
 starts_at, misfire, grace, payload, late, fired_at, trouble, created_at, updated_at
@@ -42,13 +43,13 @@ _ANY = f"select {COLUMNS} from schedules where ($1::text is null or kind = $1) a
 LIST_DUE_SOON = _ANY + " and due_at is not null order by due_at limit $3"
 LIST_HELD = _ANY + " and held order by planned_at limit $3"
 LIST_FINISHED = _ANY + " and due_at is null and not held order by planned_at desc limit $3"
-LIST_WINDOW = f"""
+_IN_WINDOW = f"""
 select {COLUMNS} from schedules
 where tenant_id = $1 and ((user_id = $2 and kind = any($3::text[])) or kind = any($4::text[]))
-  and status <> 'cancelled' and planned_at < $6
-  and (planned_at >= $5 or (recurrence is not null and next_at is not null))
-order by planned_at limit $7
+  and status <> 'cancelled' and planned_at < $6 and (recurrence is not null and next_at is not null) =
 """
+LIST_SINGLE = _IN_WINDOW + "false and planned_at >= $5 and (planned_at, id) > ($5, $7) order by planned_at, id limit $8"
+LIST_SERIES = _IN_WINDOW + "true and $5::timestamptz is not null limit $7"
 
 
 async def add_schedule(conn: asyncpg.Connection, schedule: Schedule) -> None:
@@ -113,19 +114,31 @@ async def drop_others(conn: asyncpg.Connection, kind: str, ids: Sequence[UUID]) 
     await conn.execute("delete from schedules where kind = $1 and id <> all($2::uuid[])", kind, list(ids))
 
 
-async def list_window(
-    conn: asyncpg.Connection,
-    whose: tuple[UUID, UUID],
-    kinds: tuple[Sequence[str], Sequence[str]],
-    window: tuple[datetime, datetime],
-    *,
-    limit: int,
-) -> list[Schedule]:
-    """What may be due in the window [from, to), of a (tenant, user): the user's of the first kinds, the tenant's of the
-    others.
-    """
-    rows = await conn.fetch(LIST_WINDOW, *whose, *map(list, kinds), *window, limit)
+@dataclass(frozen=True)
+class Window:
+    """The time from `since` to `until`, exclusive, as one user sees it: of theirs and of the tenant's these kinds."""
+
+    tenant_id: UUID
+    user_id: UUID
+    own: Sequence[str]
+    tenants: Sequence[str]
+    since: datetime
+    until: datetime
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return self.tenant_id, self.user_id, list(self.own), list(self.tenants), self.since, self.until
+
+
+async def list_single(conn: asyncpg.Connection, window: Window, *, beyond: UUID | None, limit: int) -> list[Schedule]:
+    """What has one time, `planned_at`, in a window, by (time, id); at `since` itself only ids greater than `beyond`."""
+    rows = await conn.fetch(LIST_SINGLE, *window.values, beyond or LEAST_ID, limit)
     return [to_schedule(row) for row in rows]
+
+
+async def list_series(conn: asyncpg.Connection, window: Window, *, limit: int) -> list[Schedule]:
+    """What recurs and may come in a window, in no order."""
+    return [to_schedule(row) for row in await conn.fetch(LIST_SERIES, *window.values, limit)]
 
 
 def to_schedule(row: asyncpg.Record) -> Schedule:

@@ -22,6 +22,8 @@ HEARTBEAT_SECONDS = 10
 CLOSE_SECONDS = 2.0
 
 BROKER_TROUBLE: tuple[type[BaseException], ...] = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+LOST: tuple[type[BaseException], ...] = (RuntimeError, *BROKER_TROUBLE)
+"""RuntimeError is aiormq's word for a connection that was lost and doesn't say so yet."""
 
 
 class BrokerAway(Outage):
@@ -55,8 +57,13 @@ class Broker:
         connection = await self._connected()
         try:
             return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-        except RuntimeError as error:  # aiormq's word for a connection that was lost and doesn't say so yet
-            await self.close()
+        except LOST:  # since it was last used: nothing else tells
+            await self._let_go(connection)
+        connection = await self._connected()
+        try:
+            return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        except RuntimeError as error:
+            await self._let_go(connection)
             raise BrokerAway(f"RabbitMQ is away: {error}") from error
 
     async def check(self) -> None:
@@ -66,8 +73,13 @@ class Broker:
 
     async def close(self) -> None:
         """End the connection; the next channel opens another one."""
-        connection, self._connection = self._connection, None
-        if connection is not None and not connection.is_closed:
+        if self._connection is not None:
+            await self._let_go(self._connection)
+
+    async def _let_go(self, connection: AbstractConnection) -> None:
+        if self._connection is connection:  # and not what somebody else has opened in its place
+            self._connection = None
+        if not connection.is_closed:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await connection.close()

@@ -52,3 +52,19 @@ async def test_a_channel_that_can_not_be_closed_takes_its_connection_with_it(amq
 
         assert proxy.connections == 2
         await broker.close()
+
+
+async def test_a_connection_that_was_lost_while_nobody_used_it_is_no_outage(amqp_url: str) -> None:
+    """The broker was started anew, say: an instance that had nothing to publish meanwhile is as well as the others."""
+    url = URL(amqp_url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with open_proxy(port, url.port or 5672) as proxy:
+        broker = Broker(str(url.with_host("127.0.0.1").with_port(port)), "test")
+        await broker.check()
+
+        proxy.cut()
+        await broker.check()
+
+        assert proxy.connections == 2
+        await broker.close()

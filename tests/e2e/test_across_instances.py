@@ -114,13 +114,14 @@ async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_o
         ).body
         wish = {"lead_id": "7", "note": "", "remind_at": in_seconds(3600), "user_id": ben["user"]["id"]}
         reminder = await anna.ask("POST", "/reminders", wish)
+        contact = await anna.ask("POST", "/contacts", {"phone": PHONE, "owner_id": ben["user"]["id"]})
         file = await anna.upload("offer.pdf", b"the offer")
         body = {"body": "see this", "attachments": [file["id"]]}
         message = await anna.ask("POST", "/conversations/%2B14155550100/messages", body)
     finally:
         stack.kill("rabbitmq", signal.SIGCONT)
 
-    assert [answer.status for answer in (call, reminder, message)] == [201, 201, 201]
+    assert [answer.status for answer in (call, reminder, contact, message)] == [201, 201, 201, 201]
 
 
 async def test_a_trial_ends_at_its_time_on_every_instance_and_goes_on_when_it_is_extended(stack: RunningStack) -> None:

@@ -45,7 +45,7 @@ class UserRoutes:
                 errors=(OwnerStays, RankTooLow),
             ),
             plain("PATCH", "/api/v1/tenant", self.change_tenant, body=ChangeTenant, answer=TenantView, role=Role.OWNER),
-            tells(USER_PATH, self.tell_of_user, answer=UserUpdated, to="scheduler"),
+            tells(USER_PATH, self.tell_of_user, answer=UserUpdated, to=["scheduler", "conversations"]),
         ]
 
     async def list_users(self, call: Call, conn: asyncpg.Connection) -> Page[UserView]:

@@ -54,6 +54,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         )
         redis = await stack.enter_async_context(open_redis(settings.redis_url))
         bus = await stack.enter_async_context(open_bus(settings.amqp_url, service=NAME, instance=instance))
+        auth = await stack.enter_async_context(open_service_client("auth", settings.auth_urls))
         files = await stack.enter_async_context(open_service_client("files", settings.files_urls))
         twilio = await stack.enter_async_context(
             open_twilio(settings.twilio_base_url, settings.public_url, most=2 * settings.sending_slots)
@@ -71,7 +72,14 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
             health.add(name, check, ready=False)
         http = http_app(
             NAME,
-            routes(database, accounts, files, region=settings.default_region, public_url=settings.public_url),
+            routes(
+                database,
+                accounts,
+                auth=auth,
+                files=files,
+                region=settings.default_region,
+                public_url=settings.public_url,
+            ),
             health=health,
             verifier=IdentityVerifier(NAME, keys),
             database=database,

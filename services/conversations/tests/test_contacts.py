@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from switchboard.contracts.auth import UserUpdated
 from switchboard.testing.app import identity_headers
 
-from .world import ANNA, BEN, PHONE, STRANGER, World
+from .world import ANNA, BEN, OLGA, PHONE, STRANGER, World
 
 
 async def test_a_contact_is_one_phone_however_it_is_spelt(world: World) -> None:
@@ -114,6 +115,44 @@ async def test_a_file_that_is_none_is_refused(world: World) -> None:
         answer = await _upload(world, text)
         assert answer["code"] == "unusable_file"
     assert (await _upload(world, "phone\r\n", who=ANNA))["code"] == "forbidden"
+
+
+OWNED = f"phone,owner_id\r\n{PHONE},{OLGA.user_id}\r\n"
+
+
+def told_by_auth(world: World) -> None:
+    """Olga was invited just now: no event of it has come here yet."""
+    world.auth.known[OLGA.tenant_id, OLGA.user_id] = UserUpdated(
+        user_id=OLGA.user_id, email="olga@acme.example", name="Olga", role="agent", disabled=False
+    )
+
+
+async def test_a_colleague_who_was_invited_just_now_can_be_given_contacts(world: World) -> None:
+    told_by_auth(world)
+    hers = {"owner_id": str(OLGA.user_id)}
+
+    added = await world.call(ANNA, "POST", "/contacts", {"phone": PHONE, **hers})
+    changed = await world.call(ANNA, "PATCH", f"/contacts/{added.body['id']}", hers)
+    imported = await _upload(world, OWNED)
+    others = await world.call(STRANGER, "POST", "/contacts", {"phone": PHONE, **hers})
+    others_file = await _upload(world, OWNED, who=STRANGER)
+
+    assert (added.status, changed.status, imported) == (201, 200, {"created": 0, "updated": 1, "rejected": []})
+    assert (others.status, others.body["errors"][0]["loc"]) == (422, ["body", "owner_id"])
+    assert others_file["rejected"] == [{"line": 2, "reason": f"owner_id {OLGA.user_id} is no user of this tenant"}]
+
+
+async def test_whom_auth_would_have_to_know_is_not_guessed_while_it_is_away(world: World) -> None:
+    await world.auth.go_away()
+
+    unknown = await world.call(ANNA, "POST", "/contacts", {"phone": PHONE, "owner_id": str(OLGA.user_id)})
+    imported = await _upload(world, OWNED)
+    await world.given_users()
+    known = await _upload(world, OWNED)
+
+    assert (unknown.status, unknown.body["code"]) == (503, "unavailable")
+    assert (imported["status"], imported["code"]) == (503, "unavailable")
+    assert known == {"created": 1, "updated": 0, "rejected": []}
 
 
 async def _upload(world: World, text: str, *, who: Any = BEN) -> Any:

@@ -18,7 +18,7 @@ from conversations.providers.protocol import Account
 from conversations.providers.sandbox import Sandbox
 from conversations.providers.twilio import Twilio
 from conversations.sending.accounts import Accounts
-from switchboard.contracts.auth import TenantCreated, UserCreated
+from switchboard.contracts.auth import USER_PATH, TenantCreated, UserCreated
 from switchboard.contracts.files import FILE_PATH
 from switchboard.contracts.message import Message
 from switchboard.runtime.database import Database, open_database
@@ -49,6 +49,7 @@ class World:
     database: Database
     client: TestClient[Any, Any]
     accounts: Accounts
+    auth: Neighbour
     files: Neighbour
 
     async def call(
@@ -102,6 +103,7 @@ async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = N
     """`default`: the account that tenants send with. `twilio_at`: where Twilio is."""
     async with (
         open_database(url, application="conversations") as database,
+        open_neighbour("auth", USER_PATH, asked_by="conversations", database=database) as auth,
         open_neighbour("files", FILE_PATH, asked_by="conversations", database=database) as files,
         aiohttp.ClientSession() as session,
     ):
@@ -110,10 +112,10 @@ async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = N
         accounts = Accounts({"sandbox": sandbox, "twilio": twilio}, default)
         http = http_app(
             "conversations",
-            routes(database, accounts, files.client, region="US", public_url=PUBLIC_URL),
+            routes(database, accounts, auth=auth.client, files=files.client, region="US", public_url=PUBLIC_URL),
             health=Health("conversations-test"),
             verifier=verifier("conversations"),
             database=database,
         )
         async with TestClient(TestServer(http)) as client:
-            yield World(database, client, accounts, files)
+            yield World(database, client, accounts, auth, files)

@@ -138,7 +138,7 @@ def routes(desk: Desk) -> list[Route]:
         reads(one, partial(show, desk=desk), answer=FileWithUrl, summary="One document, with a URL to download it"),
         writes("DELETE", one, remove, summary="Delete a document"),
         plain("GET", one + "/content", partial(content, desk=desk), answers=(302,), summary="Download a document"),
-        tells(FILE_PATH, tell_of, answer=FileUploaded, to="conversations"),
+        tells(FILE_PATH, tell_of, answer=FileUploaded, to=["conversations"]),
     ]  # fmt: skip
 
 

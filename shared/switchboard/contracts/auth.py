@@ -11,7 +11,7 @@ RoleName = Literal["owner", "admin", "agent"]
 TenantStatus = Literal["trial", "active", "expired"]
 
 USER_PATH = "/internal/users/{id}"
-"""Where auth tells the scheduler of one user, as `user.updated` does."""
+"""Where auth tells the scheduler and conversations of one user, as `user.updated` does."""
 
 
 class _TenantEvent(Event):

@@ -82,8 +82,8 @@ def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[we
         if not route.public:
             raise ValueError(f"{route.method} {route.path}: not public, and there is no verifier")
         return _nobody
-    if route.asked_by is not None:
-        verifier = verifier.of(route.asked_by)
+    if route.asked_by:
+        verifier = verifier.of(*route.asked_by)
 
     async def identify(request: web.Request) -> Identity:
         identity = await verifier.verify(request.headers.get(IDENTITY_HEADER))

@@ -84,14 +84,16 @@ class IdentityVerifier:
 
     def __init__(self, audience: str, keys: Keys, *, clock: Clock = time, remembered: int = REMEMBERED) -> None:
         self.keys = keys
-        self._audience = audience
+        self._audiences = frozenset({audience})
         self._clock = clock
         self._remembered = remembered
         self._seen: dict[str, tuple[Identity, float]] = {}
 
-    def of(self, audience: str) -> IdentityVerifier:
-        """The same for another audience."""
-        return IdentityVerifier(audience, self.keys, clock=self._clock, remembered=self._remembered)
+    def of(self, *audiences: str) -> IdentityVerifier:
+        """The same for what is meant for any of these."""
+        other = IdentityVerifier(audiences[0], self.keys, clock=self._clock, remembered=self._remembered)
+        other._audiences = frozenset(audiences)
+        return other
 
     async def verify(self, token: str | None) -> Identity:
         """The identity. Raises `InvalidIdentity`, or `KeysAway` (an Outage) when auth's keys were never to be
@@ -118,7 +120,7 @@ class IdentityVerifier:
 
     def _read(self, claims: dict[str, Any]) -> tuple[Identity, float]:
         expires = float(claims["exp"]) + LEEWAY
-        if claims["aud"] != self._audience or self._clock() >= expires or claims["iat"] > self._clock() + LEEWAY:
+        if claims["aud"] not in self._audiences or self._clock() >= expires or claims["iat"] > self._clock() + LEEWAY:
             raise InvalidIdentity
         ids = UUID(claims["sub"]), UUID(claims["tid"]), Role(claims["role"]), UUID(claims["sid"])
         ends = claims.get("sxp")

@@ -82,7 +82,7 @@ class Route:
     answers: tuple[int, ...]
     max_body: int | None
     hidden: bool
-    asked_by: str | None
+    asked_by: frozenset[str]
 
 
 def reads(
@@ -100,14 +100,14 @@ def reads(
     return _route("reads", "GET", path, handler, None, query, answer, 200, role, public, False, summary, errors)
 
 
-def tells(path: str, handler: Handler, *, answer: Any, to: str) -> Route:
-    """GET for another service of ours, `to`, that asks in its caller's name: see `ServiceClient.find`.
+def tells(path: str, handler: Handler, *, answer: Any, to: Sequence[str]) -> Route:
+    """GET for other services of ours, `to`, that ask in their callers' names: see `ServiceClient.find`.
 
     `handler(call, conn) -> model`, as with `reads`; `call.identity` is whom that service is working for.
     """
     return _route(
         "reads", "GET", path, handler, None, None, answer, 200, Role.AGENT, False, False, "", (),
-        hidden=True, asked_by=to,
+        hidden=True, asked_by=frozenset(to),
     )  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def _route(
     answers: tuple[int, ...] = (),
     max_body: int | None = None,
     hidden: bool = False,
-    asked_by: str | None = None,
+    asked_by: frozenset[str] = frozenset(),
 ) -> Route:
     if public and creates:
         raise ValueError(f"{method} {path}: an Idempotency-Key needs to know whose it is")

@@ -46,7 +46,7 @@ async def open_neighbour(service: str, path: str, *, asked_by: str, database: Da
 
     http = http_app(
         service,
-        [tells(path, tell, answer=Message, to=asked_by)],
+        [tells(path, tell, answer=Message, to=[asked_by])],
         health=Health(f"{service}-test"),
         verifier=verifier(service),
         database=database,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.domain.contacts import COLUMNS, ContactRow, Rejected, UnusableFile, columns_of, row_of
+from conversations.domain.contacts import COLUMNS, ContactRow, Rejected, UnknownOwner, UnusableFile, columns_of, row_of
 from conversations.domain.records import BrokenRecord, Record, Records
 from conversations.store import contacts as store
 from conversations.store.projections import list_user_ids
@@ -19,6 +19,10 @@ from switchboard.messaging.work import open_work
 from switchboard.runtime.database import Database
 
 BATCH = 1000
+MOST_STRANGERS = 100  # who are asked about; of a file that names more, somebody made the ids up
+
+IsUser = Callable[[UUID], Awaitable[bool]]
+"""Asks auth itself: whether the tenant has this user. Raises an `Outage` when auth doesn't answer."""
 
 
 @dataclass
@@ -36,14 +40,20 @@ class Report:
 
 
 async def import_contacts(
-    database: Database, tenant_id: UUID, chunks: AsyncIterator[bytes], region: str, report: Report
+    database: Database,
+    tenant_id: UUID,
+    chunks: AsyncIterator[bytes],
+    region: str,
+    report: Report,
+    is_user: IsUser | None = None,
 ) -> None:
     """Each good line is a contact made or changed; each batch commits, so that importing again goes on harmlessly.
 
-    Raises `UnusableFile` when the file as a whole is none.
+    `is_user` is asked of those whom no event told of yet. Raises `UnusableFile` when the file as a whole is none.
     """
     async with database.connection() as conn:
-        users = frozenset(await list_user_ids(conn, tenant_id))
+        users = set(await list_user_ids(conn, tenant_id))
+    strangers: set[UUID] = set()
     columns: list[str] | None = None
     batch: dict[str, ContactRow] = {}
     async for line, fields in _records(chunks):
@@ -51,7 +61,13 @@ async def import_contacts(
             columns = columns_of([] if isinstance(fields, BrokenRecord) else fields)
             continue
         try:
-            row = _row(fields, columns, region, users)
+            try:
+                row = _row(fields, columns, region, users)
+            except UnknownOwner as unknown:
+                if is_user is None or unknown.owner_id in strangers or len(strangers) >= MOST_STRANGERS:
+                    raise
+                (users if await is_user(unknown.owner_id) else strangers).add(unknown.owner_id)
+                row = _row(fields, columns, region, users)
         except (Rejected, BrokenRecord) as reason:
             report.reject(line, str(reason))
             continue
@@ -63,7 +79,7 @@ async def import_contacts(
     await _save(database, tenant_id, batch, report)
 
 
-def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, users: frozenset[UUID]) -> ContactRow:
+def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, users: Set[UUID]) -> ContactRow:
     if isinstance(fields, BrokenRecord):
         raise fields
     if len(fields) != len(columns):

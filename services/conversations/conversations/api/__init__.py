@@ -10,11 +10,17 @@ from switchboard.runtime.service_client import ServiceClient
 
 
 def routes(
-    database: Database, accounts: Accounts, files: ServiceClient, *, region: str, public_url: str
+    database: Database,
+    accounts: Accounts,
+    *,
+    auth: ServiceClient,
+    files: ServiceClient,
+    region: str,
+    public_url: str,
 ) -> list[Route]:
     """`region`: where a phone without a country is at home. `public_url`: where providers reach us."""
     return [
-        *contacts.routes(database, region),
+        *contacts.routes(database, region, auth),
         *conversations.routes(region, files),
         *notifications.routes(),
         *campaigns.routes(database),

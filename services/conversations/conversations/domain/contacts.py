@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,6 +34,14 @@ class Rejected(ValueError):
     """A line that says nothing usable. The text says why."""
 
 
+class UnknownOwner(Rejected):
+    """A line that gives the contact to somebody who isn't among the users that are known."""
+
+    def __init__(self, owner_id: UUID) -> None:
+        super().__init__(f"owner_id {owner_id} is no user of this tenant")
+        self.owner_id = owner_id
+
+
 @dataclass(frozen=True)
 class ContactRow:
     """One line. None: the file does not say."""
@@ -54,7 +62,7 @@ def columns_of(header: Sequence[str]) -> list[str]:
     return names
 
 
-def row_of(fields: Mapping[str, str], region: str, users: frozenset[UUID]) -> ContactRow:
+def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactRow:
     """Raises `Rejected`."""
     try:
         phone = to_e164(fields.get("phone", "").strip(), region)
@@ -86,7 +94,7 @@ def _tags(text: str) -> tuple[str, ...]:
     return tags
 
 
-def _owner(text: str, users: frozenset[UUID]) -> UUID | None:
+def _owner(text: str, users: Set[UUID]) -> UUID | None:
     if not text:
         return None
     try:
@@ -94,7 +102,7 @@ def _owner(text: str, users: frozenset[UUID]) -> UUID | None:
     except ValueError:
         raise Rejected(f"owner_id {text!r} is not an id") from None
     if owner not in users:
-        raise Rejected(f"owner_id {text} is no user of this tenant")
+        raise UnknownOwner(owner)
     return owner
 
 

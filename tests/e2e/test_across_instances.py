@@ -107,7 +107,10 @@ async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_o
 ) -> None:
     stack.kill("rabbitmq", signal.SIGSTOP)  # from here on no event comes anywhere
     try:
-        assert (await anna.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})).status == 200
+        changes = {"notify_phone": "+14155550199", "time_zone": "Europe/Berlin"}
+        assert (await anna.ask("PATCH", "/auth/me", changes)).status == 200
+        daily = {"lead_id": "7", "note": "", "remind_at": in_seconds(3600), "recurrence": "FREQ=DAILY"}
+        series = await anna.make("/reminders", daily)
         call = await anna.ask("POST", "/calls", {"contact_phone": PHONE, "scheduled_at": in_seconds(3600)})
         ben = (
             await anna.ask("POST", "/users", {"email": f"{uuid4().hex}@x.example", "name": "Ben", "role": "agent"})
@@ -121,6 +124,7 @@ async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_o
     finally:
         stack.kill("rabbitmq", signal.SIGCONT)
 
+    assert series["time_zone"] == "Europe/Berlin"
     assert [answer.status for answer in (call, reminder, contact, message)] == [201, 201, 201, 201]
 
 

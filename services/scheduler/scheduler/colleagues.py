@@ -41,10 +41,16 @@ class Colleagues:
     async def find(self, user_id: UUID, *, with_phone: bool = False) -> people.User | None:
         """One of them; `with_phone`: who can be rung. Raises `Unanswered` when auth would have to say and doesn't."""
         user = await people.find_user(self.conn, user_id)
-        if not self._will_do(user, with_phone) and self.inquiry is not None:
-            told = await self.inquiry.auth.find(USER_PATH.format(id=user_id), self.inquiry.voucher)
-            user = None if told is None else people.user_of(UserUpdated.model_validate_json(told), self.tenant_id)
+        if not self._will_do(user, with_phone):
+            user = await self.find_now(user_id)
         return user if self._will_do(user, with_phone) else None
+
+    async def find_now(self, user_id: UUID) -> people.User | None:
+        """One of them as auth knows them at this moment. Raises `Unanswered` when auth doesn't say."""
+        if self.inquiry is None:
+            return await people.find_user(self.conn, user_id)
+        told = await self.inquiry.auth.find(USER_PATH.format(id=user_id), self.inquiry.voucher)
+        return None if told is None else people.user_of(UserUpdated.model_validate_json(told), self.tenant_id)
 
     def _will_do(self, user: people.User | None, with_phone: bool) -> bool:
         return (

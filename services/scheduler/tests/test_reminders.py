@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from switchboard.contracts.auth import UserCreated
+from switchboard.contracts.auth import UserCreated, UserUpdated
 
 from .world import ANNA, BEN, CHIEF, NOON, STRANGER, TENANT, World
 
@@ -32,6 +32,13 @@ async def given_user(world: World, user_id: UUID, *, time_zone: str | None = Non
         user_id=user_id, email="a@b.example", name="A", role="agent", disabled=False, time_zone=time_zone
     )
     await world.hear(user)
+    told_by_auth(world, user_id, time_zone)
+
+
+def told_by_auth(world: World, user_id: UUID, time_zone: str | None) -> None:
+    world.auth.known[TENANT, user_id] = UserUpdated(
+        user_id=user_id, email="a@b.example", name="A", role="agent", disabled=False, time_zone=time_zone
+    )
 
 
 async def fired_at(world: World) -> list[str]:
@@ -231,6 +238,27 @@ async def test_nine_in_the_morning_stays_nine_through_a_year(world: World) -> No
     assert {each.astimezone(UTC).hour for each in fired} == {7, 8}  # summer and winter: nine in Berlin
     winter = [each for each in fired if datetime(2026, 10, 25, tzinfo=UTC) < each < datetime(2027, 3, 28, tzinfo=UTC)]
     assert {each.hour for each in winter} == {8}
+
+
+async def test_a_series_keeps_the_zone_that_its_user_has_just_set(world: World) -> None:
+    await given_user(world, ANNA.user_id, time_zone="America/New_York")
+    told_by_auth(world, ANNA.user_id, "Europe/Berlin")
+
+    series = await given_reminder(world, recurrence="FREQ=DAILY")
+    named = await given_reminder(world, recurrence="FREQ=DAILY", time_zone="Asia/Tokyo")
+
+    assert (series["time_zone"], named["time_zone"]) == ("Europe/Berlin", "Asia/Tokyo")
+
+
+async def test_the_zone_of_a_series_is_not_guessed_while_auth_is_away(world: World) -> None:
+    await given_user(world, ANNA.user_id, time_zone="America/New_York")
+    await world.auth.go_away()
+
+    series = await world.call(ANNA, "POST", "/reminders", wish(recurrence="FREQ=DAILY"))
+    named = await world.call(ANNA, "POST", "/reminders", wish(recurrence="FREQ=DAILY", time_zone="Asia/Tokyo"))
+    single = await world.call(ANNA, "POST", "/reminders", wish())
+
+    assert (series.status, series.body["code"], named.status, single.status) == (503, "unavailable", 201, 201)
 
 
 async def test_what_was_missed_fires_once_and_late(world: World) -> None:

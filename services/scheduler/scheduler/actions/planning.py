@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-
 from scheduler.colleagues import Colleagues
 from scheduler.recurrence import Recurrence
 from scheduler.rules import BadRule, normalised, parse_rule
@@ -68,12 +66,12 @@ async def user_of(colleagues: Colleagues, caller: Identity, wished: UUID | None)
     return wished
 
 
-async def zone_of(conn: asyncpg.Connection, zone: str | None, user_id: UUID) -> str:
-    """The zone that was named, else the user's own, else UTC."""
+async def zone_of(colleagues: Colleagues, zone: str | None, user_id: UUID, *, of_series: bool) -> str:
+    """The zone that was named, else the user's own, else UTC. A series keeps it for good: auth itself is asked then."""
     check_zone(zone)
     if zone is not None:
         return zone
-    user = await people.find_user(conn, user_id)
+    user = await (colleagues.find_now(user_id) if of_series else people.find_user(colleagues.conn, user_id))
     known = user is not None and user.time_zone is not None and is_zone(user.time_zone)
     return user.time_zone if known and user and user.time_zone else UTC_ZONE
 

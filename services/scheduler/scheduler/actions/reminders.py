@@ -43,7 +43,7 @@ async def create_reminder(
     """
     check_time("remind_at", remind_at, now)
     owner = await user_of(colleagues, caller, user_id)
-    zone = await zone_of(work.conn, time_zone, owner)
+    zone = await zone_of(colleagues, time_zone, owner, of_series=recurrence is not None)
     reminder = Schedule(
         id=id or uuid7(),
         kind=KIND,
@@ -87,7 +87,7 @@ async def change_reminder(
         revision=reminder.revision + 1,
     )
     if {"remind_at", "recurrence", "time_zone"} & changes.keys():
-        changed = await _planned_anew(work, changed, changes, now)
+        changed = await _planned_anew(colleagues, changed, changes, now)
     return await _save(work, changed, now)
 
 
@@ -113,15 +113,16 @@ async def cancel_reminder(work: Work, caller: Identity, now: datetime, reminder_
     await _save(work, replace(reminder.without_plan(), status=CANCELLED), now)
 
 
-async def _planned_anew(work: Work, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
+async def _planned_anew(colleagues: Colleagues, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
     # Not `planned_at`, which a snooze may have moved: the series keeps its time.
     at = changes.get("remind_at") or reminder.next_at or reminder.planned_at
     if "remind_at" in changes:
         check_time("remind_at", at, now)
     assert reminder.user_id is not None
-    zone = await zone_of(work.conn, changes.get("time_zone", reminder.payload.get("time_zone")), reminder.user_id)
     series = reminder.recurrence
     rule = changes.get("recurrence", series and series.rule)
+    named = changes.get("time_zone", reminder.payload.get("time_zone"))
+    zone = await zone_of(colleagues, named, reminder.user_id, of_series=rule is not None)
     planned = replace(reminder.planned_anew(at, recurrence_of(rule, zone, at)), revision=reminder.revision)
     return replace(planned, status=SCHEDULED, payload={**reminder.payload, "time_zone": zone})
 

@@ -105,7 +105,8 @@ async def _reminder(work: Work, user: Identity, _plan: Import, row: Row, now: da
     at, rule = row.moment("remind_at"), row.get("recurrence")
     zone = row.get("time_zone")
     if rule is not None and at < now - PAST:  # a series goes on with its next occurrence
-        series = recurrence_of(str(rule), await zone_of(work.conn, zone, user.user_id), at)
+        zone_kept = await zone_of(Colleagues(work.conn, user.tenant_id), zone, user.user_id, of_series=True)
+        series = recurrence_of(str(rule), zone_kept, at)
         at = (series and series.next_after(now)) or at
     await create_reminder(
         work,

@@ -79,7 +79,7 @@ async def test_a_check_that_hangs_is_given_up() -> None:
 async def test_an_instance_whose_check_is_slow_stays_ready_for_a_while() -> None:
     slow = asyncio.Event()
     slow.set()
-    health = Health("demo-1", within=0.02, fresh=0, slow=0.05)
+    health = Health("demo-1", within=0.02, fresh=0, slow=1)
     health.add("database", slow.wait, ready=True)
     health.opened()
     await health.readiness()

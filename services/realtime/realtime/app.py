@@ -68,7 +68,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         http = http_app("realtime", routes(arrivals), verifier=verifier, health=health, metrics=metrics)
         sockets.attach(http)
         loops = [
-            bus.consume_batches("realtime", "feed", partial(append_to_log, log=log), partial(check_redis, redis)),
+            bus.consume_batches("realtime", "feed", partial(append_to_log, log=log), log.check),
             relay.run,
             presence.run,
             Cursors(relay, rooms, settings.cursor_every).run,

@@ -41,6 +41,11 @@ class EventLog:
         self._append = redis.register_script(scripts.APPEND)
         self._end = redis.register_script(scripts.END)
 
+    async def check(self) -> None:
+        """Raises `RedisAway` unless it takes writes: one that is full, or only a replica by now, answers a PING too."""
+        with away():
+            await self._redis.set("log:check", b"", ex=60)
+
     async def append(self, events: Mapping[UUID, Sequence[Event]], revoked: Sequence[UUID] = ()) -> None:
         """Add each tenant's events in their order, those only that the log doesn't know yet.
 

@@ -12,8 +12,13 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from redis.asyncio import Redis
 
+from realtime import app
+from realtime.consumers import append_to_log
+from realtime.log import EventLog
 from realtime.places import Position
+from switchboard.contracts.envelope import Envelope
 from switchboard.runtime.redis import RedisAway
 from switchboard.testing import becomes, until
 
@@ -116,6 +121,36 @@ async def test_a_redis_that_hangs_for_a_while_loses_and_doubles_nothing(amqp_url
 
         await becomes(lambda: client.seqs, list(range(200)), within=40)
         assert readies(client) == [False]  # it is the same Redis: nothing is to be reloaded
+
+
+async def test_a_redis_that_takes_no_writes_is_asked_before_events_are_taken_from_the_queue_again(
+    amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each return counts against the broker's delivery limit, and in the end parks what nobody can help."""
+    batches: list[int] = []
+
+    async def append_and_count(envelopes: list[Envelope], log: EventLog) -> None:
+        batches.append(len(envelopes))
+        await append_to_log(envelopes, log)
+
+    monkeypatch.setattr(app, "append_to_log", append_and_count)
+    async with world_with_own_redis(amqp_url, tmp_path) as (world, _), Redis.from_url(world.redis_url) as redis:
+        client = await world.connect(ANNA)
+        await redis.config_set("maxmemory", 1)
+
+        await world.publish(read_by(ANNA, 1))
+        await until(lambda: refused_writes(redis), within=30)
+        tries = len(batches)
+        await redis.config_set("maxmemory", 0)
+
+        await becomes(lambda: client.seqs, [1], within=20)
+    assert tries <= len(world.instances)  # the place at the queue goes to another one, who tries once too
+
+
+async def refused_writes(redis: Redis) -> bool:
+    """Whether it was asked several times if it takes any."""
+    told = (await redis.info("commandstats")).get("cmdstat_set", {})
+    return int(told.get("rejected_calls", 0)) >= 3
 
 
 async def complains(world: World) -> bool:

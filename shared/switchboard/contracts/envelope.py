@@ -66,7 +66,7 @@ class Envelope:
                 time=datetime.fromisoformat(_text(fields, "time")),
                 data=_object(fields, "data"),
                 tenant_id=None if tenant is None else UUID(tenant),
-                traceparent=fields.get("traceparent"),
+                traceparent=None if fields.get("traceparent") is None else _text(fields, "traceparent"),
             )
         except KeyError as error:
             raise Unreadable(f"no field {error}") from error

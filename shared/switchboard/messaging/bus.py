@@ -43,7 +43,7 @@ class Bus:
     def consume(self, subscriptions: Subscriptions, database: Database) -> Loop:
         """All subscriptions of a service, in effect exactly once: handlers run in a transaction with the inbox."""
         consumers = [
-            (subscription, TransactionalEffect(database, subscription, handlers), database.check)
+            (subscription, TransactionalEffect(database, subscription, handlers), database.check_writes)
             for subscription, handlers in subscriptions.each()
         ]
         return self._consume(consumers)
@@ -51,7 +51,7 @@ class Bus:
     def consume_batches(self, service: str, subscription: str, effect: Effect, probe: Probe) -> Loop:
         """One subscription, whose effect is the caller's own: it makes a redelivery harmless itself.
 
-        `probe` tells whether the servers that it needs are there.
+        `probe` tells whether the servers that it needs are there, and take what it writes.
         """
         found = next(s for s in self._registry if s.service == service and s.name == subscription)
         return self._consume([(found, effect, probe)])

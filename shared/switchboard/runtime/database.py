@@ -11,7 +11,14 @@ import asyncpg
 import orjson
 
 from switchboard.runtime.notifications import Notifications, Wake
-from switchboard.runtime.statements import IDLE_IN_TRANSACTION_SECONDS, UNREACHABLE, Connection, translated, watched
+from switchboard.runtime.statements import (
+    IDLE_IN_TRANSACTION_SECONDS,
+    UNREACHABLE,
+    Connection,
+    DatabaseAway,
+    translated,
+    watched,
+)
 
 ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
@@ -71,6 +78,12 @@ class Database:
         """Raises `DatabaseAway` unless it answers."""
         async with self.connection() as conn:
             await conn.fetchval("select 1")
+
+    async def check_writes(self) -> None:
+        """Raises `DatabaseAway` unless it takes writes: one that is a standby by now answers, and refuses them."""
+        async with self.connection() as conn:
+            if await conn.fetchval("show transaction_read_only") == "on":
+                raise DatabaseAway("the database takes no writes")
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from uuid import uuid4
 import aio_pika
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationRead
@@ -295,6 +296,49 @@ async def test_while_a_server_is_away_nothing_is_taken_from_the_queue_again_and_
 
     assert tries == 1
     assert await messaging.parked() == []
+
+
+async def test_a_database_that_takes_no_writes_is_away_until_it_does(messaging: Messaging) -> None:
+    """A primary that became a standby answers all the same."""
+    envelope = Envelope(
+        id=uuid4(),
+        source="conversations",
+        type=ConversationRead.type,
+        subject=read(1).subject,
+        time=datetime.now(UTC),
+        data=read(1).model_dump(mode="json"),
+        tenant_id=TENANT,
+    )
+    async with messaging.dead_letters() as letters:
+        await letters.counts()  # declares the queues
+    await take_writes(messaging, False)
+    with capture_logs() as logs:
+
+        def waits(reason: str) -> int:
+            return sum(reason in line["reason"] for line in logs if line["event"] == "consumer_waits")
+
+        async with messaging.instance(relay=False):
+            await send_raw(messaging, envelope.encode())
+            await until(lambda: waits("takes no writes") >= 3)
+            tries = waits("ReadOnlySQLTransactionError")
+            await take_writes(messaging, True)
+            await becomes(messaging.noted, [1])
+
+    assert tries == 1
+
+
+async def take_writes(messaging: Messaging, may: bool) -> None:
+    """Whether the database will, from its next connections on: there are no others."""
+    connection = await asyncpg.connect(messaging.database_url)
+    name = await connection.fetchval("select current_database()")
+    await connection.execute("set transaction_read_only = off")
+    await connection.execute("set session characteristics as transaction read write")
+    await connection.execute(f'alter database "{name}" set default_transaction_read_only = {"off" if may else "on"}')
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    await connection.close()
 
 
 class Flaky:

@@ -236,7 +236,8 @@ async def test_who_got_a_campaign_is_listed_for_its_tenant(world: World, redis_u
         ("+14155550000", "the sandbox")
     ]
     assert len((await world.call(ANNA, "GET", path)).body["items"]) == 2
-    assert (await world.call(STRANGER, "GET", path)).status == 404
+    unknown = await world.call(STRANGER, "GET", path)
+    assert (unknown.status, unknown.body["detail"]) == (404, "This campaign is unknown, or has not begun.")
 
 
 async def test_another_tenants_single_message_does_not_wait_behind_acampaign(world: World, redis_url: str) -> None:

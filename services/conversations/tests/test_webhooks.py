@@ -218,7 +218,8 @@ async def test_a_call_goes_from_ringing_to_its_end_and_no_further(twilio: World)
     assert told == ["call.ringing", "call.missed"]
     history = await twilio.call(ANNA, "GET", f"/calls/{call.call_id}/events")
     assert [entry["kind"] for entry in history.body["items"]] == ["requested", "ringing", "missed"]
-    assert (await twilio.call(STRANGER, "GET", f"/calls/{call.call_id}/events")).status == 404
+    unknown = await twilio.call(STRANGER, "GET", f"/calls/{call.call_id}/events")
+    assert (unknown.status, unknown.body["detail"]) == (404, "This call is unknown, or was not placed yet.")
 
 
 async def test_calls_that_never_ended_were_missed(twilio: World) -> None:

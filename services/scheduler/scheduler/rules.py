@@ -131,7 +131,7 @@ def _day(text: str, most: int) -> weekday:
 
 def _number(name: str, text: str, low: int, high: int, *, signed: bool = False) -> int:
     if not re.fullmatch(r"[+-]?\d{1,6}" if signed else r"\d{1,6}", text):
-        raise BadRule(f"{name}={text} is not a number")
+        raise BadRule(f"{name}={text} is no number within {low} and {high}")
     number = int(text)
     if not low <= abs(number) <= high:
         raise BadRule(f"{name}={text} is not within {low} and {high}")

@@ -151,3 +151,9 @@ def test_local_times_in_unusual_zones_come_back_as_they_were(zone: str) -> None:
 def test_what_is_no_rule_is_refused(rule: str) -> None:
     with pytest.raises(BadRule):
         parse_rule(rule, "UTC")
+
+
+@pytest.mark.parametrize("number", ["X", "999999", "99999999"])
+def test_a_number_that_will_not_do_is_told_with_its_bounds(number: str) -> None:
+    with pytest.raises(BadRule, match=f"INTERVAL={number} is .*within 1 and "):
+        parse_rule(f"FREQ=DAILY;INTERVAL={number}", "UTC")

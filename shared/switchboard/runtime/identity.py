@@ -76,7 +76,7 @@ class Identity:
 
 
 class InvalidIdentity(Unauthenticated):
-    """The request carries no valid identity: call through the gateway."""
+    """This takes a session: sign in, and send its token through a gateway."""
 
 
 class IdentityVerifier:

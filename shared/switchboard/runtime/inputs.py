@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -66,15 +67,15 @@ def parse_body(validator: SchemaValidator, raw: bytes) -> Any:
         if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             raise Malformed("The body is not valid JSON.", errors=errors) from None
         raise Invalid(errors=errors) from None
-    if b"\\u0000" in raw and _has_nul(orjson.loads(raw)):
-        raise Invalid.field(NO_NUL, "body")
+    if b"\\u0000" in raw:
+        _refuse_nuls(_nuls_in(orjson.loads(raw), ["body"]))
     return model
 
 
 def parse_query(validator: SchemaValidator, request: web.Request) -> Any:
     """The validated model of the query string; a name given twice becomes a list."""
     if "%00" in request.query_string or "\0" in request.query_string:
-        raise Invalid.field(NO_NUL, "query")
+        _refuse_nuls(each for name, value in request.query.items() for each in _nuls_in({name: value}, ["query"]))
     given = request.query
     values: Mapping[str, Any] = given
     if len(set(given)) < len(given):
@@ -103,12 +104,21 @@ def errors_of(error: ValidationError, where: str) -> list[Error]:
     ]
 
 
-def _has_nul(value: Any) -> bool:
+def _refuse_nuls(places: Iterator[list[str | int]]) -> None:
+    errors = [Error(loc=place, msg=NO_NUL) for place in islice(places, MOST_ERRORS)]
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def _nuls_in(value: Any, place: list[str | int]) -> Iterator[list[str | int]]:
+    """Where the text contains one; of a name, what it stands in."""
     match value:
         case str():
-            return "\0" in value
+            if "\0" in value:
+                yield place
         case list():
-            return any(_has_nul(part) for part in value)
+            for n, part in enumerate(value):
+                yield from _nuls_in(part, [*place, n])
         case dict():
-            return any("\0" in name or _has_nul(part) for name, part in value.items())
-    return False
+            for name, part in value.items():
+                yield from [place] if "\0" in name else _nuls_in(part, [*place, name])

@@ -30,12 +30,12 @@ class CallEvents(BaseModel):
 
 
 async def list_events(call: Call, conn: asyncpg.Connection) -> CallEvents:
-    """The call's history."""
+    """The call's history, once it was placed."""
     mine = call.identity
     of_user = None if mine.role >= Role.ADMIN else mine.user_id
     found = await list_call_events(conn, mine.tenant_id, call.uuid("id"), of_user=of_user)
     if not found:
-        raise NotFound
+        raise NotFound("This call is unknown, or was not placed yet.")
     return CallEvents(items=[CallEventAnswer.model_validate(entry, from_attributes=True) for entry in found])
 
 

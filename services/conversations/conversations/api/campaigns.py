@@ -51,13 +51,13 @@ class Campaigns:
     database: Database
 
     async def list_deliveries(self, call: Call) -> Page[DeliveryAnswer] | web.StreamResponse:
-        """A campaign's recipients: who got it, when, or why not."""
+        """A campaign's recipients, once it has begun: who got it, when, or why not."""
         query: DeliveriesQuery = call.query
         tenant_id, campaign_id = call.identity.tenant_id, call.uuid("id")
         (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
         async with self.database.connection() as conn:
             if await find_run_of(conn, tenant_id, campaign_id) is None:
-                raise NotFound
+                raise NotFound("This campaign is unknown, or has not begun.")
         if wants_csv(call.request):
             rows = self._lines(tenant_id, campaign_id, query.status)
             return await stream(call.request, rows, "text/csv; charset=utf-8", csv_headers(f"campaign-{campaign_id}"))

@@ -20,7 +20,7 @@ class NewThing(Body):
     name: str
     size: int
     due: Moment | None = None
-    labels: list[dict[str, str]] = []
+    labels: list[dict[str, str]] | None = None
 
 
 class TooLate(Conflict):

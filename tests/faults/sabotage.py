@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging import consumer, outbox, publisher
@@ -30,7 +30,7 @@ def stumble_before_acknowledging() -> None:
     take = consumer.Consumer._take
     count = itertools.count(1)
 
-    async def take_and_stumble(self: Any, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
+    async def take_and_stumble(self: Any, batch: list[DeliveredMessage], stop: Stop) -> None:
         effect = self._effect
 
         async def then_stumble(envelopes: list[Envelope]) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from time import monotonic
 
 import structlog
+from aio_pika import IncomingMessage
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope
@@ -74,7 +76,7 @@ class Consumer:
         self._probe = probe
         self._backoff = Backoff()
         self._hindered = False  # the effect missed a server, and has not succeeded since
-        self._arrived: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+        self._arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
         self._left = _Tried()
 
     def begin_anew(self) -> None:
@@ -105,7 +107,7 @@ class Consumer:
     async def _attach(self, channel: AbstractChannel) -> None:
         arrived = self._arrived = asyncio.Queue()
 
-        async def take(message: AbstractIncomingMessage) -> None:
+        async def take(message: DeliveredMessage) -> None:
             arrived.put_nowait(message)
 
         def end(*_: object) -> None:
@@ -114,9 +116,10 @@ class Consumer:
         await declare_topology(channel, [self._subscription], self._retries)
         await channel.set_qos(prefetch_count=2 * BATCH)
         channel.close_callbacks.add(end)
-        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(end)
-        queue = await channel.get_queue(self.queue, ensure=False)
-        await queue.consume(take)
+        # Of the library beneath: aio-pika's own object for a message costs as much as all else that is done with it.
+        beneath = await channel.get_underlay_channel()
+        beneath.on_consumer_cancel_callbacks.add(end)
+        await beneath.basic_consume(self.queue, take)
         self.attached = True
         if not self._hindered:
             self._backoff.reset()
@@ -129,9 +132,9 @@ class Consumer:
                 return
             await self._take(batch, stop)
 
-    async def _next_batch(self) -> list[AbstractIncomingMessage] | None:
+    async def _next_batch(self) -> list[DeliveredMessage] | None:
         """What waits, at most `BATCH`; waits itself for the first. None: interrupted, the rest returns to the queue."""
-        batch: list[AbstractIncomingMessage] = []
+        batch: list[DeliveredMessage] = []
         while len(batch) < BATCH and not (batch and self._arrived.empty()):
             message = await self._arrived.get()
             if message is None:
@@ -139,7 +142,7 @@ class Consumer:
             batch.append(message)
         return batch
 
-    async def _take(self, batch: list[AbstractIncomingMessage], stop: Stop) -> None:
+    async def _take(self, batch: list[DeliveredMessage], stop: Stop) -> None:
         try:
             await self._effect([Envelope.decode(message.body) for message in batch])
         except Exception as error:
@@ -148,11 +151,11 @@ class Consumer:
             self._unhindered()
             log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))
             for message in batch:
-                await self._take_one(message, stop)
+                await self._take_one(IncomingMessage(message), stop)
         else:
             self._unhindered()
             with translated():
-                await batch[-1].ack(multiple=True)
+                await _acknowledge_all(batch)
 
     def _unhindered(self) -> None:
         self._hindered = False
@@ -216,6 +219,13 @@ class Consumer:
     async def _interrupt_at(self, stop: Stop) -> None:
         await stop.wait()
         self._arrived.put_nowait(None)
+
+
+async def _acknowledge_all(batch: list[DeliveredMessage]) -> None:
+    """And what came before it on its channel."""
+    last = batch[-1]
+    assert last.delivery_tag is not None
+    await last.channel.basic_ack(last.delivery_tag, multiple=True)
 
 
 def _may_return(message: AbstractIncomingMessage) -> bool:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import aio_pika
+import aiormq
 from aio_pika import DeliveryMode
-from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.abc import AbstractChannel
+from aiormq import spec
 from aiormq.exceptions import (
     ChannelAccessRefused,
     ChannelNotFoundEntity,
@@ -45,11 +46,14 @@ CLOSED_OVER_A_MESSAGE = (ChannelAccessRefused, ChannelNotFoundEntity, ChannelPre
 
 
 class Channel:
-    """An open channel to publish on. Awaiting many publishes together keeps many confirms in flight."""
+    """An open channel to publish on. Awaiting many publishes together keeps many confirms in flight.
+
+    It goes past aio-pika's exchanges to the library beneath, which need not see each message written out to the
+    socket before it takes the next: only its confirm counts.
+    """
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
-        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
 
     async def publish(
         self,
@@ -62,11 +66,10 @@ class Channel:
         headers: dict[str, Any] | None = None,
     ) -> None:
         """Returns when the broker has it safe. Raises `BrokerAway`, `ChannelRefused`, `Unroutable`, `Refused`."""
-        message = aio_pika.Message(
-            body,
+        properties = spec.Basic.Properties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
-            type=type,
+            message_type=type,
             # Fresh for each attempt: returns are matched by it (aio-pika #689).
             message_id=uuid4().hex,
             timestamp=datetime.now(UTC),
@@ -75,18 +78,22 @@ class Channel:
         with translated():
             try:
                 async with asyncio.timeout(CONFIRM_SECONDS):
-                    await (await self._exchange(exchange)).publish(message, routing_key, mandatory=True)
+                    beneath = await self._channel.get_underlay_channel()
+                    assert isinstance(beneath, aiormq.Channel)  # `wait` is not in its abstract class
+                    await beneath.basic_publish(
+                        body,
+                        exchange=exchange,
+                        routing_key=routing_key,
+                        properties=properties,
+                        mandatory=True,
+                        wait=False,
+                    )
             except PublishError as error:
                 raise Unroutable(f"no queue for {routing_key!r} on {exchange!r}") from error
             except DeliveryError as error:
                 raise Refused(f"{routing_key!r} on {exchange!r} was refused") from error
             except CLOSED_OVER_A_MESSAGE as error:
                 raise ChannelRefused(f"the broker closed the channel: {error!r}") from error
-
-    async def _exchange(self, name: str) -> AbstractExchange:
-        if name not in self._exchanges:
-            self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
-        return self._exchanges[name]
 
 
 @asynccontextmanager

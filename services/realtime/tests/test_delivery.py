@@ -87,7 +87,7 @@ async def test_a_client_without_a_good_session_is_refused(world: World) -> None:
         client.on("connect_error", errors.append)
 
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await client.connect(world.instances[0].url, auth=auth, transports=["websocket"], wait_timeout=3)
+            await client.connect(world.instances[0].url, auth=auth, transports=["websocket"], wait_timeout=30)
 
         assert errors == [{"message": "unauthenticated"}]
 

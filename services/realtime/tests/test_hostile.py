@@ -46,7 +46,7 @@ async def answered(socket: ClientWebSocketResponse) -> str:
 
 async def heard_until_closed(socket: ClientWebSocketResponse) -> list[str]:
     heard = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (message := await socket.receive()).type is WSMsgType.TEXT:
             heard.append(message.data)
     return heard

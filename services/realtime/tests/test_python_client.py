@@ -134,7 +134,7 @@ async def test_python_socketios_own_client_comes_back_when_it_is_only_let_go(
         readies: list[dict[str, object]] = []
         client.on("session.ready", readies.append)
         auth = {"token": "good"}
-        await client.connect(world.instances[0].url, auth=auth, transports=transports)
+        await client.connect(world.instances[0].url, auth=auth, transports=transports, wait_timeout=30)
         await until(lambda: len(readies) == 1)
 
         await restart(redis)

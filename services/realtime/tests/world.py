@@ -154,7 +154,7 @@ class World:
         auth = auth or ({"last_event_id": last_event_id} if last_event_id else None)
         headers = headers_of(who) if who is not None else {}
         await client.socket.connect(
-            self.instances[to].url, headers=headers, auth=auth, transports=list(transports), wait_timeout=5
+            self.instances[to].url, headers=headers, auth=auth, transports=list(transports), wait_timeout=30
         )
         self.clients.append(client)
         await until(lambda: client.heard, what="session.ready")

@@ -55,7 +55,7 @@ async def test_a_request_that_two_parsers_could_read_differently_is_refused(
 
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(shape + SMUGGLED)
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -72,7 +72,7 @@ async def test_a_connection_that_one_ends_one_way_carries_the_next_request(seen_
 
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"".join(well) + SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     assert answer.count(b"HTTP/1.1 200 ") == 3

@@ -89,7 +89,7 @@ async def test_a_websocket_ends_when_its_instance_does(stack: Any) -> None:
 
     async with stack.client.ws_connect(gateway + WEBSOCKET) as socket:
         await socket.send_str("bye")
-        message = await asyncio.wait_for(socket.receive(), 5)
+        message = await asyncio.wait_for(socket.receive(), 30)
 
     assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE)
 

@@ -118,7 +118,7 @@ async def test_a_process_killed_between_the_stores_yes_and_its_commit_leaves_wha
             doomed = World(there, world.settings, http, world.database, world.bucket, world.signer)
             with pytest.raises(aiohttp.ClientError):
                 await doomed.stream(trickle(noise(size)), size)
-        await asyncio.wait_for(killed.wait(), 10)
+        await asyncio.wait_for(killed.wait(), 30)
 
         assert sorted(row["state"] for row in await world.rows()) == ["stored", "uploading"]
         assert len(await world.objects()) == 2

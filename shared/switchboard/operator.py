@@ -6,12 +6,15 @@ stand side by side with those of the others. Before one of service X runs, the v
 """
 
 import functools
+import logging
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+import structlog
 import typer
 from typer.core import TyperGroup
 
@@ -52,6 +55,10 @@ operator = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False,
 @operator.callback()
 def _operate() -> None:
     """Operate Switchboard: its data, its messages, its processes."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # what is printed is the command's answer
+    )
 
 
 def _entries() -> list[EntryPoint]:

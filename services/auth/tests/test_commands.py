@@ -1,0 +1,25 @@
+"""The operator's commands of auth, as they are run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from switchboard.operator import ENVIRONMENTS
+
+
+def test_a_command_says_its_answer_and_nothing_else(database_url: Callable[[str], str], tmp_path: Path) -> None:
+    (tmp_path / "auth.env").write_text(f"DATABASE_URL={database_url('auth')}\n")
+    words = ["user", "create", "anna@acme.example", "--password", "correct horse battery"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "switchboard.operator", *words],
+        env={**os.environ, ENVIRONMENTS: str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert re.fullmatch(r"user [0-9a-f-]{36} of tenant [0-9a-f-]{36}\n", done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")

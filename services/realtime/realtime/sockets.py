@@ -83,6 +83,7 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
         talking = Talking(presence)
         for name in talking.table:
             self.on(name, partial(self._on_talk, talking, name))
+        self.on("*", partial(self._on_other_talk, talking))
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
@@ -152,6 +153,9 @@ class Sockets(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _on_talk(self, talking: Talking, name: str, sid: str, said: object = None) -> dict[str, Any]:
         return await talking.answer(name, self.member(sid), said)
+
+    async def _on_other_talk(self, talking: Talking, name: str, sid: str, *_said: object) -> dict[str, Any]:
+        return await talking.answer(name, self.member(sid), None)
 
     async def _on_disconnect(self, sid: str, reason: str) -> None:
         self._see_off(self.manager.eio_sid_from_sid(sid, "/") or "")

@@ -38,8 +38,11 @@ class Talking:
             return {"error": "unauthenticated"}
         if not _may_talk(member):
             return {"error": "too_many_requests"}
+        talk = self.table.get(name)
+        if talk is None:
+            return {"error": "unknown_event"}
         try:
-            return {"ok": True, **await self.table[name](member, said)}
+            return {"ok": True, **await talk(member, said)}
         except ValidationError:
             return {"error": "invalid"}
         except Outage:

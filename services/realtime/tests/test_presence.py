@@ -81,5 +81,14 @@ async def test_senseless_or_hasty_talk_is_refused(world: World) -> None:
     assert {"error": "too_many_requests"} in answers
 
 
+async def test_what_nobody_listens_for_is_refused_by_name_instead_of_left_unanswered(world: World) -> None:
+    client = await world.connect(ANNA)
+
+    mistyped = await client.socket.call("presence.get", {"status": "away"}, timeout=5)
+    known = await client.socket.call("presence.list")
+
+    assert (mistyped, known["ok"]) == ({"error": "unknown_event"}, True)
+
+
 def test_ghosts_are_gone_within_half_a_minute() -> None:
     assert presence.LASTS.total_seconds() + 2 * presence.BEAT_SECONDS < 30

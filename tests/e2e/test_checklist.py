@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from switchboard.local.status import Row
 from switchboard.testing import becomes, until
 from switchboard.testing.buckets import client as bucket_client
 from switchboard.testing.stack import RunningStack
@@ -52,7 +53,9 @@ async def test_websocket_events_reach_all_clients(stack: RunningStack, anna: Use
             await becomes(lambda client=client: sorted(f["id"] for f in client.of("file.uploaded")), sorted(sent), 30)
         for client in (annas_first, annas_second):
             await becomes(lambda client=client: len(client.of("conversation.message_appended")), 1, 30)
+        await anna.upload("last.txt", b"x")
         for client in (bobs_first, bobs_second):  # whose conversation it isn't
+            await becomes(lambda client=client: len(client.of("file.uploaded")), 7, 30)
             assert client.of("conversation.message_appended") == []
 
 
@@ -152,11 +155,16 @@ async def test_reminders_send_exactly_once(stack: RunningStack, anna: User) -> N
         expected = Counter(f"Reminder: {lead}" for lead in leads)
 
         def heard() -> Counter[str]:
-            return Counter(event["title"] for event in listener.of("notification.created"))
+            return titles(listener.of("notification.created"))
 
         await becomes(heard, expected, within=60)
     kept = (await anna.ask("GET", "/notifications?limit=200")).body["items"]
-    assert Counter(item["title"] for item in kept) == expected
+    assert titles(kept) == expected
+
+
+def titles(notifications: list[dict[str, Any]]) -> Counter[str]:
+    """Whether they were late or not: another scheduler may have to take over first."""
+    return Counter(notification["title"].removesuffix(" (late)") for notification in notifications)
 
 
 async def test_health_checks_pass_on_all_instances(stack: RunningStack) -> None:
@@ -165,14 +173,25 @@ async def test_health_checks_pass_on_all_instances(stack: RunningStack) -> None:
         async def all_well() -> bool:
             return all([await _is_well(http, gateway) for gateway in stack.gateways])
 
+        async def each_says_so() -> bool:
+            return all([await _says_so(http, row) for row in stack.instances() if row.instance.endswith(("-1", "-2"))])
+
         await until(all_well, within=60)  # a test before this one may have killed something
-        for row in stack.instances() if stack.place is not None else ():
-            if row.instance.endswith(("-1", "-2")):
-                async with http.get(f"http://127.0.0.1:{row.port}/health") as answer:
-                    report = await answer.json()
-                    assert (answer.status, report["status"], report["instance"]) == (200, "ok", row.instance)
-                    assert report["uptime"] > 0
-                    assert set(report["checks"].values()) <= {"ok"}
+        if stack.place is not None:
+            await until(each_says_so, within=60)
+
+
+async def _says_so(http: aiohttp.ClientSession, row: Row) -> bool:
+    """The instance itself."""
+    try:
+        async with http.get(f"http://127.0.0.1:{row.port}/health") as answer:
+            report = await answer.json()
+    except aiohttp.ClientError as trouble:
+        raise AssertionError(f"{row.instance}: {trouble!r}") from trouble
+    assert (answer.status, report["status"], report["instance"]) == (200, "ok", row.instance)
+    assert report["uptime"] > 0
+    assert set(report["checks"].values()) <= {"ok"}
+    return True
 
 
 async def _is_well(http: aiohttp.ClientSession, gateway: str) -> bool:
@@ -182,6 +201,6 @@ async def _is_well(http: aiohttp.ClientSession, gateway: str) -> bool:
         assert (answer.status, report["status"]) == (200, "ok"), report
     for name in ("auth", "files", "conversations", "scheduler", "realtime"):
         instances = report["services"][name]
+        assert all(instance["status"] == "ok" for instance in instances), instances  # one that is down has no name
         assert len({instance["instance"] for instance in instances}) >= 2, instances
-        assert all(instance["status"] == "ok" for instance in instances), instances
     return True

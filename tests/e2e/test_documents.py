@@ -168,7 +168,7 @@ async def test_processes_that_are_killed_lose_no_document_that_was_answered_for(
             content = contents[number % len(contents)]
             try:
                 made = await upload(anna, content, gateway=number % 2)
-            except (aiohttp.ClientError, AssertionError):
+            except (aiohttp.ClientError, TimeoutError, AssertionError):
                 await asyncio.sleep(0.2)
                 continue
             answered.append((made["id"], sha256(content).hexdigest()))

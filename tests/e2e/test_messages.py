@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
@@ -16,6 +15,7 @@ from switchboard.testing.stack import RunningStack
 
 from .conftest import all_healthy
 from .people import Listener, User, listening
+from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
@@ -32,10 +32,6 @@ async def say_all(user: User, texts: list[str], at_once: int = 16) -> None:
             await user.say(PHONE, text)
 
     await asyncio.gather(*(one_after_another() for _ in range(at_once)))
-
-
-def in_seconds(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def seqs(listener: Listener) -> list[int]:
@@ -147,12 +143,11 @@ async def test_services_refuse_a_request_without_a_valid_identity(stack: Running
 
 
 async def test_a_reminder_that_is_due_becomes_one_notification(anna: User) -> None:
-    soon = await anna.insist(
-        "POST", "/reminders", {"lead_id": "lead-1", "note": "call back", "remind_at": in_seconds(2)}
-    )
-
     async with listening(anna, 1, ["websocket"]) as listener:
-        await becomes(lambda: [event["title"] for event in listener.of("notification.created")], ["Reminder: lead-1"])
+        soon = await anna.make("/reminders", {"lead_id": "lead-1", "note": "call back", "remind_at": in_seconds(2)})
+
+        await becomes(lambda: [event["subject_id"] for event in listener.of("notification.created")], [soon["id"]])
 
     answer = await anna.ask("GET", "/notifications")
-    assert [item["subject_id"] for item in answer.body["items"]] == [soon.body["id"]]
+    assert [item["subject_id"] for item in answer.body["items"]] == [soon["id"]]
+    assert answer.body["items"][0]["title"].removesuffix(" (late)") == "Reminder: lead-1"

@@ -67,7 +67,7 @@ async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
     async def reload() -> None: ...
 
     async with Live(user.gateways, user.token, hear=hear, reload=reload) as live:
-        await asyncio.wait_for(live.connected.wait(), 30)
+        await asyncio.wait_for(live.connected.wait(), 60)
         workers = [asyncio.create_task(write_and_read()) for _ in range(at_once)]
         try:
             yield work

@@ -43,7 +43,7 @@ async def delivered(user: User) -> list[dict[str, Any]]:
         assert {message["status"] for message in messages} == {"delivered"}
         return messages
 
-    return await until(kept)
+    return await until(kept, within=90)
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
@@ -69,6 +69,8 @@ async def test_the_official_client_goes_on_at_the_other_gateway_where_it_was(
         for n in range(10):
             await anna.say(PHONE, f"message {n}")
         await becomes(lambda: client.seqs(APPENDED), list(range(1, 11)))
+        upgraded = [{"what": "upgrade", "transport": "websocket"}] if "polling" in transports else []
+        await becomes(lambda: client.of("upgrade"), upgraded)
 
         await client.move_to(anna.gateways[1])
         for n in range(10, 30):
@@ -76,8 +78,7 @@ async def test_the_official_client_goes_on_at_the_other_gateway_where_it_was(
 
         await becomes(lambda: client.seqs(APPENDED), list(range(1, 31)))
         assert [said["ready"]["resumed"] for said in client.of("ready")] == [False, True]
-        upgrades = [{"what": "upgrade", "transport": "websocket"}] * 2 if "polling" in transports else []
-        await becomes(lambda: client.of("upgrade"), upgrades)
+        await becomes(lambda: client.of("upgrade"), upgraded * 2)
         assert client.of("refused") == []
 
 
@@ -115,7 +116,9 @@ async def refusal(user: User, gateway: int) -> Any:
     client = socketio.AsyncClient(reconnection=False)
     client.on("connect_error", told.append)
     with pytest.raises(socketio.exceptions.ConnectionError):
-        await client.connect(user.gateways[gateway], auth={"token": user.token}, transports=["websocket"])
+        await client.connect(
+            user.gateways[gateway], auth={"token": user.token}, transports=["websocket"], wait_timeout=30
+        )
     await client.disconnect()
     return told[0]["message"]
 

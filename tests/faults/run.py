@@ -23,6 +23,7 @@ from .troubles import Trouble, Troubles
 
 FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
 BALANCED_WITHIN = 120.0
+LEAST_TROUBLES = 2  # of a run that the first one alone would fill, on a slow machine
 STEP_SECONDS = 3.0  # that one step of the user who tries everything may take, to count as flowing
 
 Tell = Callable[[str], None]
@@ -113,7 +114,7 @@ async def make_trouble(
 ) -> None:
     began = monotonic()
     drawn = troubles.drawn()
-    while monotonic() < began + seconds:
+    while monotonic() < began + seconds or len(report.troubles) < LEAST_TROUBLES:
         several = [next(drawn)]
         while (pause := troubles.pause()) == 0.0 and len(several) < 3:
             several.append(next(drawn))

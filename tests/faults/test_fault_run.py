@@ -10,7 +10,7 @@ from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
 from .ground import Ground, own_ground
-from .run import BALANCED_WITHIN, Report, fault_run
+from .run import BALANCED_WITHIN, LEAST_TROUBLES, Report, fault_run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
@@ -28,7 +28,7 @@ async def test_nothing_is_lost_doubled_or_made_up_while_things_go_wrong(stack: R
 
     print(report)
     assert report.is_good, str(report)
-    assert len(report.troubles) >= 2
+    assert len(report.troubles) >= LEAST_TROUBLES
     assert all(balance.acknowledged > 0 for balance in report.balances.values())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -169,3 +169,56 @@ async def test_it_can_be_left_in_the_moment_in_which_it_connects(world: World, s
         for turns in range(12):
             async with LeftEarly(turns, world.instances[0].url, screen) as client:
                 await client.leaving.wait()
+
+
+class GivenUp(socketio.AsyncClient):  # type: ignore[misc]
+    """Connects, and takes it for a failure, as when the answer comes just too late; goes once it has heard an event."""
+
+    def __init__(self, hear: Callable[..., Awaitable[None]]) -> None:
+        super().__init__(reconnection=False, handle_sigint=False)
+        self.ready, self.heard = asyncio.Event(), asyncio.Event()
+        self._hear = hear
+        self.on("*", self._note)
+
+    async def _note(self, name: str, payload: object) -> None:
+        await self._hear(name, payload)
+        (self.ready if name == "session.ready" else self.heard).set()
+
+    async def connect(self, *where: object, **how: object) -> None:
+        await super().connect(*where, **how)
+        raise socketio.exceptions.ConnectionError("too late")
+
+    async def disconnect(self) -> None:
+        async with asyncio.timeout(30):
+            await self.heard.wait()
+        await super().disconnect()
+
+
+class GivesUpOnce(Live):
+    """Its first connection is a `GivenUp`."""
+
+    first: GivenUp | None = None
+
+    def _new_socket(self, ended: asyncio.Event) -> socketio.AsyncClient:
+        socket = super()._new_socket(ended)
+        if self.first is not None:
+            return socket
+        self.first = GivenUp(socket.handlers["/"]["*"])
+        return self.first
+
+
+async def test_what_a_connection_brings_that_was_given_up_is_not_heard_twice(world: World, screen: Screen) -> None:
+    screen.readable.clear()
+    async with GivesUpOnce(world.instances[0].url, "good", hear=screen.hear, reload=screen.reload) as client:
+        await until(lambda: client.first is not None and client.first.ready.is_set())
+        await world.append(*(read_by(ANNA, seq) for seq in (1, 2)))
+        await until(lambda: bool(client._socket not in (None, client.first) and client._socket.connected))
+        await world.append(read_by(ANNA, 3))
+        screen.readable.set()
+
+        await until(lambda: 3 in screen.seqs)
+
+    assert screen.seqs in (
+        [3],
+        [1, 2, 3],
+    )  # by the second connection: from its reload on, or from the first one's place

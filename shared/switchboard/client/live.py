@@ -122,6 +122,7 @@ class Live:
         try:
             await socket.connect(self._urls[-1], auth=auth, transports=self._transports, wait_timeout=CONNECT_SECONDS)
         except exceptions.ConnectionError:
+            self._ended.set()  # what it may still bring is not for us: the next one brings it again
             await socket.disconnect()
             return False
         _heed_cancellation()

@@ -50,6 +50,19 @@ async def test_a_user_without_a_phone_cannot_be_rung_and_is_told(world: World) -
     assert (notification["kind"], notification["body"]) == ("call", "the user has no notify_phone")
 
 
+async def test_a_disabled_users_phone_does_not_ring(world: World) -> None:
+    await _given_phone(world, "+14155550177", disabled=True)
+    await world.deliver(CALL)
+    await world.fetch("update calls set created_at = created_at - interval '31 seconds'")
+
+    await _placer(world).place_some()
+
+    assert await world.fetch("select status, reason, provider_ref from calls") == [
+        {"status": "failed", "reason": "the user is disabled", "provider_ref": None}
+    ]
+    assert await world.fetch("select * from deliveries") == []  # nor is told of it by a message to that phone
+
+
 async def test_a_call_whose_placer_died_in_the_middle_is_not_rung_again(world: World) -> None:
     await _given_phone(world, "+14155550177")
     await world.deliver(CALL)
@@ -69,9 +82,9 @@ def _placer(world: World) -> CallPlacer:
     return CallPlacer(world.database, world.accounts, instance="conversations-test")
 
 
-async def _given_phone(world: World, phone: str | None) -> None:
+async def _given_phone(world: World, phone: str | None, *, disabled: bool = False) -> None:
     user = UserUpdated(
-        user_id=ANNA.user_id, email="a@x.example", name="A", role="agent", disabled=False, notify_phone=phone
+        user_id=ANNA.user_id, email="a@x.example", name="A", role="agent", disabled=disabled, notify_phone=phone
     )
     await world.deliver(user)
 

@@ -41,7 +41,7 @@ class Colleagues:
     async def find(self, user_id: UUID, *, with_phone: bool = False) -> people.User | None:
         """One of them; `with_phone`: who can be rung. Raises `Unanswered` when auth would have to say and doesn't."""
         user = await people.find_user(self.conn, user_id)
-        if not self._will_do(user, with_phone):
+        if not self._will_do(user, with_phone) or (user is not None and user.disabled):
             user = await self.find_now(user_id)
         return user if self._will_do(user, with_phone) else None
 

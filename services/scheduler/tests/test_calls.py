@@ -108,6 +108,23 @@ async def test_a_colleague_who_was_invited_just_now_can_be_planned_for(world: Wo
     assert (planned.status, others.status) == (201, 422)
 
 
+async def test_nothing_new_is_planned_for_a_disabled_colleague(world: World) -> None:
+    disabled = anna_with("+14155550199").model_copy(update={"disabled": True})
+    await world.hear(disabled)
+    wishes = {
+        "/calls": plan(user_id=str(ANNA.user_id)),
+        "/reminders": {"lead_id": "7", "note": "", "remind_at": at(hours=1), "user_id": str(ANNA.user_id)},
+    }
+
+    world.auth.known[ANNA.tenant_id, ANNA.user_id] = disabled
+    refused = [await world.call(CHIEF, "POST", path, wish) for path, wish in wishes.items()]
+    told_by_auth(world, "+14155550199")  # who is let in again
+    planned = [await world.call(CHIEF, "POST", path, wish) for path, wish in wishes.items()]
+
+    assert [(answer.status, answer.body["errors"][0]["msg"]) for answer in refused] == [(422, "is disabled")] * 2
+    assert [answer.status for answer in planned] == [201, 201]
+
+
 async def test_what_auth_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
     await given_phone(world, None)
     await world.auth.go_away()

@@ -41,7 +41,7 @@ async def _also_by_message(work: Work, user_id: UUID, text: str) -> None:
     """To the user's own phone, if there is one; not once it is old news."""
     assert work.tenant_id is not None
     user = await find_user(work.conn, work.tenant_id, user_id)
-    if user is None or user.notify_phone is None:
+    if user is None or user.disabled or user.notify_phone is None:
         return
     until = datetime.now(UTC) + WORTH_A_MESSAGE
     await add_notice(work.conn, uuid7(), work.tenant_id, user_id, user.notify_phone, text, until)

@@ -66,10 +66,11 @@ class CallPlacer:
         async with self._database.connection() as conn:
             user = await find_user(conn, claimed.tenant_id, claimed.user_id)
             account = await self._accounts.of_tenant(conn, claimed.tenant_id)
-            if user is None or user.notify_phone is None:
+            if user is None or user.disabled or user.notify_phone is None:
                 if claimed.age < HEARD_WITHIN:
                     return await store.wait_with_call(conn, claimed.id, LISTEN_AGAIN)
-                return await self._move(claimed, "failed", reason="the user has no notify_phone")
+                why = "the user is disabled" if user and user.disabled else "the user has no notify_phone"
+                return await self._move(claimed, "failed", reason=why)
             if not await store.mark_call_attempting(conn, claimed.id, self._holder, account.provider):
                 return None
         provider = self._accounts.provider_of(account)

@@ -61,8 +61,11 @@ async def user_of(colleagues: Colleagues, caller: Identity, wished: UUID | None)
         return caller.user_id
     if caller.role < Role.ADMIN:
         raise Forbidden("only an admin plans for others")
-    if await colleagues.find(wished) is None:
+    colleague = await colleagues.find(wished)
+    if colleague is None:
         raise refuse("user_id", "is not a user of this tenant")
+    if colleague.disabled:
+        raise refuse("user_id", "is disabled")
     return wished
 
 

@@ -23,7 +23,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.table import Table
 
-from bench.bench_realtime import NODE, install_packages, processes
+from bench.bench_realtime import processes
 from files.bucket import Bucket, open_bucket
 from files.settings import BucketSettings
 from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
@@ -32,6 +32,7 @@ from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
+from switchboard.testing.javascript import NODE, install_packages
 from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
 
@@ -180,7 +181,7 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
 
 
 async def _multer(stack: AsyncExitStack, store: dict[str, str]) -> tuple[Upload, int]:
-    await install_packages()
+    await asyncio.to_thread(install_packages)
     port = free_port()
     words = [store["S3_ENDPOINT"], store["S3_BUCKET"], store["S3_ACCESS_KEY"], store["S3_SECRET_KEY"]]
     command = ["node", str(NODE / "upload.js"), "{port}", *words]

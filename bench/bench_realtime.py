@@ -39,10 +39,10 @@ from switchboard.runtime.identity_keys import new_key, public_set
 from switchboard.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
+from switchboard.testing.javascript import NODE, install_packages
 from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
 
-NODE = Path(__file__).parent / "node"
 KEY = new_key("bench")
 FILLER = "x" * 200
 
@@ -279,7 +279,7 @@ async def _plain(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[in
 
 
 async def _node(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
-    await install_packages()
+    await asyncio.to_thread(install_packages)
     return await _theirs(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
 
 
@@ -290,13 +290,6 @@ async def _theirs(stack: AsyncExitStack, servers: Servers, name: str, command: l
     for url in urls:
         await until(lambda url=url: answers(f"{url}/socket.io/", None), within=60)
     return Theirs(urls, name), pids
-
-
-async def install_packages() -> None:
-    """What the Node programs need."""
-    if not (NODE / "node_modules").exists():
-        words = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-        await asyncio.to_thread(subprocess.run, words, cwd=NODE, check=True)
 
 
 def _auth() -> web.Application:

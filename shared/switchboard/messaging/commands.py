@@ -10,14 +10,12 @@ from typing import Annotated
 
 import orjson
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.table import Table
 
-from switchboard.messaging.broker import Broker
 from switchboard.messaging.dead_letters import DeadLetters, TooOld
+from switchboard.messaging.operators import operators_broker
 from switchboard.messaging.tailing import events
 from switchboard.runtime.outage import Outage
-from switchboard.runtime.settings import AmqpUrl, load
 from switchboard.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,12 +26,6 @@ app.add_typer(events, name="events")
 Which = Annotated[str, typer.Argument(help="The subscription, as `list` names it.")]
 One = Annotated[str | None, typer.Option("--id", help="One dead letter's id, or its event's.")]
 Every = Annotated[bool, typer.Option("--all", help="All of the subscription.")]
-
-
-class _BrokerSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
-
-    amqp_url: AmqpUrl
 
 
 @dead_letters.command("list")
@@ -104,7 +96,7 @@ def discard(subscription: Which, id: One = None, all: Every = False) -> None:
 @asynccontextmanager
 async def _open() -> AsyncIterator[DeadLetters]:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of a broker that is away beside our own words
-    broker = Broker(load(_BrokerSettings).amqp_url, "operator")
+    broker = operators_broker()
     try:
         yield DeadLetters(broker)
     except (LookupError, TooOld) as refused:

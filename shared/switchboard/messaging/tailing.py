@@ -11,24 +11,17 @@ from uuid import UUID
 
 import orjson
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from switchboard.contracts.envelope import Envelope, Unreadable
-from switchboard.messaging.broker import Broker, BrokerAway
+from switchboard.messaging.broker import BrokerAway
+from switchboard.messaging.operators import operators_broker
 from switchboard.messaging.routing import EVENTS
 from switchboard.runtime.outage import Outage
-from switchboard.runtime.settings import AmqpUrl, load
 
 AT_ONCE = 200
 BEHIND = 10_000  # events; of a reader who is slower than that, the oldest are dropped
 
 events = typer.Typer(no_args_is_help=True, help="What happens, as the services tell each other.")
-
-
-class _BrokerSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
-
-    amqp_url: AmqpUrl
 
 
 @events.callback()
@@ -73,7 +66,7 @@ def line(envelope: Envelope) -> str:
 
 async def _events(types: Iterable[str]) -> AsyncGenerator[Envelope]:
     """From a queue of one's own, which goes with the connection. Raises `BrokerAway`."""
-    broker = Broker(load(_BrokerSettings).amqp_url, "operator")
+    broker = operators_broker()
     try:
         async with broker.channel(confirms=False) as channel:
             await channel.set_qos(prefetch_count=AT_ONCE)

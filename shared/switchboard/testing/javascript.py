@@ -78,15 +78,26 @@ async def listening(url: str, headers: dict[str, str], transports: str, token: s
         await hearing
 
 
+class NoPackages(Exception):
+    """Node or its packages can't be had here."""
+
+
 def install() -> None:
-    """The packages, from the registry that npm is set up for. Skips where they can't be had; fails there under CI."""
-    give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+    """As `install_packages`, for a test: it is skipped where they can't be had, and fails there under CI."""
+    try:
+        install_packages()
+    except NoPackages as reason:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(reason))
+
+
+def install_packages() -> None:
+    """The packages, from the registry that npm is set up for. Raises `NoPackages`."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        give_up("there is no Node: infra/setup.sh --for-tests installs it")
+        raise NoPackages("there is no Node: infra/setup.sh --for-tests installs it")
     run_directory().mkdir(parents=True, exist_ok=True)
     with (run_directory() / "npm.lock").open("w") as lock:  # one worker of a run installs, others wait for it
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not INSTALLED.exists():
             done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=NODE, capture_output=True, check=False)
             if done.returncode:
-                give_up(f"npm ci: {done.stderr.decode()[-300:]}")
+                raise NoPackages(f"npm ci: {done.stderr.decode()[-300:]}")

@@ -24,8 +24,8 @@ from .troubles import Trouble, Troubles
 FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
 BALANCED_WITHIN = 120.0
 SETTLED_SECONDS = 5.0
-"""Before the first trouble. RabbitMQ writes down a moment later that it has a queue: killed before that (3.10), it comes
-back with a queue that has no leader, see `docs/operating.md`. That is the beginning of a broker, not of a run."""
+"""Before the first trouble. RabbitMQ notes a new queue a moment later: killed before that (3.10), it comes back with a
+queue that has no leader, see `docs/operating.md`. That is the beginning of a broker, not of a run."""
 LEAST_TROUBLES = 2  # of a run that the first one alone would fill, on a slow machine
 STEP_SECONDS = 3.0  # that one step of the user who tries everything may take, to count as flowing
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bench import numbers
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 
 HERE = Path(__file__).parent
 

@@ -18,10 +18,10 @@ import orjson
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
-from conversations.store.appending import NewMessage, append_message
-from switchboard.messaging.work import Work
-from switchboard.runtime.database import Database, open_database
-from switchboard.terminal import Terminal
+from conversations.store.message_append import NewMessage, append_message
+from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres.database import Database, open_database
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
 

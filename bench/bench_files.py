@@ -24,11 +24,11 @@ from aiohttp.test_utils import TestServer
 from rich.table import Table
 
 from bench.bench_realtime import processes
-from files.bucket import Bucket, open_bucket
+from files.adapters.bucket import Bucket, open_bucket
 from files.settings import BucketSettings
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import new_key, public_set
-from switchboard.terminal import Terminal
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import new_key, public_set
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases

@@ -24,8 +24,8 @@ import psutil
 import redis
 from rich.table import Table
 
-from switchboard.runtime.identity_keys import new_key
-from switchboard.terminal import Terminal
+from switchboard.http.identity_keys import new_key
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing.network import free_port
 
 TOKEN = "a-token-of-the-benchmark"

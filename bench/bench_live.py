@@ -19,7 +19,7 @@ import uvloop
 from rich.table import Table
 
 from switchboard.client import Happened, Live
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.servers import begin_run, end_run
 from switchboard.testing.stack import find_stack

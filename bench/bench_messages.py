@@ -20,9 +20,9 @@ from aiohttp.test_utils import TestServer
 from rich.table import Table
 
 from bench.bench_realtime import processes
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import new_key, public_set
-from switchboard.terminal import Terminal
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import new_key, public_set
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.databases import Databases
 from switchboard.testing.network import answers, free_port

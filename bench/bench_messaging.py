@@ -24,12 +24,12 @@ from rich.table import Table
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.bus import Bus, open_bus
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.messaging.schema import MESSAGING_TABLES
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.loops import Loop, Stop
-from switchboard.terminal import Terminal
+from switchboard.postgres.database import Database, open_database
+from switchboard.runtime.background import Loop, Stop
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers

@@ -31,12 +31,12 @@ from rich.table import Table
 from bench.realtime.listeners import listen
 from switchboard.contracts.auth import TenantUpdated
 from switchboard.contracts.conversations import ConversationRead
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.publisher import Channel
-from switchboard.messaging.work import row_of
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import new_key, public_set
-from switchboard.terminal import Terminal
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import new_key, public_set
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.javascript import NODE, install_packages

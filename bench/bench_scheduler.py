@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.table import Table
 
 from bench.scheduler.ours import Ours, cpu, now, open_ours
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers

@@ -14,17 +14,17 @@ from uuid import UUID
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
-from conversations.providers.protocol import Account, Outgoing, OutgoingCall
-from conversations.sending.accounts import Accounts
-from conversations.sending.expansion import Expansion
-from conversations.sending.pace import Pace
-from conversations.sending.sender import Sender
+from conversations.adapters.provider_accounts import Accounts
+from conversations.adapters.provider_rate_limit import Pace
+from conversations.domain.providers import Account, Outgoing, OutgoingCall
 from conversations.store.runs import add_run
+from conversations.workers.campaign_expander import Expansion
+from conversations.workers.message_sender import Sender
 from switchboard.contracts.conversations import CampaignAudience, CampaignRun
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.loops import Stop
+from switchboard.postgres.database import Database, open_database
+from switchboard.runtime.background import Stop
 from switchboard.runtime.redis import open_redis
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
 

@@ -16,8 +16,8 @@ import uvloop
 from aiohttp import web
 from redis.asyncio import Redis
 
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import read_key_file, signing_key
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import read_key_file, signing_key
 
 
 def application(upstream: str, redis_url: str, key_file: str) -> web.Application:

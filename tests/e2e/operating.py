@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from switchboard.operator import ENVIRONMENTS
+from switchboard.cli.operator import ENVIRONMENTS
 from switchboard.testing.stack import RunningStack
 
 
@@ -18,7 +18,7 @@ async def operate(stack: RunningStack, *words: object, **settings: str) -> str:
     where = str(stack.place / "env") if stack.place is not None else os.environ.get(ENVIRONMENTS)
     if where is None:
         pytest.skip(f"an operator needs the settings of that stack: {ENVIRONMENTS}")
-    command = [sys.executable, "-m", "switchboard.operator", *map(str, words)]
+    command = [sys.executable, "-m", "switchboard.cli.operator", *map(str, words)]
     environment = {**os.environ, ENVIRONMENTS: where, "NO_COLOR": "1", "COLUMNS": "200", **settings}
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr

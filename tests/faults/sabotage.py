@@ -16,11 +16,13 @@ from uuid import UUID
 from aiormq.abc import DeliveredMessage
 
 from switchboard.contracts.envelope import Envelope
-from switchboard.messaging import consumer, outbox, publisher
-from switchboard.messaging.broker import BrokerAway
-from switchboard.messaging.delivery import TransactionalEffect
-from switchboard.messaging.outbox import UnsentRow
-from switchboard.runtime.loops import Stop
+from switchboard.messaging.broker.connection import BrokerUnavailable
+from switchboard.messaging.inbox import consumer
+from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
+from switchboard.messaging.outbox import publisher
+from switchboard.messaging.outbox import rows as outbox
+from switchboard.messaging.outbox.rows import UnsentRow
+from switchboard.runtime.background import Stop
 
 EVERY = 5
 
@@ -36,7 +38,7 @@ def stumble_before_acknowledging() -> None:
         async def then_stumble(envelopes: list[Envelope]) -> None:
             await effect(envelopes)
             if next(count) % EVERY == 0:
-                raise BrokerAway("between the effect and the acknowledgement")
+                raise BrokerUnavailable("between the effect and the acknowledgement")
 
         self._effect = then_stumble
         try:
@@ -56,7 +58,7 @@ def stumble_before_publishing() -> None:
         name = str(about["event_id"])
         if name not in stumbled and name[-1] in "05af3":
             stumbled.add(name)
-            raise BrokerAway("before the message was sent")
+            raise BrokerUnavailable("before the message was sent")
         await publish(self, *message, **about)
 
     publisher.Channel.publish = publish_or_stumble  # type: ignore[method-assign]

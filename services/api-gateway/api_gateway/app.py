@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from api_gateway.auth_client import AuthClient
-from api_gateway.cors import Cors
-from api_gateway.edge import Edge
-from api_gateway.incoming import Surface
-from api_gateway.keys import SigningKeyFile
-from api_gateway.limits import RateLimits
-from api_gateway.pages import pages
-from api_gateway.proxy import Proxy
-from api_gateway.routes import RouteTable
-from api_gateway.sessions import Sessions
+from api_gateway.api.middleware import Edge
+from api_gateway.api.routes import pages
+from api_gateway.identity.auth_client import AuthClient
+from api_gateway.identity.credentials import Addresses, Credentials
+from api_gateway.identity.sessions import Sessions
+from api_gateway.identity.signing_keys import SigningKeyFile
+from api_gateway.proxy.cors import Cors
+from api_gateway.proxy.file_downloads import store_passage
+from api_gateway.proxy.handler import Proxy
+from api_gateway.proxy.rate_limits import RateLimits
+from api_gateway.proxy.request import Surface
+from api_gateway.proxy.routes import RouteTable
+from api_gateway.proxy.websockets import Sockets
 from api_gateway.settings import Settings
-from api_gateway.sockets import Sockets
-from api_gateway.store import store_passage
-from api_gateway.upstreams import Upstream
-from api_gateway.visitors import Addresses, Credentials
-from switchboard.runtime.app import App
+from api_gateway.upstreams.upstreams import Upstream
+from switchboard.process.main import App
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.redis import check_redis, open_redis

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from api_gateway.visitors import Network
+from api_gateway.identity.credentials import Network
 from switchboard.runtime.settings import PublicUrl, RedisSettings, Url, Urls
 
 

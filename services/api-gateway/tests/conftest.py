@@ -15,11 +15,11 @@ from api_gateway.app import open_app as open_gateway
 from api_gateway.settings import Settings as GatewaySettings
 from auth.app import open_app as open_auth
 from auth.settings import Settings as AuthSettings
-from switchboard.runtime.app import App
+from switchboard.http.identity_keys import new_key, public_set
+from switchboard.http.server import HttpRunner
+from switchboard.process.main import App
+from switchboard.runtime.background import LOOPS, Stop
 from switchboard.runtime.health import Health
-from switchboard.runtime.identity_keys import new_key, public_set
-from switchboard.runtime.loops import LOOPS, Stop
-from switchboard.runtime.serving import Runner
 
 NOWHERE = "http://127.0.0.1:1"
 PASSWORD = "correct horse"
@@ -128,7 +128,7 @@ async def _opened(app: web.Application) -> AsyncIterator[App]:
 async def served(opening: AbstractAsyncContextManager[App], port: int = 0) -> AsyncIterator[str]:
     """The application on a port, with its loops, as a process of its own would run it."""
     async with opening as app:
-        runner = Runner(app.http, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
+        runner = HttpRunner(app.http, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         app.health.opened()

@@ -167,7 +167,7 @@ async def test_a_rotated_key_signs_at_once_and_the_old_one_is_accepted_until_it_
 
 
 def _identity_keys(keys: Path, command: str, *options: str) -> None:
-    code = "from api_gateway.commands import app; app()"
+    code = "from api_gateway.commands.routes import app; app()"
     environment = {**os.environ, "IDENTITY_KEY_FILE": str(keys / "private.json")}
     words = [sys.executable, "-c", code, "identity-keys", command, *options]
     subprocess.run(words, env=environment, check=True)

@@ -98,7 +98,7 @@ async def test_a_tenant_whose_trial_is_over_may_read_and_sign_out_only(stack: An
 
 async def _fill(stack: Any, token: str, said: dict[str, Any]) -> None:
     """As a gateway does that was slow to hear what auth said."""
-    from api_gateway.sessions import Sessions
+    from api_gateway.identity.sessions import Sessions
 
     async def nobody(_token: str) -> None:
         return None

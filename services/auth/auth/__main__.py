@@ -1,5 +1,5 @@
 from auth.app import open_app
 from auth.settings import Settings
-from switchboard.runtime.app import main
+from switchboard.process.main import main
 
 main("auth", Settings, open_app)

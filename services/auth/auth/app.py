@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from auth.adapters.oauth_states import OAuthStates
+from auth.adapters.oidc_providers import open_providers
+from auth.adapters.password_hashing import open_passwords
+from auth.adapters.session_cache import SessionCache
+from auth.adapters.sign_in_throttle import Throttle
+from auth.adapters.signing_keys import KeyFile
 from auth.api import routes
+from auth.api.cookies import SessionCookie
+from auth.api.deps import Parts
+from auth.api.oauth import OAuthRoutes
 from auth.consumers import subscriptions
-from auth.cookies import SessionCookie
-from auth.housekeeping import forgetting_sessions
-from auth.keys import KeyFile
-from auth.oauth_routes import OAuthRoutes
-from auth.oauth_states import OAuthStates
-from auth.parts import Parts
-from auth.passwords import open_passwords
-from auth.providers import open_providers
-from auth.session_cache import SessionCache
 from auth.settings import Settings
-from auth.throttle import Throttle
+from auth.workers.housekeeping import forgetting_sessions
+from switchboard.http import http_app
+from switchboard.http.identity import IdentityVerifier
 from switchboard.messaging.bus import open_bus
-from switchboard.runtime.app import App
-from switchboard.runtime.database import open_database
+from switchboard.postgres.database import open_database
+from switchboard.process.main import App
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IdentityVerifier
 from switchboard.runtime.redis import check_redis, open_redis
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from auth.trials import expire_trial, sweep_trials
+from auth.actions.trials import expire_trial, sweep_trials
 from switchboard.contracts.auth import TrialExpire, TrialSweep
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.work import Work
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.outbox.unit_of_work import Work
 
 
 async def end_trial(command: TrialExpire, work: Work) -> None:

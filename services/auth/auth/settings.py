@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from auth.provider_settings import ProviderSettings, providers_in
+from auth.domain.provider_settings import ProviderSettings, providers_in
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, PublicUrl, RedisSettings
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from switchboard.operator import ENVIRONMENTS
+from switchboard.cli.operator import ENVIRONMENTS
 
 
 def test_a_command_says_its_answer_and_nothing_else(database_url: Callable[[str], str], tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_a_command_says_its_answer_and_nothing_else(database_url: Callable[[str]
     words = ["user", "create", "anna@acme.example", "--password", "correct horse battery"]
 
     done = subprocess.run(
-        [sys.executable, "-m", "switchboard.operator", *words],
+        [sys.executable, "-m", "switchboard.cli.operator", *words],
         env={**os.environ, ENVIRONMENTS: str(tmp_path)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

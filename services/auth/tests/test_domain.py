@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from auth.domain import OwnerStays, RankTooLow, Tenant, User
+from auth.domain.users import OwnerStays, RankTooLow, Tenant, User
 from switchboard.contracts.auth import RoleName
 from switchboard.runtime.refusals import Invalid
 

@@ -14,14 +14,15 @@ import bcrypt
 import pytest
 from typer.testing import CliRunner, Result
 
-from auth import actions, store
-from auth.actions import Origin, prove_password
-from auth.commands import app
-from auth.domain import InvalidCredentials, User
-from auth.passwords import open_passwords
+from auth.actions import sessions as actions
+from auth.actions.sessions import Origin, prove_password
+from auth.adapters.password_hashing import open_passwords
+from auth.commands.accounts import app
+from auth.domain.users import InvalidCredentials, User
+from auth.store import accounts as store
 from switchboard.contracts.auth import UserCreated
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database, open_database
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database, open_database
 from switchboard.testing.app import published
 
 T = TypeVar("T")

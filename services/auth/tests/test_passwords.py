@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import bcrypt
 import pytest
 
-from auth import passwords as module
-from auth.passwords import Passwords, open_passwords
-from switchboard.runtime.refusals import Unavailable
+from auth.adapters import password_hashing as module
+from auth.adapters.password_hashing import Passwords, open_passwords
+from switchboard.runtime.refusals import ServiceUnavailable
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_who_would_wait_too_long_is_told_to_come_back(passwords: Passwords
     waiting = [asyncio.create_task(passwords.matches(None, "x")) for _ in range(module.WAITING)]
     await asyncio.sleep(0)
 
-    with pytest.raises(Unavailable) as refused:
+    with pytest.raises(ServiceUnavailable) as refused:
         await passwords.hash("one too many")
 
     assert refused.value.headers["Retry-After"] == "2"

@@ -14,10 +14,10 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from auth.domain import ProviderRefused
-from auth.provider_settings import ProviderSettings
-from auth.providers import Person, Provider, ProviderAway, open_providers
-from switchboard.runtime.port import open_port
+from auth.adapters.oidc_providers import Person, Provider, ProviderUnavailable, open_providers
+from auth.domain.provider_settings import ProviderSettings
+from auth.domain.users import ProviderRefused
+from switchboard.process.listener import open_port
 from switchboard.testing.sign_in import sign_in_provider
 from switchboard.testing.waiting import until
 
@@ -124,13 +124,13 @@ async def test_a_provider_that_makes_no_sense_is_away(answering: Answering, stat
     answering.token_answer = lambda _claims: web.Response(status=status, text=text)
 
     async with client_of(answering.url) as provider:
-        with pytest.raises(ProviderAway):
+        with pytest.raises(ProviderUnavailable):
             await provider.person("code", BACK, NONCE, VERIFIER)
 
 
 async def test_a_provider_that_is_not_there_is_away() -> None:
     async with client_of("http://127.0.0.1:1") as provider:
-        with pytest.raises(ProviderAway):
+        with pytest.raises(ProviderUnavailable):
             await provider.authorization_url(BACK, "state", NONCE, VERIFIER)
 
 
@@ -149,7 +149,7 @@ async def test_keys_that_a_real_provider_has_rotated_are_fetched_anew() -> None:
             async def is_believed() -> bool:
                 try:
                     return (await signed_in(provider)).subject == "ann"
-                except (ProviderRefused, ProviderAway):
+                except (ProviderRefused, ProviderUnavailable):
                     return False  # keys are not fetched again and again
 
             await until(is_believed, within=30)

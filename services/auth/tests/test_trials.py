@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auth import actions, store
+from auth.actions import sessions as actions
+from auth.actions.tenants import change_tenant
 from auth.consumers import subscriptions
-from auth.domain import Tenant
-from auth.tenants import change_tenant
+from auth.domain.users import Tenant
+from auth.store import accounts as store
 from switchboard.contracts.auth import TenantTrialExpired, TrialExpire, TrialSweep
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database, open_database
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database, open_database
 from switchboard.testing.app import deliver, published
 
 NOW = datetime.now(UTC)
@@ -79,7 +80,7 @@ async def test_a_sweep_ends_all_that_are_over_and_no_other(database: Database) -
 
 
 async def test_an_address_is_one_users_however_it_is_written(database: Database) -> None:
-    from auth.domain import EmailTaken
+    from auth.domain.users import EmailTaken
 
     await signed_up(database, "Ann@Example.com", timedelta(days=1))
 

@@ -2,7 +2,7 @@
 
 from conversations.app import NAME, open_app
 from conversations.settings import Settings
-from switchboard.runtime.app import main
+from switchboard.process.main import main
 
 if __name__ == "__main__":
     main(NAME, Settings, open_app)

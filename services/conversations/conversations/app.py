@@ -7,31 +7,31 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from redis.asyncio import Redis
 
+from conversations.adapters.provider_accounts import Accounts
+from conversations.adapters.provider_rate_limit import Pace
+from conversations.adapters.sandbox import Sandbox
+from conversations.adapters.twilio import Twilio, open_twilio
 from conversations.api import routes
 from conversations.consumers import subscriptions
-from conversations.providers.protocol import Account
-from conversations.providers.sandbox import Sandbox
-from conversations.providers.twilio import Twilio, open_twilio
-from conversations.sending.accounts import Accounts
-from conversations.sending.calls import CallPlacer
-from conversations.sending.crashing import crashing_at
-from conversations.sending.expansion import Expansion
-from conversations.sending.pace import Pace
-from conversations.sending.progress import progressing
-from conversations.sending.recovery import recovering
-from conversations.sending.sandbox_reports import reporting
-from conversations.sending.sender import Sender
+from conversations.domain.providers import Account
 from conversations.settings import Settings
+from conversations.workers.call_dialer import CallPlacer
+from conversations.workers.campaign_expander import Expansion
+from conversations.workers.campaign_progress import progressing
+from conversations.workers.crash_points import crashing_at
+from conversations.workers.message_sender import Sender
+from conversations.workers.sandbox_reports import reporting
+from conversations.workers.stale_deliveries import recovering
+from switchboard.http import http_app
+from switchboard.http.client import open_service_client
+from switchboard.http.identity import IdentityVerifier
+from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import open_bus
-from switchboard.runtime.app import App
-from switchboard.runtime.database import Database, open_database
+from switchboard.postgres.database import Database, open_database
+from switchboard.process.main import App
+from switchboard.runtime.background import Loop
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IdentityVerifier
-from switchboard.runtime.identity_keys import Keys, open_keys
-from switchboard.runtime.loops import Loop
 from switchboard.runtime.redis import check_redis, open_redis
-from switchboard.runtime.service_client import open_service_client
 
 NAME = "conversations"
 DEFAULT_ENDPOINT = "default"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from conversations.actions import calls, campaigns, notifications, projections
+from conversations.actions import calls, campaigns, notifications
+from conversations.actions import users as projections
 from switchboard.contracts import auth, files
 from switchboard.contracts import conversations as contract
-from switchboard.messaging.subscriptions import Subscriptions
+from switchboard.messaging.inbox.subscriptions import Subscriptions
 
 
 def subscriptions() -> Subscriptions:

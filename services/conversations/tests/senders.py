@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from conversations.sending.expansion import Expansion
-from conversations.sending.pace import Pace
-from conversations.sending.progress import progressing
-from conversations.sending.recovery import recovering
-from conversations.sending.sandbox_reports import reporting
-from conversations.sending.sender import Sender
-from switchboard.runtime.loops import Stop, run_loops
+from conversations.adapters.provider_rate_limit import Pace
+from conversations.workers.campaign_expander import Expansion
+from conversations.workers.campaign_progress import progressing
+from conversations.workers.message_sender import Sender
+from conversations.workers.sandbox_reports import reporting
+from conversations.workers.stale_deliveries import recovering
+from switchboard.runtime.background import Stop, run_loops
 from switchboard.runtime.redis import open_redis
 
 from .world import World

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from conversations.sending.calls import CallPlacer
-from conversations.sending.sandbox_reports import end_calls
+from conversations.workers.call_dialer import CallPlacer
+from conversations.workers.sandbox_reports import end_calls
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import CallPlace
 

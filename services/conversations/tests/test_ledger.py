@@ -8,15 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from conversations.actions.resolving import Decision, resolve_delivery
+from conversations.actions import claiming
+from conversations.actions.uncertain_deliveries import Decision, resolve_delivery
 from conversations.domain.statuses import RANKS
-from conversations.sending import claiming
-from conversations.sending.expansion import Expansion
-from conversations.sending.progress import look_at_one
 from conversations.store import deliveries as store
 from conversations.store.deliveries import Lane
+from conversations.workers.campaign_expander import Expansion
+from conversations.workers.campaign_progress import look_at_one
 from switchboard.contracts.conversations import CampaignCancel, CampaignPause
-from switchboard.messaging.work import open_work
+from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.testing.app import identity_headers
 
 from .campaigns import CAMPAIGN, campaign

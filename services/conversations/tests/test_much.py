@@ -142,7 +142,7 @@ async def _peak(work: object) -> int:
 
 
 def _start(url: str, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "switchboard.operator", *words]
+    command = [sys.executable, "-m", "switchboard.cli.operator", *words]
     environment = {**os.environ, "DATABASE_URL": url, "COLUMNS": "200"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from conversations.original import exporting, files, importing, messages, verifying
-from conversations.original.folder import Names, group_files, list_files
-from conversations.store import imports
+from conversations.legacy import exporting, files, importing, messages, verifying
+from conversations.legacy import store as imports
+from conversations.legacy.folder import Names, group_files, list_files
 
 from .world import ANNA, BEN, PHONE, TENANT, World
 

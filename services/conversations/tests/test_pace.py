@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conversations.sending.pace import Bucket, Pace
-from switchboard.runtime.redis import RedisAway, open_redis
+from conversations.adapters.provider_rate_limit import Bucket, Pace
+from switchboard.runtime.redis import RedisUnavailable, open_redis
 from switchboard.testing import until
 
 from .senders import sending
@@ -87,7 +87,7 @@ async def test_what_was_not_used_is_given_back(redis: Any) -> None:
 async def test_without_redis_nothing_is_granted_and_slowing_down_does_no_harm() -> None:
     async with open_redis("redis://127.0.0.1:9") as nowhere:
         pace = _pace(nowhere)
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             await pace.grant(_buckets(pace), 1)
         await pace.slow_down(TWILIO, 1.0)
         await pace.give_back(_buckets(pace), 1)

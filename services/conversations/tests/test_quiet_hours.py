@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from conversations.domain.quiet import quiet_until, zone_of
+from conversations.domain.quiet_hours import quiet_until, zone_of
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import QuietHours
 from switchboard.testing import until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conversations.domain.records import LONGEST_RECORD, BrokenRecord, Records
+from conversations.domain.contact_csv import LONGEST_RECORD, BrokenRecord, Records
 
 
 def _cut(text: str, size: int) -> list[tuple[int, list[str] | str]]:

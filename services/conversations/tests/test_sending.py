@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from conversations.actions.resolving import Decision, resolve_delivery
-from conversations.providers.protocol import Account, Outgoing, OutgoingCall
-from conversations.sending.accounts import Accounts
-from conversations.sending.recovery import recover
+from conversations.actions.uncertain_deliveries import Decision, resolve_delivery
+from conversations.adapters.provider_accounts import Accounts
+from conversations.domain.providers import Account, Outgoing, OutgoingCall
+from conversations.workers.stale_deliveries import recover
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import (
     CampaignCancel,
@@ -19,7 +19,7 @@ from switchboard.contracts.conversations import (
     QuietHours,
     ReminderFire,
 )
-from switchboard.messaging.work import open_work
+from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.testing import until
 
 from .campaigns import CAMPAIGN, campaign

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conversations.providers.protocol import NotSent, Outgoing, Throttled
-from conversations.providers.twilio import Twilio, open_twilio
-from conversations.sending.calls import CallPlacer
+from conversations.adapters.twilio import Twilio, open_twilio
+from conversations.domain.providers import NotSent, Outgoing, Throttled
+from conversations.workers.call_dialer import CallPlacer
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import CallPlace
 from switchboard.testing import until

@@ -12,19 +12,19 @@ from uuid import UUID
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 
+from conversations.adapters.provider_accounts import Accounts
+from conversations.adapters.sandbox import Sandbox
+from conversations.adapters.twilio import Twilio
 from conversations.api import routes
 from conversations.consumers import subscriptions
-from conversations.providers.protocol import Account
-from conversations.providers.sandbox import Sandbox
-from conversations.providers.twilio import Twilio
-from conversations.sending.accounts import Accounts
+from conversations.domain.providers import Account
 from switchboard.contracts.auth import USER_PATH, TenantCreated, UserCreated
 from switchboard.contracts.files import FILE_PATH
 from switchboard.contracts.message import Message
-from switchboard.runtime.database import Database, open_database
+from switchboard.http import http_app
+from switchboard.http.identity import Identity, Role
+from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import Identity, Role
 from switchboard.testing.app import Answer, call, deliver, published, verifier
 from switchboard.testing.neighbour import Neighbour, open_neighbour
 
@@ -103,8 +103,8 @@ async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = N
     """`default`: the account that tenants send with. `twilio_at`: where Twilio is."""
     async with (
         open_database(url, application="conversations") as database,
-        open_neighbour("auth", USER_PATH, asked_by="conversations", database=database) as auth,
-        open_neighbour("files", FILE_PATH, asked_by="conversations", database=database) as files,
+        open_neighbour("auth", USER_PATH, callers="conversations", database=database) as auth,
+        open_neighbour("files", FILE_PATH, callers="conversations", database=database) as files,
         aiohttp.ClientSession() as session,
     ):
         sandbox = Sandbox(database, reports_after=timedelta(milliseconds=50))

@@ -2,6 +2,6 @@
 
 from files.app import open_app
 from files.settings import Settings
-from switchboard.runtime.app import main
+from switchboard.process.main import main
 
 main("files", Settings, open_app)

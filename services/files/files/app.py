@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from files.actions.cleanup import Cleaner
 from files.actions.deletion import erase_bytes
-from files.actions.desk import Desk
-from files.api import routes
-from files.bucket import Bucket, open_bucket
+from files.actions.deps import Desk
+from files.adapters.bucket import Bucket, open_bucket
+from files.adapters.memory_budget import Room
+from files.api.files import routes
 from files.consumers import DELETIONS, subscriptions
 from files.metrics import FilesMetrics
-from files.room import Room
 from files.settings import Settings
+from files.workers.cleanup import Cleaner
+from switchboard.http import http_app
+from switchboard.http.identity import IdentityVerifier
+from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import open_bus
-from switchboard.runtime.app import App
-from switchboard.runtime.database import Database, open_database
+from switchboard.postgres.database import Database, open_database
+from switchboard.process.main import App
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IdentityVerifier
-from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.metrics import Metrics
 
 NAME = "files"

@@ -5,11 +5,11 @@ Deletions are not in this table: their effect is on the bucket, waits for it, an
 
 from __future__ import annotations
 
-from files.actions.cleanup import Cleaner
+from files.workers.cleanup import Cleaner
 from switchboard.contracts.consumers import of_service
 from switchboard.contracts.files import FilesCleanup
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.work import Work
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.outbox.unit_of_work import Work
 
 DELETIONS = "deletions"
 

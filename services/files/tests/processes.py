@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from switchboard.runtime.identity_keys import public_set
+from switchboard.http.identity_keys import public_set
 from switchboard.testing import until
 
 from .world import KEY

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from files.actions.cleanup import Findings, clean_up
 from files.metrics import FilesMetrics
+from files.workers.cleanup import Findings, clean_up
 from switchboard.contracts.files import FilesCleanup
 from switchboard.testing import becomes, until
 

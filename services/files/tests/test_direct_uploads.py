@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from files.bucket import CONNECTIONS
+from files.adapters.bucket import CONNECTIONS
 from switchboard.testing import becomes
 
 from .world import ANNA, LEAD, PNG, Answer, World, digest, open_world

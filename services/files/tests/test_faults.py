@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from files.actions.cleanup import clean_up
 from files.metrics import FilesMetrics
+from files.workers.cleanup import clean_up
 from switchboard.testing import becomes
 
 from .processes import files_process

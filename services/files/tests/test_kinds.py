@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from files.kinds import agree, kind_of, served_as
+from files.domain.content_types import agree, kind_of, served_as
 
 MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(100)
 OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)

@@ -17,7 +17,7 @@ from switchboard.testing import until
 
 from .world import ANNA, TENANT, World, noise
 
-COMMAND = [sys.executable, "-m", "switchboard.operator"]
+COMMAND = [sys.executable, "-m", "switchboard.cli.operator"]
 
 
 def write_folder(folder: Path, count: int) -> dict[str, bytes]:

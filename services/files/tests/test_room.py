@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from files.room import Busy, Room
+from files.adapters.memory_budget import Busy, Room
 from switchboard.testing import until
 
 from .world import PNG, noise, open_world, trickle

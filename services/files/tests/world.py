@@ -16,16 +16,16 @@ from aiohttp.test_utils import TestServer
 from botocore.config import Config
 from joserfc.jwk import OKPKey
 
+from files.adapters.bucket import Bucket, open_bucket
 from files.app import desk_of, open_app
-from files.bucket import Bucket, open_bucket
 from files.settings import Settings
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Message, registered
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import FixedKeys
-from switchboard.runtime.loops import LOOPS, Stop, run_loops
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import FixedKeys
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database, open_database
+from switchboard.runtime.background import LOOPS, Stop, run_loops
 
 TENANT = UUID(int=1)
 ANNA = Identity(UUID(int=11), TENANT, Role.AGENT, UUID(int=111))

@@ -2,6 +2,6 @@
 
 from realtime.app import open_app
 from realtime.settings import Settings
-from switchboard.runtime.app import main
+from switchboard.process.main import main
 
 main("realtime", Settings, open_app)

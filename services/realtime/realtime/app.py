@@ -6,27 +6,27 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from realtime.api import routes
-from realtime.arrivals import Arrivals
+from realtime.adapters.session_lookup import Door
+from realtime.api.events import routes
 from realtime.consumers import append_to_log
-from realtime.cursors import Cursors
-from realtime.log import Bounds, EventLog
+from realtime.fanout.catch_up import Arrivals
+from realtime.fanout.cursors import Cursors
+from realtime.fanout.dispatcher import Relay
+from realtime.fanout.rooms import Rooms
+from realtime.log.event_log import Bounds, EventLog
 from realtime.metrics import count
-from realtime.presence import Presence
-from realtime.relay import Relay
-from realtime.rooms import Rooms
-from realtime.sessions import Door
+from realtime.presence.presence import Presence
 from realtime.settings import Settings
-from realtime.sockets import Sockets
+from realtime.transport.connections import Sockets
+from switchboard.http import http_app
+from switchboard.http.client import open_service_client
+from switchboard.http.identity import IdentityVerifier
+from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import open_bus
-from switchboard.runtime.app import App
+from switchboard.process.main import App
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IdentityVerifier
-from switchboard.runtime.identity_keys import Keys, open_keys
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.redis import check_redis, open_redis
-from switchboard.runtime.service_client import open_service_client
 
 AUDIENCE = "realtime"
 AUTH_SECONDS = 3.0

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import orjson
 
-from realtime.entries import Event
-from realtime.log import EventLog
-from realtime.rooms import REVOCATIONS, TENANT_ROOM, user_room
+from realtime.fanout.rooms import REVOCATIONS, TENANT_ROOM, user_room
+from realtime.log.entries import Event
+from realtime.log.event_log import EventLog
 from switchboard.contracts.auth import SessionRevoked
 from switchboard.contracts.consumers import of_service
 from switchboard.contracts.envelope import Envelope, Unreadable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from realtime.relay import Relay
-from realtime.rooms import Rooms
-from realtime.sockets import Sockets
+from realtime.fanout.dispatcher import Relay
+from realtime.fanout.rooms import Rooms
+from realtime.transport.connections import Sockets
 
 
 def count(registry: CollectorRegistry, sockets: Sockets, relay: Relay, rooms: Rooms) -> None:

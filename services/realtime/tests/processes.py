@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
-from switchboard.runtime.identity_keys import new_key, public_set
+from switchboard.http.identity_keys import new_key, public_set
 from switchboard.testing import until
 from switchboard.testing.network import free_port
 

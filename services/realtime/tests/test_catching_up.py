@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from realtime.log import Bounds, EventLog
+from realtime.log.event_log import Bounds, EventLog
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.runtime.redis import open_redis
 from switchboard.testing import becomes, until

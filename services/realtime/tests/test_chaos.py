@@ -15,10 +15,10 @@ import pytest
 
 from switchboard.client import Happened, Live
 from switchboard.contracts.conversations import ConversationRead
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.publisher import Channel
-from switchboard.messaging.work import row_of
-from switchboard.runtime.outage import Outage
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import until
 
 from .processes import AUTH_TENANT, Process, auth_of_everybody, own_redis, realtime
@@ -123,7 +123,7 @@ async def publish(broker: Broker, user: UUID) -> None:
                     await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
                     rows.pop(0)
                     await asyncio.sleep(PAUSE)
-        except Outage:
+        except Unavailable:
             await asyncio.sleep(0.5)
 
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from realtime.incoming import Senseless, check_frame, read_packet
+from realtime.transport.packets import Senseless, check_frame, read_packet
 from switchboard.testing import becomes
 
 from .test_slow_clients import read_metric

@@ -16,10 +16,10 @@ from redis.asyncio import Redis
 
 from realtime import app
 from realtime.consumers import append_to_log
-from realtime.log import EventLog
-from realtime.places import Position
+from realtime.log.event_log import EventLog
+from realtime.log.stream_ids import Position
 from switchboard.contracts.envelope import Envelope
-from switchboard.runtime.redis import RedisAway
+from switchboard.runtime.redis import RedisUnavailable
 from switchboard.testing import becomes, until
 
 from .processes import Process, own_redis
@@ -105,7 +105,7 @@ async def logged(world: World, since: str) -> list[int]:
     assert position is not None
     try:
         entries = await world.log.read(TENANT, position.place, 1000)
-    except RedisAway:
+    except RedisUnavailable:
         return []
     return [orjson.loads(entry.data)["seq"] for entry in entries or ()]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from realtime import presence
+from realtime.presence import presence
 from switchboard.testing import becomes, until
 
 from .world import ANNA, BEN, STRANGER, Client, World

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from realtime.entries import Entry
-from realtime.frames import Frame, entry_frame, mention_frame
-from realtime.places import Place
-from realtime.rooms import TENANT_ROOM, Member, Rooms
+from realtime.fanout.frames import Frame, entry_frame, mention_frame
+from realtime.fanout.rooms import TENANT_ROOM, Member, Rooms
+from realtime.log.entries import Entry
+from realtime.log.stream_ids import Place
 
 TENANT = UUID(int=1)
 

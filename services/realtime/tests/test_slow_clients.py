@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from switchboard.client import Happened, Live
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.publisher import Channel
-from switchboard.messaging.work import row_of
-from switchboard.runtime.identity import Identity
+from switchboard.http.identity import Identity
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.unit_of_work import row_of
 from switchboard.testing import becomes, until
 
 from .processes import AUTH_TENANT, auth_of_everybody, realtime

@@ -17,18 +17,18 @@ from joserfc.jwk import OKPKey
 from uuid_utils.compat import uuid7
 
 from realtime.app import open_app
-from realtime.log import Bounds, EventLog
+from realtime.log.event_log import Bounds, EventLog
 from realtime.settings import Settings
 from switchboard.contracts.auth import SessionRevoked
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.contracts.message import Event
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.publisher import Channel
-from switchboard.messaging.work import row_of
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
+from switchboard.http.identity_keys import FixedKeys
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.runtime.background import LOOPS, Stop, run_loops
 from switchboard.runtime.health import Health
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.runtime.identity_keys import FixedKeys
-from switchboard.runtime.loops import LOOPS, Stop, run_loops
 from switchboard.runtime.redis import open_redis
 from switchboard.testing import until
 

@@ -7,26 +7,26 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from scheduler.api import routes
-from scheduler.chores import housekeeping
-from scheduler.clock import Clock, SystemClock
-from scheduler.clockwork import Clockwork
 from scheduler.consumers import subscriptions
-from scheduler.health import LEASE, LOOK_SECONDS, Timekeeping
-from scheduler.kinds import KINDS
-from scheduler.leader import Leader
+from scheduler.domain.clock import Clock, SystemClock
+from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics
 from scheduler.settings import Settings
+from scheduler.workers.firing import Leader
+from scheduler.workers.firing_loop import Clockwork
+from scheduler.workers.health import LEASE, LOOK_SECONDS, Timekeeping
+from scheduler.workers.housekeeping import housekeeping
+from switchboard.http import http_app
+from switchboard.http.client import open_service_client
+from switchboard.http.identity import IdentityVerifier
+from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import open_bus
-from switchboard.runtime.app import App
-from switchboard.runtime.database import Database, open_database
+from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.process.main import App
+from switchboard.runtime.background import repeat
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import IdentityVerifier
-from switchboard.runtime.identity_keys import Keys, open_keys
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import repeat
 from switchboard.runtime.metrics import Metrics
-from switchboard.runtime.service_client import open_service_client
 
 NAME = "scheduler"
 
@@ -85,13 +85,13 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         )
 
 
-def lease_of(settings: Settings, database: Database) -> Lease:
+def lease_of(settings: Settings, database: Database) -> LeaderLease:
     """This instance's claim to lead."""
 
     def seconds(length: timedelta) -> float:
         return length.total_seconds()
 
-    return Lease(
+    return LeaderLease(
         database,
         LEASE,
         settings.app_instance_id,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from scheduler.actions.calls import follow_call
 from scheduler.actions.campaigns import follow_campaign
 from scheduler.actions.trials import follow_trial
-from scheduler.clock import Clock
-from scheduler.store import people
+from scheduler.domain.clock import Clock
+from scheduler.store import users as people
 from switchboard.contracts.auth import (
     TenantCreated,
     TenantTrialExpired,
@@ -26,8 +26,8 @@ from switchboard.contracts.conversations import (
     CampaignProgress,
     CampaignStarted,
 )
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.work import Work
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.outbox.unit_of_work import Work
 
 TenantEvent = TenantCreated | TenantUpdated | TenantTrialExtended | TenantTrialExpired
 

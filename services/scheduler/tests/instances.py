@@ -21,13 +21,13 @@ import aiohttp
 import psutil
 from uuid_utils.compat import uuid7
 
-from scheduler.domain import Misfire, Schedule
-from scheduler.health import LEASE
-from scheduler.kinds import reminder
-from scheduler.recurrence import Recurrence
+from scheduler.domain.kinds import reminder
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
+from scheduler.workers.health import LEASE
 from switchboard.contracts.envelope import Envelope
-from switchboard.runtime.database import Database, open_database
+from switchboard.postgres.database import Database, open_database
 from switchboard.testing import until
 from switchboard.testing.network import free_port
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 from typer.testing import CliRunner, Result
 
-from scheduler import commands
-from scheduler.kinds.trial import timer_of
+from scheduler.commands import schedules as commands
+from scheduler.domain.kinds.trial import timer_of
 from switchboard.contracts.auth import TenantCreated
 
 from .world import ANNA, NOON, TENANT, World

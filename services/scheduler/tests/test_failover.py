@@ -16,7 +16,7 @@ from uuid import UUID
 import psutil
 import pytest
 
-from scheduler.domain import Misfire
+from scheduler.domain.schedules import Misfire
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.servers import CHOICE, Servers, _kept, started

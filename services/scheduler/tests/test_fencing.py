@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from switchboard.contracts.auth import UserUpdated
-from switchboard.runtime.outage import Outage
+from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing.app import Answer
 
 from .world import ANNA, NOON, World
@@ -54,7 +54,7 @@ async def test_what_a_stopped_process_holds_locked_is_fired_when_the_server_has_
     locked, *others = await given_reminders(world, 4)
     world.clock.set(NOON + timedelta(hours=2))
 
-    with suppress(Outage):  # its session is ended below it
+    with suppress(Unavailable):  # its session is ended below it
         async with world.database.connection() as conn:
             await conn.execute("begin")
             await conn.execute("select from schedules where id = $1::text::uuid for update", locked)

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from scheduler.clock import VirtualClock
-from scheduler.health import LEASE, Stalled, Timekeeping
+from scheduler.domain.clock import VirtualClock
 from scheduler.metrics import SchedulerMetrics
-from switchboard.runtime.database import Database, open_database
+from scheduler.workers.health import LEASE, Stalled, Timekeeping
+from switchboard.postgres.database import Database, open_database
 from switchboard.testing import becomes
 
 from .instances import Fleet, open_fleet

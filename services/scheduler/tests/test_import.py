@@ -11,8 +11,8 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from scheduler import commands
-from scheduler.original import command as importing
+from scheduler.commands import legacy as importing
+from scheduler.commands import schedules as commands
 from switchboard.contracts.auth import UserCreated
 
 from .world import ANNA, TENANT, World

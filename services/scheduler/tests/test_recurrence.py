@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scheduler.recurrence import Recurrence
-from scheduler.rules import BadRule, parse_rule
-from scheduler.zones import to_instant
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.recurrence.rules import BadRule, parse_rule
+from scheduler.domain.recurrence.time_zones import to_instant
 
 
 def local(text: str) -> datetime:

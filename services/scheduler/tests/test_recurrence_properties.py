@@ -11,10 +11,10 @@ from dateutil.rrule import rrulestr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scheduler.patterns import locals_from
-from scheduler.recurrence import Recurrence
-from scheduler.rules import parse_rule
-from scheduler.zones import SECOND, to_instant, to_local
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.recurrence.patterns import locals_from
+from scheduler.domain.recurrence.rules import parse_rule
+from scheduler.domain.recurrence.time_zones import SECOND, to_instant, to_local
 
 from .oracle import Parts, occurrences
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from scheduler.actions import operating
 from scheduler.actions.housekeeping import keep_house
-from scheduler.kinds.housekeeping import CHORES
-from scheduler.kinds.trial import timer_of
+from scheduler.domain.kinds.housekeeping import CHORES
+from scheduler.domain.kinds.trial import timer_of
 from switchboard.contracts.auth import TenantCreated, TenantTrialExpired, TenantTrialExtended, TenantUpdated
-from switchboard.messaging.work import open_work
+from switchboard.messaging.outbox.unit_of_work import open_work
 
 from .world import NOON, TENANT, World
 

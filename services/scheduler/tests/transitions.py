@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
-from scheduler.kinds.trial import timer_of
+from scheduler.domain.kinds.trial import timer_of
 from switchboard.contracts.auth import TenantCreated, TenantTrialExtended, TenantUpdated, UserUpdated
 from switchboard.contracts.conversations import (
     CallCompleted,

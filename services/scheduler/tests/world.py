@@ -14,22 +14,22 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from scheduler.api import routes
-from scheduler.clock import VirtualClock
 from scheduler.consumers import subscriptions
-from scheduler.health import LEASE, Timekeeping
-from scheduler.kinds import KINDS
-from scheduler.leader import Leader
+from scheduler.domain.clock import VirtualClock
+from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
+from scheduler.workers.firing import Leader
+from scheduler.workers.health import LEASE, Timekeeping
 from switchboard.contracts.auth import USER_PATH
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Event
-from switchboard.runtime.database import Database, open_database
+from switchboard.http import http_app
+from switchboard.http.identity import Identity, Role
+from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.background import Stop
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import http_app
-from switchboard.runtime.identity import Identity, Role
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Stop
 from switchboard.testing import until
 from switchboard.testing.app import Answer, call, deliver, verifier
 from switchboard.testing.neighbour import Neighbour, open_neighbour
@@ -97,14 +97,14 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url, application="scheduler", size=5))
         clock = VirtualClock(at)
-        lease = Lease(database, LEASE, "test")
+        lease = LeaderLease(database, LEASE, "test")
         counts = SchedulerMetrics(CollectorRegistry())
         leader = Leader(database, lease, clock, KINDS, counts)
         health = Health("test", fresh=0)
         Timekeeping(database, clock, counts).report_to(health)
         health.opened()
         auth = await stack.enter_async_context(
-            open_neighbour("auth", USER_PATH, asked_by="scheduler", database=database)
+            open_neighbour("auth", USER_PATH, callers="scheduler", database=database)
         )
         http = http_app(
             "scheduler",

@@ -16,7 +16,7 @@ from typing import Any
 from switchboard.contracts.consumers import SUBSCRIPTIONS, publisher_of
 from switchboard.contracts.message import registered
 from switchboard.local.services import TEAM
-from switchboard.messaging.routing import COMMANDS, EVENTS, exchange_of
+from switchboard.messaging.broker.routing import COMMANDS, EVENTS, exchange_of
 
 SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIONS} | {"scheduler"}))
 OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"

@@ -17,7 +17,7 @@ from switchboard.local.services import INSTANCES, NoTeam
 from switchboard.local.stack import Stack, recover
 from switchboard.local.status import rows
 from switchboard.local.supervisor import SupervisorFailed
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 
 app = typer.Typer()
 DEFAULT_PORT = 8080

@@ -89,7 +89,7 @@ class Tour:
             json.dump(dict.fromkeys(OLD_USERS, user), users)
             users.flush()
             arguments = ["--from", SAMPLES, "--tenant", tenant, "--user-map", users.name, "--verify"]
-            command = [sys.executable, "-m", "switchboard.operator", "migrate-conversations", *map(str, arguments)]
+            command = [sys.executable, "-m", "switchboard.cli.operator", "migrate-conversations", *map(str, arguments)]
             done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         self._console.print(escape((done.stdout + done.stderr).strip()))
         migrated = await self._ask("GET", f"/conversations/{PHONES[0]}/messages", 1)

@@ -6,7 +6,7 @@ from switchboard.local.bucket import create_bucket
 from switchboard.local.databases import create_databases
 from switchboard.local.environment import Environment
 from switchboard.local.services import SERVICES
-from switchboard.runtime.migrations import migrate, scripts_of
+from switchboard.postgres.migrations import migrate, scripts_of
 
 
 def prepare(environment: Environment) -> None:

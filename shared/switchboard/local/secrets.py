@@ -43,7 +43,7 @@ class Secrets:
     def _make_identity_keys(self) -> None:
         if self.identity_key.exists() and self.identity_public_keys.exists():
             return
-        from switchboard.runtime.identity_keys import new_key, public_set  # once in a place's life
+        from switchboard.http.identity_keys import new_key, public_set  # once in a place's life
 
         key = new_key(secrets.token_hex(8))
         write_private(self.identity_key, json.dumps({"keys": [key.as_dict(private=True)]}) + "\n")

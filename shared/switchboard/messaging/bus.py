@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.consumer import Consumer
-from switchboard.messaging.delivery import Effect, Probe, TransactionalEffect
-from switchboard.messaging.peers import Peers
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.broker.membership import Membership
+from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
+from switchboard.messaging.inbox.consumer import Consumer
+from switchboard.messaging.inbox.delivery_policy import Effect, Probe, TransactionalEffect
+from switchboard.messaging.inbox.queue_watch import QueueWatch
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.outbox.relay import Relay
 from switchboard.messaging.pruning import prune_forever
-from switchboard.messaging.relay import Relay
-from switchboard.messaging.retries import DEFAULT_RETRIES, Retries
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.watch import Watch
-from switchboard.runtime.database import Database
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Loop, Stop, run_loops
+from switchboard.postgres.database import Database
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.background import Loop, Stop, run_loops
 
 Check = Callable[[], Awaitable[None]]
 
@@ -58,20 +58,20 @@ class Bus:
 
     def relay(self, database: Database) -> Loop:
         """The service's outbox: whichever instance holds the lease sends."""
-        lease = Lease(database, "relay", self._instance)
+        lease = LeaderLease(database, "relay", self._instance)
         relay = Relay(database, self._publishing, lease, self._registry, self._retries)
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
 
     def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect, Probe]]) -> Loop:
-        peers = Peers(self._consuming, subscriptions[0][0].service, self._instance)
+        peers = Membership(self._consuming, subscriptions[0][0].service, self._instance)
         loops: list[Loop] = [peers.run]
         for subscription, effect, probe in subscriptions:
             consumers = [
                 Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries, probe)
                 for queue in subscription.queues()
             ]
-            watch = Watch(self._consuming, peers, self._instance, consumers)
+            watch = QueueWatch(self._consuming, peers, self._instance, consumers)
             self.checks[subscription.queue] = watch.check
             loops += [consumer.run for consumer in consumers] + [watch.run]
         return _together(*loops)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncpg
 import structlog
 
-from switchboard.runtime.database import Database
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Stop
-from switchboard.runtime.outage import Outage
+from switchboard.postgres.database import Database
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.background import Stop
+from switchboard.runtime.unavailable import Unavailable
 
 BITE = 5_000
 EVERY_SECONDS = 600.0
@@ -26,12 +26,12 @@ async def prune(conn: asyncpg.Connection) -> int:
     return int((await conn.execute(DROP_OLD, BITE)).split()[-1])
 
 
-async def prune_forever(database: Database, lease: Lease, stop: Stop) -> None:
+async def prune_forever(database: Database, lease: LeaderLease, stop: Stop) -> None:
     while not await stop.sleep(EVERY_SECONDS):
         try:
             while lease.held() and not stop.is_set():
                 async with database.connection() as conn:
                     if await prune(conn) < BITE:
                         break
-        except Outage as outage:
+        except Unavailable as outage:
             log.info("pruning_waits", reason=str(outage))

@@ -13,18 +13,18 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from switchboard.runtime.outage import Outage
+from switchboard.runtime.unavailable import Unavailable
 
 CONNECT_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 MOST_CONNECTIONS = 256
 
 
-class RedisAway(Outage):
+class RedisUnavailable(Unavailable):
     """Redis can't be reached, or gives no answer in time."""
 
 
-AWAY: tuple[type[Exception], ...] = (RedisAway, exceptions.RedisError, OSError, TimeoutError)
+UNAVAILABLE: tuple[type[Exception], ...] = (RedisUnavailable, exceptions.RedisError, OSError, TimeoutError)
 """For those who go on without Redis: whatever it raises, saying no included."""
 
 _UNREACHABLE = (
@@ -39,7 +39,7 @@ _UNREACHABLE = (
 
 @asynccontextmanager
 async def open_redis(url: str, *, answer_within: float = ANSWER_SECONDS) -> AsyncIterator[Redis]:
-    """The client; its commands and pipelines raise `RedisAway`. Waits for nobody.
+    """The client; its commands and pipelines raise `RedisUnavailable`. Waits for nobody.
 
     A connection that broke while idle is replaced once, at once. `answer_within`: seconds; a command that blocks on
     purpose needs more than it blocks.
@@ -60,7 +60,7 @@ async def open_redis(url: str, *, answer_within: float = ANSWER_SECONDS) -> Asyn
 
 
 async def check_redis(client: Redis) -> None:
-    """Raises `RedisAway` unless it answers."""
+    """Raises `RedisUnavailable` unless it answers."""
     with _translated():
         async with asyncio.timeout(CONNECT_SECONDS):
             await client.ping()
@@ -86,4 +86,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except _UNREACHABLE as trouble:
-        raise RedisAway(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble
+        raise RedisUnavailable(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble

@@ -131,7 +131,7 @@ class TooMany(_Later):
     status = 429
 
 
-class Unavailable(_Later):
+class ServiceUnavailable(_Later):
     """Not available at the moment: try again later."""
 
     code = "unavailable"

@@ -36,7 +36,7 @@ def tracing(service: str, instance: str, endpoint: str | None) -> Iterator[None]
     if endpoint is None:
         yield
         return
-    from switchboard.runtime.exporting import exporting
+    from switchboard.runtime.otlp import exporting
 
     with exporting(service, instance, endpoint):
         _export.is_on = True

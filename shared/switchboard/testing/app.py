@@ -10,11 +10,11 @@ from uuid_utils.compat import uuid7
 
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Message, registered
-from switchboard.messaging.delivery import TransactionalEffect
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.runtime.database import Database
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier
-from switchboard.runtime.identity_keys import FixedKeys, new_key
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier
+from switchboard.http.identity_keys import FixedKeys, new_key
+from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.postgres.database import Database
 
 KEY = new_key("test")
 SIGNER = IdentitySigner(KEY)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from switchboard.runtime.migrations import migrate, scripts_of
+from switchboard.postgres.migrations import migrate, scripts_of
 
 T = TypeVar("T")
 TEMPLATES_LOCK = 5_313

@@ -11,11 +11,11 @@ import asyncpg
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from switchboard.contracts.message import Message
-from switchboard.runtime.database import Database
+from switchboard.http import Request, http_app, internal
+from switchboard.http.client import ServiceClient, open_service_client
+from switchboard.postgres.database import Database
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import Call, http_app, tells
 from switchboard.runtime.refusals import NotFound
-from switchboard.runtime.service_client import ServiceClient, open_service_client
 from switchboard.testing.app import verifier
 
 
@@ -33,20 +33,20 @@ class Neighbour:
 
 
 @asynccontextmanager
-async def open_neighbour(service: str, path: str, *, asked_by: str, database: Database) -> AsyncIterator[Neighbour]:
-    """One that answers `path` (with its `{id}`), to `asked_by` alone. `database`: any, for the connections."""
+async def open_neighbour(service: str, path: str, *, callers: str, database: Database) -> AsyncIterator[Neighbour]:
+    """One that answers `path` (with its `{id}`), to `callers` alone. `database`: any, for the connections."""
     known: dict[tuple[UUID, UUID], Message] = {}
 
-    async def tell(call: Call, _conn: asyncpg.Connection) -> Message:
+    async def tell(request: Request, _conn: asyncpg.Connection) -> Message:
         """What is known."""
-        found = known.get((call.identity.tenant_id, call.uuid("id")))
+        found = known.get((request.identity.tenant_id, request.uuid("id")))
         if found is None:
             raise NotFound
         return found
 
     http = http_app(
         service,
-        [tells(path, tell, answer=Message, to=[asked_by])],
+        [internal(path, tell, answer=Message, to=[callers])],
         health=Health(f"{service}-test"),
         verifier=verifier(service),
         database=database,

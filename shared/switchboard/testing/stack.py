@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from switchboard.cli.operator import read_environment
 from switchboard.local.place import Place
 from switchboard.local.stack import Stack
 from switchboard.local.status import Row, rows
-from switchboard.operator import read_environment
 from switchboard.testing.servers import started
 
 RUNNING_STACK = "SWITCHBOARD_URLS"

@@ -11,8 +11,8 @@ from aiormq.exceptions import ChannelAccessRefused
 from switchboard.contracts.consumers import SUBSCRIPTIONS
 from switchboard.local.broker_users import definitions
 from switchboard.local.services import BROKER_USERS, NoTeam, users_of_teams
-from switchboard.messaging.routing import COMMANDS, EVENTS
-from switchboard.messaging.topology import declare_topology
+from switchboard.messaging.broker.routing import COMMANDS, EVENTS
+from switchboard.messaging.broker.topology import declare_topology
 from switchboard.testing.brokers import VirtualHosts
 
 PASSWORD = "a word for tests"
@@ -104,7 +104,12 @@ async def test_another_team_hears_events_in_queues_of_its_own_that_drop_their_ol
 
 @pytest.mark.parametrize(
     ("exchange", "routing_key"),
-    [(EVENTS, f"user.created.{SLOT}"), (COMMANDS, "reminder.fire"), ("", "auth.commands"), ("", "ext.billing.users")],
+    [
+        (EVENTS, f"user.created.{SLOT}"),
+        (COMMANDS, "reminder.fire"),
+        ("", "auth.commands.accounts"),
+        ("", "ext.billing.users"),
+    ],
 )
 async def test_another_team_publishes_nothing(url_of: dict[str, str], exchange: str, routing_key: str) -> None:
     await publish(url_of["auth"], EVENTS, f"user.created.{SLOT}")  # declares the exchanges
@@ -115,7 +120,7 @@ async def test_another_team_publishes_nothing(url_of: dict[str, str], exchange: 
             await target.publish(aio_pika.Message(b"{}"), routing_key, mandatory=False)
 
 
-@pytest.mark.parametrize("name", ["ext.search.users", "auth.commands"])
+@pytest.mark.parametrize("name", ["ext.search.users", "auth.commands.accounts"])
 async def test_another_team_has_no_queues_of_others(url_of: dict[str, str], name: str) -> None:
     connection = await aio_pika.connect(url_of["ext-billing"])
     async with connection, connection.channel() as channel:

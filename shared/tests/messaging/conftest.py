@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from switchboard.messaging.schema import MESSAGING_TABLES
-from switchboard.runtime.database import open_database
+from switchboard.postgres.database import open_database
 
 from .story import Messaging
 

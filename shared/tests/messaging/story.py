@@ -13,14 +13,14 @@ from uuid import UUID
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.conversations import ConversationCleared, ConversationRead
-from switchboard.messaging.broker import Broker
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.broker.retries import Retries
 from switchboard.messaging.bus import Bus, open_bus
-from switchboard.messaging.dead_letters import DeadLetters
-from switchboard.messaging.retries import Retries
-from switchboard.messaging.subscriptions import Subscriptions
-from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.database import Database
-from switchboard.runtime.loops import Loop, Stop
+from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.operators.dead_letters import DeadLetters
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
+from switchboard.postgres.database import Database
+from switchboard.runtime.background import Loop, Stop
 
 ORDERED = Subscription("conversations", "ordered", (ConversationRead,), partitions=2)
 UNORDERED = Subscription("conversations", "unordered", (TrialSweep,), partitions=0)

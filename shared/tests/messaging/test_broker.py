@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from yarl import URL
 
-from switchboard.messaging.broker import Broker, BrokerAway
+from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
 from switchboard.testing.proxy import open_proxy
 
 
@@ -24,7 +24,7 @@ def hang_up_on_everybody(listening: socket.socket) -> None:
 async def ask_again_and_again(port: int) -> None:
     broker = Broker(f"amqp://guest:guest@127.0.0.1:{port}/", "test")
     for _ in range(50):  # it is noticed at one place or another
-        with pytest.raises(BrokerAway):
+        with pytest.raises(BrokerUnavailable):
             await broker.check()
 
 

@@ -17,11 +17,11 @@ from typer.testing import CliRunner, Result
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import SUBSCRIPTIONS
 from switchboard.contracts.envelope import Envelope
-from switchboard.messaging.commands import app
-from switchboard.messaging.routing import COMMANDS
-from switchboard.messaging.topology import declare_topology
+from switchboard.messaging.broker.routing import COMMANDS
+from switchboard.messaging.broker.topology import declare_topology
+from switchboard.messaging.operators.commands import app
 
-QUEUE = "auth.commands"
+QUEUE = "auth.commands.accounts"
 
 
 async def command(amqp_url: str, *words: str) -> Result:
@@ -126,6 +126,6 @@ def test_a_missing_setting_and_a_broker_that_is_away_are_told_in_one_line() -> N
 
 def alone(**environment: str) -> subprocess.CompletedProcess[str]:
     """`bin/switchboard dead-letters list` as a process of its own, away from any stack."""
-    command = [sys.executable, "-m", "switchboard.operator", "dead-letters", "list"]
+    command = [sys.executable, "-m", "switchboard.cli.operator", "dead-letters", "list"]
     environment = {**os.environ, "SWITCHBOARD_ENV_DIR": "/nowhere", **environment}
     return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

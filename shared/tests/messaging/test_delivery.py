@@ -16,13 +16,13 @@ from structlog.testing import capture_logs
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.contracts.envelope import Envelope
+from switchboard.messaging.broker.routing import COMMANDS, EVENTS, routing_key
+from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.bus import open_bus
-from switchboard.messaging.dead_letters import DeadLetter, DeadLetters
+from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.messaging.pruning import prune
-from switchboard.messaging.routing import COMMANDS, EVENTS, routing_key
-from switchboard.messaging.topology import declare_topology
-from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.outage import Outage
+from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import becomes, until
 
 from .story import NEWER_REGISTRY, ORDERED, QUICK, REGISTRY, TENANT, UNORDERED, Messaging, cleared, note, read, running
@@ -292,7 +292,7 @@ async def test_while_a_server_is_away_nothing_is_taken_from_the_queue_again_and_
         await messaging.publish(*(read(seq) for seq in range(1, 301)))
         await until(lambda: server.checks >= 3, within=30)
         tries = server.tries
-        server.is_away = False
+        server.is_unavailable = False
         await becomes(lambda: server.taken, list(range(1, 301)), within=20)
 
     assert tries == 1
@@ -352,20 +352,20 @@ class Flaky:
     """A server that an effect needs."""
 
     def __init__(self) -> None:
-        self.is_away = True
+        self.is_unavailable = True
         self.tries = self.checks = 0
         self.taken: list[int] = []
 
     async def take(self, envelopes: list[Envelope]) -> None:
         self.tries += 1
-        if self.is_away:
-            raise Outage("away")
+        if self.is_unavailable:
+            raise Unavailable("away")
         self.taken += [int(envelope.data["seq"]) for envelope in envelopes]
 
     async def check(self) -> None:
         self.checks += 1
-        if self.is_away:
-            raise Outage("still away")
+        if self.is_unavailable:
+            raise Unavailable("still away")
 
 
 async def test_a_message_that_always_meets_a_lock_is_parked_and_others_go_on(messaging: Messaging) -> None:

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Stop
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.background import Stop
 from switchboard.testing import until
 
 from .story import Messaging, running
 
 
 @asynccontextmanager
-async def frozen(lease: Lease) -> AsyncIterator[None]:
+async def frozen(lease: LeaderLease) -> AsyncIterator[None]:
     """Won, and then never renewed: as by a process that is stopped."""
     task = asyncio.create_task(lease.run(Stop()))
     await until(lambda: lease.held())
@@ -25,7 +25,7 @@ async def frozen(lease: Lease) -> AsyncIterator[None]:
 
 
 async def test_one_of_two_holds_it(messaging: Messaging) -> None:
-    first, second = (Lease(messaging.database, "leader", name) for name in ("a", "b"))
+    first, second = (LeaderLease(messaging.database, "leader", name) for name in ("a", "b"))
     async with running(first.run):
         await until(lambda: first.held())
         async with running(second.run):
@@ -35,8 +35,8 @@ async def test_one_of_two_holds_it(messaging: Messaging) -> None:
 
 
 async def test_one_that_resigns_hands_over_at_once(messaging: Messaging) -> None:
-    first = Lease(messaging.database, "leader", "a", ttl=30, renew_every=10)
-    second = Lease(messaging.database, "leader", "b", ttl=30, renew_every=10)
+    first = LeaderLease(messaging.database, "leader", "a", ttl=30, renew_every=10)
+    second = LeaderLease(messaging.database, "leader", "b", ttl=30, renew_every=10)
     async with running(first.run):
         await until(lambda: first.held())
         stop = Stop()
@@ -51,8 +51,8 @@ async def test_one_that_resigns_hands_over_at_once(messaging: Messaging) -> None
 
 
 async def test_one_that_hangs_stops_trusting_it_before_another_may_take_it(messaging: Messaging) -> None:
-    hanging = Lease(messaging.database, "leader", "a", ttl=1.0, margin=0.5, renew_every=0.1)
-    other = Lease(messaging.database, "leader", "b", ttl=1.0, margin=0.5, renew_every=0.1)
+    hanging = LeaderLease(messaging.database, "leader", "a", ttl=1.0, margin=0.5, renew_every=0.1)
+    other = LeaderLease(messaging.database, "leader", "b", ttl=1.0, margin=0.5, renew_every=0.1)
     async with frozen(hanging), running(other.run):
         await until(lambda: other.held() or not hanging.held())
 
@@ -62,8 +62,8 @@ async def test_one_that_hangs_stops_trusting_it_before_another_may_take_it(messa
 
 
 async def test_one_that_hangs_in_an_open_transaction_blocks_nobody(messaging: Messaging) -> None:
-    hanging = Lease(messaging.database, "leader", "a", ttl=1.0)
-    other = Lease(messaging.database, "leader", "b", ttl=1.0)
+    hanging = LeaderLease(messaging.database, "leader", "a", ttl=1.0)
+    other = LeaderLease(messaging.database, "leader", "b", ttl=1.0)
     async with frozen(hanging):
         stuck = await asyncpg.connect(
             messaging.database_url, server_settings={"idle_in_transaction_session_timeout": "2000"}

@@ -11,11 +11,11 @@ import pytest
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.conversations import ConversationCleared
 from switchboard.local.broker_users import definitions
-from switchboard.messaging.broker import Broker
-from switchboard.messaging.relay import Relay
-from switchboard.messaging.work import open_work
-from switchboard.runtime.lease import Lease
-from switchboard.runtime.loops import Stop
+from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.outbox.relay import Relay
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.background import Stop
 from switchboard.testing import becomes, until
 from switchboard.testing.brokers import VirtualHosts
 
@@ -77,7 +77,7 @@ async def test_busy_subjects_do_not_keep_out_a_quiet_one(messaging: Messaging, r
 
 async def test_a_relay_that_hangs_is_replaced(messaging: Messaging) -> None:
     """The first holder never renews: as if its process were stopped."""
-    hanging = Lease(messaging.database, "relay", "hanging", ttl=1.0)
+    hanging = LeaderLease(messaging.database, "relay", "hanging", ttl=1.0)
     taking = asyncio.create_task(hanging.run(Stop()))
     await until(lambda: hanging.held())
     taking.cancel()
@@ -91,7 +91,7 @@ async def test_two_relays_at_once_do_no_harm(messaging: Messaging) -> None:
     """What a holder that was paused does when it goes on: it sends rows that its successor has in hand as well."""
     await messaging.publish(*(read(seq) for seq in range(1, 301)))
     stop, broker = Stop(), Broker(messaging.amqp_url, "second relay")
-    unaware = Lease(messaging.database, "another", "unaware")
+    unaware = LeaderLease(messaging.database, "another", "unaware")
     second = Relay(messaging.database, broker, unaware, REGISTRY, QUICK)
     tasks = [asyncio.create_task(unaware.run(stop)), asyncio.create_task(second.run(stop))]
 

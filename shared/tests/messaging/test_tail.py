@@ -12,8 +12,8 @@ import aio_pika
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS
 from switchboard.contracts.envelope import Envelope
-from switchboard.messaging.routing import EVENTS
-from switchboard.messaging.topology import declare_topology
+from switchboard.messaging.broker.routing import EVENTS
+from switchboard.messaging.broker.topology import declare_topology
 
 MINE, THEIRS = UUID(int=1), UUID(int=2)
 AT = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -33,7 +33,7 @@ async def test_the_tail_shows_one_line_for_each_event_of_that_tenant_and_type(am
     words = ["events", "tail", "--tenant", str(MINE), "--type", "message", "--type", "call.ringing", "--count", "2"]
     tail = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "switchboard.operator", *words),
+        *("-m", "switchboard.cli.operator", *words),
         env={**os.environ, "AMQP_URL": amqp_url},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

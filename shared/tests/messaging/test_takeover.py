@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from switchboard.contracts.conversations import ConversationRead
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.testing import becomes, until
 
 from .story import Messaging, note, read

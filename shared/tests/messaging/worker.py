@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from switchboard.runtime.database import open_database
+from switchboard.postgres.database import open_database
 
 from .story import Messaging
 

@@ -14,10 +14,10 @@ from joserfc.jwk import OKPKey
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from switchboard.http import Route, http_app
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
+from switchboard.http.identity_keys import FixedKeys, new_key
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import Route, http_app
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
-from switchboard.runtime.identity_keys import FixedKeys, new_key
 
 ANNA = Identity(
     user_id=UUID("01890000-0000-7000-8000-000000000001"),

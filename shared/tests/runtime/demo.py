@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from switchboard.runtime.app import App, main
+from switchboard.http import Request, http_app, plain
+from switchboard.process.main import App, main
+from switchboard.runtime.background import Stop
 from switchboard.runtime.health import Health
-from switchboard.runtime.http import Call, http_app, plain
-from switchboard.runtime.loops import Stop
-from switchboard.runtime.outage import Outage
 from switchboard.runtime.settings import ServiceSettings
+from switchboard.runtime.unavailable import Unavailable
 
 
 class Settings(ServiceSettings):
@@ -28,7 +28,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         return settings.directory / name
 
     if settings.behaviour == "waits" and not sign("server").exists():
-        raise Outage(f"the server {sign('reason').read_text()} is away")
+        raise Unavailable(f"the server {sign('reason').read_text()} is away")
     if settings.behaviour == "hangs":
         await asyncio.Event().wait()
     if settings.behaviour == "cannot open":
@@ -44,7 +44,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             await asyncio.Event().wait()
         sign("worked to the end").touch()
 
-    async def slowly(_call: Call) -> None:
+    async def slowly(_call: Request) -> None:
         sign("request began").touch()
         while not sign("answer").exists():
             await asyncio.sleep(0.01)

@@ -70,6 +70,6 @@ def test_spans_are_exported_with_their_parents_before_the_process_ends(receiver:
 
 
 def test_without_an_endpoint_the_sdk_is_not_even_imported() -> None:
-    program = "import sys, switchboard.runtime.app; assert 'opentelemetry.sdk' not in sys.modules"
+    program = "import sys, switchboard.process.main; assert 'opentelemetry.sdk' not in sys.modules"
 
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

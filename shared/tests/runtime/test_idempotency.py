@@ -12,12 +12,12 @@ import asyncpg
 import pytest
 from joserfc.jwk import OKPKey
 
+from switchboard.http import Body, Request, Route, writes
+from switchboard.http.idempotency import PRUNE
+from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.messaging.schema import MESSAGING_TABLES
-from switchboard.messaging.work import Work
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.http import Body, Call, Route, writes
-from switchboard.runtime.idempotency import PRUNE
-from switchboard.runtime.identity import IDENTITY_HEADER, Identity, IdentitySigner
+from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.refusals import Conflict
 from switchboard.testing.waiting import until
 
@@ -44,13 +44,13 @@ class Gate:
         self.open.set()
         self.refuses = False
 
-    async def create(self, call: Call, work: Work) -> Thing:
+    async def create(self, request: Request, work: Work) -> Thing:
         self.reached.set()
         await self.open.wait()
-        number = await work.conn.fetchval("insert into things (name) values ($1) returning id", call.body.name)
+        number = await work.conn.fetchval("insert into things (name) values ($1) returning id", request.body.name)
         if self.refuses:
             raise Conflict
-        return Thing(id=number, name=call.body.name)
+        return Thing(id=number, name=request.body.name)
 
 
 @pytest.fixture

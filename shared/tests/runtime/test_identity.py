@@ -12,10 +12,10 @@ from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
-from switchboard.runtime.identity import Identity, IdentitySigner, IdentityVerifier, InvalidIdentity, Role
-from switchboard.runtime.identity_keys import (
+from switchboard.http.identity import Identity, IdentitySigner, IdentityVerifier, InvalidIdentity, Role
+from switchboard.http.identity_keys import (
     FixedKeys,
-    KeysAway,
+    KeysUnavailable,
     UnknownKey,
     new_key,
     open_keys,
@@ -251,9 +251,9 @@ async def test_an_unknown_key_is_asked_for_but_not_at_each_request(serve: Serve,
 
 async def test_without_any_keys_it_is_an_outage_and_not_the_caller_s_fault() -> None:
     async with open_keys(["http://127.0.0.1:1"]) as keys:
-        with pytest.raises(KeysAway):
+        with pytest.raises(KeysUnavailable):
             await keys.find("k1")
-        with pytest.raises(KeysAway):
+        with pytest.raises(KeysUnavailable):
             await keys.check()
 
 

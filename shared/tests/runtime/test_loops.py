@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from switchboard.runtime.loops import Backoff, EndedEarly, Stop, repeat, run_loops
-from switchboard.runtime.outage import Outage
+from switchboard.runtime.background import Backoff, EndedEarly, Stop, repeat, run_loops
+from switchboard.runtime.unavailable import Unavailable
 
 
 async def test_a_sleep_ends_when_it_is_time_to_stop() -> None:
@@ -59,7 +59,7 @@ async def test_a_repeated_step_outlives_an_outage() -> None:
     async def step() -> None:
         calls.append(len(calls))
         if len(calls) == 1:
-            raise Outage("away")
+            raise Unavailable("away")
         stop.set()
 
     await repeat(step, every=0.001)(stop)

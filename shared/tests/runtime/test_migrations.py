@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from switchboard.runtime.migrations import NoScripts, migrate, scripts_of
+from switchboard.postgres.migrations import NoScripts, migrate, scripts_of
 
 SCRIPT = """
 from alembic import op

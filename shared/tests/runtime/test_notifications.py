@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchboard.runtime.database import open_database
+from switchboard.postgres.database import open_database
 from switchboard.testing import until
 
 
@@ -19,12 +19,12 @@ async def test_listening_that_broke_for_whatever_reason_begins_again(empty_datab
         open_database(empty_database_url, application="other") as other,
         open_database(empty_database_url, application="own") as own,
     ):
-        own.on_nudge("first", break_at_first)  # called as soon as its channel is listened to
+        own.on_notify("first", break_at_first)  # called as soon as its channel is listened to
         await until(lambda: begun)
 
         def nudge_until_heard() -> bool:
-            other.nudge("second")
+            other.notify("second")
             return len(heard) > 1  # once more than for the beginning
 
-        own.on_nudge("second", lambda: heard.append("second"))
+        own.on_notify("second", lambda: heard.append("second"))
         await until(nudge_until_heard, within=10)

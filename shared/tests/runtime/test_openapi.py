@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from switchboard.runtime.http import Body, Call, Moment, Page, PageQuery, plain, reads, writes
-from switchboard.runtime.identity import Role
-from switchboard.runtime.openapi import fragment
+from switchboard.http import Body, Moment, Page, PageQuery, Request, plain, reads, writes
+from switchboard.http.identity import Role
+from switchboard.http.openapi import fragment
 from switchboard.runtime.refusals import Conflict
 
 
@@ -37,7 +37,7 @@ class ThingQuery(PageQuery):
     role: Role | None = None
 
 
-async def create_thing(call: Call, work: object) -> Thing:
+async def create_thing(request: Request, work: object) -> Thing:
     """Add a thing.
 
     Not shown.
@@ -45,15 +45,15 @@ async def create_thing(call: Call, work: object) -> Thing:
     raise NotImplementedError
 
 
-async def list_things(call: Call, conn: object) -> Page[Thing]:
+async def list_things(request: Request, conn: object) -> Page[Thing]:
     raise NotImplementedError
 
 
-async def drop_thing(call: Call, work: object) -> None:
+async def drop_thing(request: Request, work: object) -> None:
     raise NotImplementedError
 
 
-async def hook(call: Call) -> None:
+async def hook(request: Request) -> None:
     raise NotImplementedError
 
 
@@ -101,7 +101,7 @@ def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
 
 
 def test_a_handler_with_values_bound_is_described_by_what_it_calls() -> None:
-    async def show(bucket: object, call: Call) -> Thing:
+    async def show(bucket: object, request: Request) -> Thing:
         """Show a thing."""
         raise NotImplementedError
 

@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from switchboard.runtime.http import Body, Call, Moment, Page, PageQuery, Route, decode_cursor, plain, reply
-from switchboard.runtime.identity import Role
-from switchboard.runtime.outage import Outage
+from switchboard.http import Body, Moment, Page, PageQuery, Request, Route, decode_cursor, plain, reply
+from switchboard.http.identity import Role
 from switchboard.runtime.refusals import Conflict, TooMany
+from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing.waiting import until
 
 
@@ -29,48 +29,48 @@ class TooLate(Conflict):
     code = "too_late"
 
 
-async def make(call: Call) -> NewThing:
-    return NewThing(**call.body.model_dump())
+async def make(request: Request) -> NewThing:
+    return NewThing(**request.body.model_dump())
 
 
-async def list_things(call: Call) -> Page[NewThing]:
-    if call.query.cursor is not None:
-        decode_cursor(call.query.cursor, int)
+async def list_things(request: Request) -> Page[NewThing]:
+    if request.query.cursor is not None:
+        decode_cursor(request.query.cursor, int)
     return Page(items=[])
 
 
-async def show(call: Call) -> NewThing:
-    return NewThing(name=str(call.uuid("id")), size=1)
+async def show(request: Request) -> NewThing:
+    return NewThing(name=str(request.uuid("id")), size=1)
 
 
-async def refuse(_call: Call) -> None:
+async def refuse(_call: Request) -> None:
     raise TooLate
 
 
-async def throttle(_call: Call) -> None:
+async def throttle(_call: Request) -> None:
     raise TooMany(retry_after=7.2)
 
 
-async def outage(_call: Call) -> None:
-    raise Outage("postgres://user:hunter2@db is away")
+async def outage(_call: Request) -> None:
+    raise Unavailable("postgres://user:hunter2@db is away")
 
 
-async def crash(_call: Call) -> None:
+async def crash(_call: Request) -> None:
     raise RuntimeError("hunter2")
 
 
-async def take_too_long(_call: Call) -> None:
+async def take_too_long(_call: Request) -> None:
     async with asyncio.timeout(0):
         await asyncio.Event().wait()
 
 
-async def move(_call: Call) -> None:
+async def move(_call: Request) -> None:
     raise web.HTTPFound("/elsewhere")
 
 
-async def stream_and_crash(call: Call) -> web.StreamResponse:
+async def stream_and_crash(request: Request) -> web.StreamResponse:
     stream = web.StreamResponse()
-    await stream.prepare(call.request)
+    await stream.prepare(request.http)
     await stream.write(b"half of ")
     raise RuntimeError
 
@@ -343,8 +343,8 @@ async def test_the_gateway_s_request_id_is_kept_and_a_foreign_looking_one_replac
 
 
 async def test_a_public_route_still_knows_who_asks(start: Any, as_anna: dict[str, str]) -> None:
-    async def who(call: Call) -> web.Response:
-        return reply({"user": str(call.caller.user_id) if call.caller else None})
+    async def who(request: Request) -> web.Response:
+        return reply({"user": str(request.caller.user_id) if request.caller else None})
 
     client = await start([plain("GET", "/who", who, public=True, answer=dict[str, str])])
 

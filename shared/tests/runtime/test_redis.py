@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ResponseError
 
-from switchboard.runtime.redis import AWAY, RedisAway, check_redis, open_redis
+from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable, check_redis, open_redis
 
 
 async def test_commands_and_pipelines_answer(redis_url: str) -> None:
@@ -33,7 +33,7 @@ async def test_a_redis_that_is_away_is_an_outage() -> None:
         pipeline = client.pipeline()
         pipeline.get("a")
         for attempt in (client.get("a"), pipeline.execute(), check_redis(client)):
-            with pytest.raises(RedisAway):
+            with pytest.raises(RedisUnavailable):
                 await attempt
 
 
@@ -44,7 +44,7 @@ async def test_a_redis_that_does_not_answer_is_an_outage_in_bounded_time() -> No
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     async with silent, open_redis(f"redis://127.0.0.1:{port}", answer_within=0.1) as client, asyncio.timeout(5):
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             await client.get("a")
 
 
@@ -55,4 +55,4 @@ async def test_a_wrong_command_is_a_bug_and_no_outage(redis_url: str) -> None:
         with pytest.raises(ResponseError) as raised:
             await client.lpush("a", "1")
 
-    assert isinstance(raised.value, AWAY)
+    assert isinstance(raised.value, UNAVAILABLE)

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from switchboard.contracts.auth import USER_PATH, UserUpdated
-from switchboard.runtime.database import open_database
-from switchboard.runtime.identity import Identity, Role
-from switchboard.runtime.service_client import Unanswered, open_service_client
+from switchboard.http.client import Unanswered, open_service_client
+from switchboard.http.identity import Identity, Role
+from switchboard.postgres.database import open_database
 from switchboard.testing.app import identity_headers
 from switchboard.testing.neighbour import Neighbour, open_neighbour
 
@@ -25,7 +25,7 @@ NOBODY = "http://127.0.0.1:9"
 async def auth(database_url: Callable[[str], str]) -> AsyncIterator[Neighbour]:
     async with (
         open_database(database_url("scheduler"), application="auth", size=1) as database,
-        open_neighbour("auth", USER_PATH, asked_by="scheduler", database=database) as neighbour,
+        open_neighbour("auth", USER_PATH, callers="scheduler", database=database) as neighbour,
     ):
         neighbour.known[ANNA.tenant_id, ANNA.user_id] = HER
         yield neighbour
@@ -48,11 +48,11 @@ async def test_a_route_for_one_service_tells_no_other(auth: Neighbour, audience:
 
 
 async def test_an_instance_that_does_not_answer_is_passed_over(auth: Neighbour) -> None:
-    voucher = identity_headers(ANNA, "scheduler")
+    identity_header = identity_headers(ANNA, "scheduler")
     url = str(auth.server.make_url("")).rstrip("/")
 
     async with open_service_client("auth", [NOBODY, url, NOBODY]) as client:
-        assert [await client.find(PATH, voucher) is not None for _ in range(6)] == [True] * 6
+        assert [await client.find(PATH, identity_header) is not None for _ in range(6)] == [True] * 6
 
 
 async def test_without_any_instance_it_is_an_outage_that_says_whose() -> None:

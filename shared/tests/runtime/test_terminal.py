@@ -1,6 +1,6 @@
 import io
 
-from switchboard.terminal import Terminal
+from switchboard.runtime.terminal import Terminal
 
 
 def test_what_goes_to_a_file_is_not_broken_at_eighty_columns() -> None:

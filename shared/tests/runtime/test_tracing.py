@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.runtime.http import Call, plain, reply
+from switchboard.http import Request, plain, reply
 from switchboard.runtime.tracing import continued, current_trace_id, current_traceparent, span
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -47,7 +47,7 @@ def test_a_malformed_header_changes_nothing(header: str) -> None:
 
 
 async def test_a_request_goes_on_with_its_trace_and_does_not_leave_it_to_the_next_one(start: Any) -> None:
-    async def trace(_call: Call) -> Any:
+    async def trace(_call: Request) -> Any:
         return reply({"trace": current_trace_id()})
 
     client = await start([plain("GET", "/trace", trace, public=True)])

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from switchboard.messaging.work import Work
-from switchboard.runtime.database import Database, open_database
-from switchboard.runtime.http import Call, http_app, reads, writes
+from switchboard.http import Request, http_app, reads, writes
+from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.refusals import Conflict
 
 
@@ -27,15 +27,15 @@ async def database(empty_database_url: str) -> AsyncIterator[Database]:
 async def test_a_write_is_rolled_back_when_it_is_refused_or_breaks(
     start: Any, database: Database, as_anna: dict[str, str]
 ) -> None:
-    async def add(call: Call, work: Work) -> None:
-        await work.conn.execute("insert into things values ($1)", call.path["how"])
-        match call.path["how"]:
+    async def add(request: Request, work: Work) -> None:
+        await work.conn.execute("insert into things values ($1)", request.path["how"])
+        match request.path["how"]:
             case "refused":
                 raise Conflict
             case "broken":
                 raise RuntimeError
 
-    async def count(_call: Call, conn: asyncpg.Connection) -> dict[str, int]:
+    async def count(_call: Request, conn: asyncpg.Connection) -> dict[str, int]:
         return {"count": await conn.fetchval("select count(*) from things")}
 
     client = await start(
@@ -53,7 +53,7 @@ async def test_a_write_acts_for_the_caller_s_tenant(
 ) -> None:
     seen = []
 
-    async def note(_call: Call, work: Work) -> None:
+    async def note(_call: Request, work: Work) -> None:
         seen.append(work.tenant_id)
 
     client = await start([writes("POST", "/note", note), writes("POST", "/open", note, public=True)], database=database)
@@ -69,7 +69,7 @@ async def test_a_write_goes_on_when_its_client_goes_away(
 ) -> None:
     begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def slowly(_call: Call, work: Work) -> None:
+    async def slowly(_call: Request, work: Work) -> None:
         begun.set()
         await go_on.wait()
         await work.conn.execute("insert into things values ('a')")
@@ -88,7 +88,7 @@ async def test_a_write_goes_on_when_its_client_goes_away(
 
 
 async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Database, as_anna: dict[str, str]) -> None:
-    async def forever(_call: Call, conn: asyncpg.Connection) -> None:
+    async def forever(_call: Request, conn: asyncpg.Connection) -> None:
         await conn.execute("select pg_sleep(60)")
 
     client = await start([reads("/forever", forever, answer=None)], database=database, within=0.1)
@@ -133,7 +133,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def test_a_database_that_is_away_is_503_and_needs_no_restart(
     start: Any, empty_database_url: str, as_anna: dict[str, str], health: Any
 ) -> None:
-    async def look(_call: Call, conn: asyncpg.Connection) -> dict[str, int]:
+    async def look(_call: Request, conn: asyncpg.Connection) -> dict[str, int]:
         return {"one": await conn.fetchval("select 1")}
 
     address = urlsplit(empty_database_url)
@@ -157,7 +157,7 @@ async def test_a_database_that_is_away_is_503_and_needs_no_restart(
 
 
 def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
-    async def anything(_call: Call) -> None: ...
+    async def anything(_call: Request) -> None: ...
 
     for route in (reads("/a", anything, answer=None, public=True), writes("POST", "/a", anything)):
         with pytest.raises(ValueError, match="/a: "):
@@ -169,7 +169,7 @@ def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
 async def test_a_write_that_meets_a_lock_is_told_to_come_again(
     start: Any, database: Database, as_anna: dict[str, str]
 ) -> None:
-    async def add(_call: Call, work: Work) -> None:
+    async def add(_call: Request, work: Work) -> None:
         await work.conn.execute("set local lock_timeout = 20")
         await work.conn.execute("insert into things values ('a')")
 

@@ -8,7 +8,7 @@ from conversations.actions.notifications import notify
 from conversations.domain.calls import NEWS, goes_forward
 from conversations.store import calls as store
 from switchboard.contracts.conversations import CallPlace, CallsCleanup, CallStatus
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 
 CALLS = "calls"  # the channel that wakes who places them
 LONGEST_CALL = timedelta(hours=4)
@@ -19,7 +19,7 @@ async def place_call(place: CallPlace, work: Work) -> None:
     assert work.tenant_id is not None
     if await store.add_call(work.conn, work.tenant_id, place):
         await store.add_call_event(work.conn, work.tenant_id, place.call_id, "requested", place.note or None)
-        work.nudge(CALLS)
+        work.notify(CALLS)
 
 
 async def move_call(

@@ -11,7 +11,7 @@ from switchboard.contracts.conversations import (
     CampaignRun,
     CampaignStarted,
 )
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 
 CAMPAIGNS = "campaigns"  # the channel that wakes expansion and progress
 
@@ -22,7 +22,7 @@ async def run_campaign(run: CampaignRun, work: Work) -> None:
     if not await store.add_run(work.conn, work.tenant_id, run, channel=run.channel or "sms"):
         return  # begun before
     await work.publish(CampaignStarted(campaign_id=run.campaign_id, status="running"))
-    work.nudge(CAMPAIGNS)
+    work.notify(CAMPAIGNS)
 
 
 async def pause_campaign(pause: CampaignPause, work: Work) -> None:
@@ -31,7 +31,7 @@ async def pause_campaign(pause: CampaignPause, work: Work) -> None:
     await store.set_status(
         work.conn, work.tenant_id, pause.campaign_id, "paused", revision=pause.revision, of=("running",)
     )
-    work.nudge(CAMPAIGNS)
+    work.notify(CAMPAIGNS)
 
 
 async def resume_campaign(resume: CampaignResume, work: Work) -> None:
@@ -40,8 +40,8 @@ async def resume_campaign(resume: CampaignResume, work: Work) -> None:
     await store.set_status(
         work.conn, work.tenant_id, resume.campaign_id, "running", revision=resume.revision, of=("paused",)
     )
-    work.nudge(CAMPAIGNS)
-    work.nudge(DELIVERIES)
+    work.notify(CAMPAIGNS)
+    work.notify(DELIVERIES)
 
 
 async def cancel_campaign(cancel: CampaignCancel, work: Work) -> None:
@@ -55,4 +55,4 @@ async def cancel_campaign(cancel: CampaignCancel, work: Work) -> None:
         revision=cancel.revision,
         of=("running", "paused"),
     )
-    work.nudge(CAMPAIGNS)
+    work.notify(CAMPAIGNS)

@@ -11,18 +11,18 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from conversations.domain.contact_csv import BrokenRecord, Record, Records
 from conversations.domain.contacts import COLUMNS, ContactRow, Rejected, UnknownOwner, UnusableFile, columns_of, row_of
-from conversations.domain.records import BrokenRecord, Record, Records
 from conversations.store import contacts as store
-from conversations.store.projections import list_user_ids
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database
+from conversations.store.users import list_user_ids
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
 
 BATCH = 1000
 MOST_STRANGERS = 100  # who are asked about; of a file that names more, somebody made the ids up
 
 IsUser = Callable[[UUID], Awaitable[bool]]
-"""Asks auth itself: whether the tenant has this user. Raises an `Outage` when auth doesn't answer."""
+"""Asks auth itself: whether the tenant has this user. Raises an `Unavailable` when auth doesn't answer."""
 
 
 @dataclass

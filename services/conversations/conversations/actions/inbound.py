@@ -9,16 +9,16 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
+from conversations.actions.deliveries import find_delivery, news_of, settle_failure, settle_quickly
 from conversations.domain.keywords import opting
-from conversations.providers.protocol import Account, CallReceipt, Inbound, Receipt
-from conversations.sending.settlement import find_delivery, news_of, settle_failure, settle_quickly
+from conversations.domain.providers import Account, CallReceipt, Inbound, Receipt
 from conversations.store import inbound as store
-from conversations.store.appending import NewMessage, append_message
 from conversations.store.calls import find_locked_call
 from conversations.store.contacts import ensure_contacts, save_opted_out
-from switchboard.messaging.work import Work
-from switchboard.runtime.database import Database
-from switchboard.runtime.refusals import Unavailable
+from conversations.store.message_append import NewMessage, append_message
+from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres.database import Database
+from switchboard.runtime.refusals import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def _may_speak_of(account: Account, tenant_id: UUID) -> bool:
 async def take_inbound(work: Work, account: Account, inbound: Inbound, sender: str) -> None:
     """A contact wrote: once in the conversation that it belongs to. STOP and START also say what we may send.
 
-    Raises `Unavailable` while the tenant's owner is not known yet: the provider tries again.
+    Raises `ServiceUnavailable` while the tenant's owner is not known yet: the provider tries again.
     """
     tenant_id = account.tenant_id or await store.find_tenant_of(work.conn, sender)
     if tenant_id is None:
@@ -74,7 +74,7 @@ async def take_inbound(work: Work, account: Account, inbound: Inbound, sender: s
         return  # the same one again
     user_id = await store.find_receiver(work.conn, tenant_id, sender)
     if user_id is None:
-        raise Unavailable("Nobody is known yet to receive this.", retry_after=5)
+        raise ServiceUnavailable("Nobody is known yet to receive this.", retry_after=5)
     await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
     out = opting(inbound.body)
     if out is not None:

@@ -9,17 +9,17 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.store import appending
 from conversations.store import conversations as store
-from conversations.store.projections import find_unknown_files
+from conversations.store import message_append as appending
+from conversations.store.users import find_unknown_files
 from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Invalid, NotFound
 
 DELIVERIES = "deliveries"  # the channel that wakes the senders
 
 IsStored = Callable[[UUID], Awaitable[bool]]
-"""Asks files itself: whether the tenant has this document. Raises an `Outage` when files doesn't answer."""
+"""Asks files itself: whether the tenant has this document. Raises an `Unavailable` when files doesn't answer."""
 
 
 async def write_message(
@@ -48,7 +48,7 @@ async def write_message(
         delivery_id=uuid7(),
     )
     _, message = await appending.append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
-    work.nudge(DELIVERIES)
+    work.notify(DELIVERIES)
     return message
 
 

@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from conversations.actions.messages import DELIVERIES
 from conversations.store import notifications as store
 from conversations.store.deliveries import add_notice
-from conversations.store.projections import find_user
+from conversations.store.users import find_user
 from switchboard.contracts.conversations import NotificationCreated, NotificationKind, ReminderFire
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 
 WORTH_A_MESSAGE = timedelta(hours=1)
 
@@ -45,7 +45,7 @@ async def _also_by_message(work: Work, user_id: UUID, text: str) -> None:
         return
     until = datetime.now(UTC) + WORTH_A_MESSAGE
     await add_notice(work.conn, uuid7(), work.tenant_id, user_id, user.notify_phone, text, until)
-    work.nudge(DELIVERIES)
+    work.notify(DELIVERIES)
 
 
 async def remind(reminder: ReminderFire, work: Work) -> None:

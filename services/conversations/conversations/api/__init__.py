@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from conversations.adapters.provider_accounts import Accounts
 from conversations.api import calls, campaigns, channels, contacts, conversations, notifications, webhooks
-from conversations.sending.accounts import Accounts
-from switchboard.runtime.database import Database
-from switchboard.runtime.http import Route
-from switchboard.runtime.service_client import ServiceClient
+from switchboard.http import Route
+from switchboard.http.client import ServiceClient
+from switchboard.postgres.database import Database
 
 
 def routes(

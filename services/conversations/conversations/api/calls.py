@@ -8,8 +8,8 @@ import asyncpg
 from pydantic import BaseModel
 
 from conversations.store.calls import list_call_events
-from switchboard.runtime.http import Call, Route, reads
-from switchboard.runtime.identity import Role
+from switchboard.http import Request, Route, reads
+from switchboard.http.identity import Role
 from switchboard.runtime.refusals import NotFound
 
 
@@ -29,11 +29,11 @@ class CallEvents(BaseModel):
     next_cursor: None = None
 
 
-async def list_events(call: Call, conn: asyncpg.Connection) -> CallEvents:
+async def list_events(request: Request, conn: asyncpg.Connection) -> CallEvents:
     """The call's history, once it was placed."""
-    mine = call.identity
+    mine = request.identity
     of_user = None if mine.role >= Role.ADMIN else mine.user_id
-    found = await list_call_events(conn, mine.tenant_id, call.uuid("id"), of_user=of_user)
+    found = await list_call_events(conn, mine.tenant_id, request.uuid("id"), of_user=of_user)
     if not found:
         raise NotFound("This call is unknown, or was not placed yet.")
     return CallEvents(items=[CallEventAnswer.model_validate(entry, from_attributes=True) for entry in found])

@@ -12,12 +12,12 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel
 
-from conversations.api.streams import csv_headers, stream, wants_csv
+from conversations.api.csv_streams import csv_headers, stream, wants_csv
 from conversations.domain.statuses import DeliveryStatus
 from conversations.store import deliveries as store
 from conversations.store.runs import find_run_of
-from switchboard.runtime.database import Database
-from switchboard.runtime.http import Call, Page, PageQuery, Route, decode_cursor, page, plain
+from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, page, plain
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
 
 BATCH = 1000
@@ -50,17 +50,17 @@ class DeliveriesQuery(PageQuery):
 class Campaigns:
     database: Database
 
-    async def list_deliveries(self, call: Call) -> Page[DeliveryAnswer] | web.StreamResponse:
+    async def list_deliveries(self, request: Request) -> Page[DeliveryAnswer] | web.StreamResponse:
         """A campaign's recipients, once it has begun: who got it, when, or why not."""
-        query: DeliveriesQuery = call.query
-        tenant_id, campaign_id = call.identity.tenant_id, call.uuid("id")
+        query: DeliveriesQuery = request.query
+        tenant_id, campaign_id = request.identity.tenant_id, request.uuid("id")
         (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
         async with self.database.connection() as conn:
             if await find_run_of(conn, tenant_id, campaign_id) is None:
                 raise NotFound("This campaign is unknown, or has not begun.")
-        if wants_csv(call.request):
+        if wants_csv(request.http):
             rows = self._lines(tenant_id, campaign_id, query.status)
-            return await stream(call.request, rows, "text/csv; charset=utf-8", csv_headers(f"campaign-{campaign_id}"))
+            return await stream(request.http, rows, "text/csv; charset=utf-8", csv_headers(f"campaign-{campaign_id}"))
         async with self.database.connection() as conn:
             found = await store.list_of_campaign(
                 conn, tenant_id, campaign_id, status=query.status, after=after, limit=query.limit + 1

@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 
 from conversations.domain.phones import requested_phone
 from conversations.store import channels as store
-from switchboard.messaging.work import Work
-from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, reads, writes
-from switchboard.runtime.identity import Role
+from switchboard.http import Body, Page, PageQuery, Request, Route, reads, writes
+from switchboard.http.identity import Role
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Conflict, Invalid, NotFound
 
 NEEDED = {"twilio": frozenset({"account_sid", "auth_token"}), "sandbox": frozenset({"secret"})}
@@ -63,20 +63,20 @@ class Channels:
     region: str
     public_url: str
 
-    async def list_all(self, call: Call, conn: asyncpg.Connection) -> Page[ChannelAnswer]:
+    async def list_all(self, request: Request, conn: asyncpg.Connection) -> Page[ChannelAnswer]:
         """The tenant's channels."""
-        found = await store.list_channels(conn, call.identity.tenant_id)
+        found = await store.list_channels(conn, request.identity.tenant_id)
         return Page(items=[self._answer(channel) for channel in found])
 
-    async def add(self, call: Call, work: Work) -> ChannelAnswer:
+    async def add(self, request: Request, work: Work) -> ChannelAnswer:
         """Add a channel; the first is the default."""
-        new: NewChannel = call.body
+        new: NewChannel = request.body
         _check(new.provider, new.credentials)
         number = requested_phone(new.number, self.region, "body", "number")
         channel = await store.add_channel(
             work.conn,
             uuid7(),
-            call.identity.tenant_id,
+            request.identity.tenant_id,
             new.provider,
             number,
             dict(new.credentials),
@@ -85,13 +85,13 @@ class Channels:
         if channel is None:
             raise ChannelTaken
         if new.is_default:
-            channel = await store.make_default(work.conn, call.identity.tenant_id, channel.id)
+            channel = await store.make_default(work.conn, request.identity.tenant_id, channel.id)
         return self._answer(channel)
 
-    async def change(self, call: Call, work: Work) -> ChannelAnswer:
+    async def change(self, request: Request, work: Work) -> ChannelAnswer:
         """Replace credentials, make it the default, or give its webhook a new path."""
-        given: ChannelChange = call.body
-        tenant_id, channel_id = call.identity.tenant_id, call.uuid("id")
+        given: ChannelChange = request.body
+        tenant_id, channel_id = request.identity.tenant_id, request.uuid("id")
         channel = await store.find_channel(work.conn, tenant_id, channel_id)
         if channel is None:
             raise NotFound
@@ -111,9 +111,9 @@ class Channels:
         return ChannelAnswer(webhook=webhook, **vars(channel))
 
 
-async def drop(call: Call, work: Work) -> None:
+async def drop(request: Request, work: Work) -> None:
     """Remove a channel; its webhook is unknown from then on."""
-    if not await store.drop_channel(work.conn, call.identity.tenant_id, call.uuid("id")):
+    if not await store.drop_channel(work.conn, request.identity.tenant_id, request.uuid("id")):
         raise NotFound
 
 

@@ -17,18 +17,18 @@ from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from conversations.actions import contact_files
-from conversations.api.streams import csv_headers, stream, uploaded_chunks, wants_csv
+from conversations.api.csv_streams import csv_headers, stream, uploaded_chunks, wants_csv
 from conversations.domain.contacts import LONGEST_NAME, LONGEST_TAG, MOST_TAGS, PhoneTaken, UnusableFile
 from conversations.domain.phones import requested_phone
 from conversations.store import contacts as store
-from conversations.store.projections import find_user
+from conversations.store.users import find_user
 from switchboard.contracts.auth import USER_PATH
-from switchboard.messaging.work import Work
-from switchboard.runtime.database import Database
-from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, plain, reads, writes
-from switchboard.runtime.identity import Role
+from switchboard.http import Body, Page, PageQuery, Request, Route, decode_cursor, page, plain, reads, writes
+from switchboard.http.client import ServiceClient
+from switchboard.http.identity import Role
+from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Forbidden, Invalid, UnsupportedMediaType
-from switchboard.runtime.service_client import ServiceClient
 
 MAX_UPLOAD = 256 * 1024 * 1024
 SPOOL = 1024 * 1024
@@ -99,15 +99,15 @@ class Contacts:
     region: str
     auth: ServiceClient
 
-    async def list_all(self, call: Call) -> Page[ContactAnswer] | web.StreamResponse:
+    async def list_all(self, request: Request) -> Page[ContactAnswer] | web.StreamResponse:
         """The tenant's contacts."""
-        query: ContactsQuery = call.query
-        tenant_id = call.identity.tenant_id
-        if wants_csv(call.request):
-            if call.identity.role < Role.ADMIN:
+        query: ContactsQuery = request.query
+        tenant_id = request.identity.tenant_id
+        if wants_csv(request.http):
+            if request.identity.role < Role.ADMIN:
                 raise Forbidden("Exporting takes the role admin or above.")
             rows = contact_files.export_contacts(self.database, tenant_id, q=query.q, tag=query.tag)
-            return await stream(call.request, rows, "text/csv; charset=utf-8", csv_headers("contacts"))
+            return await stream(request.http, rows, "text/csv; charset=utf-8", csv_headers("contacts"))
         (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
         async with self.database.connection() as conn:
             found = await store.list_contacts(
@@ -116,13 +116,13 @@ class Contacts:
         shown, cursor = page(found, query.limit, lambda last: (last.id,))
         return Page(items=[_answer(contact) for contact in shown], next_cursor=cursor)
 
-    async def add(self, call: Call, work: Work) -> ContactAnswer:
+    async def add(self, request: Request, work: Work) -> ContactAnswer:
         """Add a contact."""
-        new: NewContact = call.body
-        await self._check_owner(work, call, new.owner_id)
+        new: NewContact = request.body
+        await self._check_owner(work, request, new.owner_id)
         contact = await store.add_contact(
             work.conn,
-            call.identity.tenant_id,
+            request.identity.tenant_id,
             uuid7(),
             requested_phone(new.phone, self.region, "body", "phone"),
             name=new.name,
@@ -132,22 +132,22 @@ class Contacts:
         )
         return _answer(contact)
 
-    async def change(self, call: Call, work: Work) -> ContactAnswer:
+    async def change(self, request: Request, work: Work) -> ContactAnswer:
         """Change phone, name, tags, owner or opt-out."""
-        given: ContactChange = call.body
-        contact = await store.lock_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
+        given: ContactChange = request.body
+        contact = await store.lock_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
         changes = {name: getattr(given, name) for name in given.model_fields_set}
         for name in ("phone", "tags", "opted_out"):
             if name in changes and changes[name] is None:
                 raise Invalid.field("must not be null", "body", name)
-        await self._check_owner(work, call, changes.get("owner_id"))
+        await self._check_owner(work, request, changes.get("owner_id"))
         if "tags" in changes:
             changes["tags"] = list(changes["tags"])
         if "phone" in changes:
             changes["phone"] = requested_phone(changes["phone"], self.region, "body", "phone")
-        return _answer(await store.save_contact(work.conn, call.identity.tenant_id, replace(contact, **changes)))
+        return _answer(await store.save_contact(work.conn, request.identity.tenant_id, replace(contact, **changes)))
 
-    async def import_file(self, call: Call) -> web.StreamResponse:
+    async def import_file(self, request: Request) -> web.StreamResponse:
         """Import a CSV file: columns phone, name, tags (separated by `;`), owner_id, opted_out."""
         with SpooledTemporaryFile(max_size=SPOOL) as spool:
 
@@ -156,31 +156,31 @@ class Contacts:
                 spool.write(orjson.dumps({"line": line, "reason": reason}))
 
             report = contact_files.Report(tell)
-            chunks = uploaded_chunks(call.request)
+            chunks = uploaded_chunks(request.http)
             await contact_files.import_contacts(
-                self.database, call.identity.tenant_id, chunks, self.region, report, partial(self._is_user, call)
+                self.database, request.identity.tenant_id, chunks, self.region, report, partial(self._is_user, request)
             )
-            return await stream(call.request, _report(report, spool), "application/json")
+            return await stream(request.http, _report(report, spool), "application/json")
 
-    async def _check_owner(self, work: Work, call: Call, owner_id: UUID | None) -> None:
-        if owner_id is None or await find_user(work.conn, call.identity.tenant_id, owner_id) is not None:
+    async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
+        if owner_id is None or await find_user(work.conn, request.identity.tenant_id, owner_id) is not None:
             return
-        if not await self._is_user(call, owner_id):
+        if not await self._is_user(request, owner_id):
             raise Invalid.field("is no user of this tenant", "body", "owner_id")
 
-    async def _is_user(self, call: Call, user_id: UUID) -> bool:
+    async def _is_user(self, request: Request, user_id: UUID) -> bool:
         """By auth's own word: who was invited just now may be named before the event comes here."""
-        return await self.auth.find(USER_PATH.format(id=user_id), call.voucher) is not None
+        return await self.auth.find(USER_PATH.format(id=user_id), request.identity_header) is not None
 
 
-async def get(call: Call, conn: asyncpg.Connection) -> ContactAnswer:
+async def get(request: Request, conn: asyncpg.Connection) -> ContactAnswer:
     """One contact."""
-    return _answer(await store.get_contact(conn, call.identity.tenant_id, call.uuid("id")))
+    return _answer(await store.get_contact(conn, request.identity.tenant_id, request.uuid("id")))
 
 
-async def drop(call: Call, work: Work) -> None:
+async def drop(request: Request, work: Work) -> None:
     """Remove a contact; conversations with the phone stay."""
-    await store.drop_contact(work.conn, call.identity.tenant_id, call.uuid("id"))
+    await store.drop_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
 
 
 def _answer(contact: store.Contact) -> ContactAnswer:

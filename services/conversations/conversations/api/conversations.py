@@ -15,10 +15,10 @@ from conversations.domain.phones import requested_phone
 from conversations.store import conversations as store
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.contracts.files import FILE_PATH
-from switchboard.messaging.work import Work
-from switchboard.runtime.http import Body, Call, Page, PageQuery, Route, decode_cursor, page, reads, writes
-from switchboard.runtime.paging import MOST
-from switchboard.runtime.service_client import ServiceClient
+from switchboard.http import Body, Page, PageQuery, Request, Route, decode_cursor, page, reads, writes
+from switchboard.http.client import ServiceClient
+from switchboard.http.paging import MOST
+from switchboard.messaging.outbox.unit_of_work import Work
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -93,17 +93,17 @@ class Conversations:
     region: str
     files: ServiceClient
 
-    def phone(self, call: Call) -> str:
-        return requested_phone(call.path["phone"], self.region)
+    def phone(self, request: Request) -> str:
+        return requested_phone(request.path["phone"], self.region)
 
-    async def list_mine(self, call: Call, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
+    async def list_mine(self, request: Request, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
         """My conversations, newest first."""
-        query: ConversationsQuery = call.query
+        query: ConversationsQuery = request.query
         below = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
         found = await store.list_conversations(
             conn,
-            call.identity.tenant_id,
-            call.identity.user_id,
+            request.identity.tenant_id,
+            request.identity.user_id,
             q=query.q,
             below=below,
             limit=query.limit + 1,
@@ -111,14 +111,14 @@ class Conversations:
         shown, cursor = page(found, query.limit, lambda last: (last.updated_at, last.id))
         return Page(items=[_answer(listed) for listed in shown], next_cursor=cursor)
 
-    async def list_messages(self, call: Call, conn: asyncpg.Connection) -> Messages:
+    async def list_messages(self, request: Request, conn: asyncpg.Connection) -> Messages:
         """A conversation's messages by `seq`, newest last."""
-        query: MessagesQuery = call.query
+        query: MessagesQuery = request.query
         items = await store.list_messages(
             conn,
-            call.identity.tenant_id,
-            call.identity.user_id,
-            self.phone(call),
+            request.identity.tenant_id,
+            request.identity.user_id,
+            self.phone(request),
             before=query.before,
             after=query.after,
             limit=query.limit + 1,
@@ -129,34 +129,34 @@ class Conversations:
         items = items[-query.limit :]
         return Messages(items=items, next_before=items[0].seq if more else None)
 
-    async def append(self, call: Call, work: Work) -> ConversationMessage:
+    async def append(self, request: Request, work: Work) -> ConversationMessage:
         """Send a message to the contact; `queued` until the provider has it."""
-        new: NewMessage = call.body
+        new: NewMessage = request.body
 
         async def is_stored(file_id: UUID) -> bool:
-            return await self.files.find(FILE_PATH.format(id=file_id), call.voucher) is not None
+            return await self.files.find(FILE_PATH.format(id=file_id), request.identity_header) is not None
 
         return await actions.write_message(
             work,
-            call.identity.user_id,
-            self.phone(call),
+            request.identity.user_id,
+            self.phone(request),
             new.body,
             channel=new.channel,
             attachments=new.attachments,
             is_stored=is_stored,
         )
 
-    async def read(self, call: Call, work: Work) -> None:
+    async def read(self, request: Request, work: Work) -> None:
         """Mark as read up to and with a `seq`."""
-        await actions.mark_read(work, call.identity.user_id, self.phone(call), call.body.seq)
+        await actions.mark_read(work, request.identity.user_id, self.phone(request), request.body.seq)
 
-    async def patch(self, call: Call, work: Work) -> None:
+    async def patch(self, request: Request, work: Work) -> None:
         """Replace the conversation's metadata."""
-        await actions.set_metadata(work, call.identity.user_id, self.phone(call), call.body.metadata)
+        await actions.set_metadata(work, request.identity.user_id, self.phone(request), request.body.metadata)
 
-    async def clear(self, call: Call, work: Work) -> None:
+    async def clear(self, request: Request, work: Work) -> None:
         """Clear the conversation; fine when there was none."""
-        await actions.clear_conversation(work, call.identity.user_id, self.phone(call))
+        await actions.clear_conversation(work, request.identity.user_id, self.phone(request))
 
 
 def _answer(listed: store.ListedConversation) -> ConversationAnswer:

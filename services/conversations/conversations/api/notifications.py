@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from conversations.store import notifications as store
 from switchboard.contracts.conversations import NotificationKind
-from switchboard.messaging.work import Work
-from switchboard.runtime.http import Call, Page, PageQuery, Route, decode_cursor, page, reads, writes
+from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, page, reads, writes
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import NotFound
 
 NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
@@ -29,23 +29,23 @@ class NotificationAnswer(BaseModel):
     read_at: datetime | None
 
 
-async def list_mine(call: Call, conn: asyncpg.Connection) -> Page[NotificationAnswer]:
+async def list_mine(request: Request, conn: asyncpg.Connection) -> Page[NotificationAnswer]:
     """My notifications, newest first."""
-    query: PageQuery = call.query
+    query: PageQuery = request.query
     at, id_ = decode_cursor(query.cursor, datetime, UUID) if query.cursor else NEWEST
     found = await store.list_notifications(
-        conn, call.identity.tenant_id, call.identity.user_id, below=(at, id_), limit=query.limit + 1
+        conn, request.identity.tenant_id, request.identity.user_id, below=(at, id_), limit=query.limit + 1
     )
     shown, cursor = page(found, query.limit, lambda last: (last.created_at, last.id))
     items = [NotificationAnswer.model_validate(one, from_attributes=True) for one in shown]
     return Page(items=items, next_cursor=cursor)
 
 
-async def mark_read(call: Call, work: Work) -> None:
+async def mark_read(request: Request, work: Work) -> None:
     """I have seen it; the first time counts."""
-    mine = call.identity
+    mine = request.identity
     known = await store.save_notification_read(
-        work.conn, mine.tenant_id, mine.user_id, call.uuid("id"), datetime.now(UTC)
+        work.conn, mine.tenant_id, mine.user_id, request.uuid("id"), datetime.now(UTC)
     )
     if not known:
         raise NotFound

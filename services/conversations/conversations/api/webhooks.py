@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from conversations.actions import inbound as actions
+from conversations.adapters.provider_accounts import Accounts
+from conversations.adapters.sandbox import Sandbox
+from conversations.adapters.twilio import Twilio
 from conversations.domain.phones import NotAPhone, to_e164
-from conversations.providers.protocol import Account, BadSignature, CallReceipt, Inbound, Receipt
-from conversations.providers.sandbox import Sandbox
-from conversations.providers.twilio import Twilio
-from conversations.sending.accounts import Accounts
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database
-from switchboard.runtime.http import Call, Route, plain
+from conversations.domain.providers import Account, BadSignature, CallReceipt, Inbound, Receipt
+from switchboard.http import Request, Route, plain
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Forbidden, Invalid, NotFound
 
 Told = Receipt | CallReceipt | Inbound | None
@@ -32,13 +32,13 @@ class Webhooks:
     accounts: Accounts
     region: str
 
-    async def take(self, call: Call) -> web.Response:
+    async def take(self, request: Request) -> web.Response:
         """A provider's inbound message, receipt, or word about a call. The same one twice has one effect."""
-        request = call.request
-        account = await self.accounts.of_endpoint(self.database, call.path["provider"], call.path["endpoint_key"])
+        http = request.http
+        account = await self.accounts.of_endpoint(self.database, request.path["provider"], request.path["endpoint_key"])
         if account is None or account.provider not in self.accounts.providers:
             raise NotFound
-        await self._act(account, self._read(account, request, await request.read()))
+        await self._act(account, self._read(account, http, await http.read()))
         return web.Response(text="<Response/>", content_type="text/xml")
 
     def _read(self, account: Account, request: web.Request, body: bytes) -> Told:

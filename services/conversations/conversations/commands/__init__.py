@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from conversations.commands import contacts, deliveries, original
+from conversations.commands import contacts, deliveries
+from conversations.commands import legacy as original
 
 app = typer.Typer(no_args_is_help=True)
 original.register(app)

@@ -12,10 +12,10 @@ import typer
 from rich.progress import Progress
 
 from conversations.actions import contact_files
-from conversations.commands.surroundings import with_database
+from conversations.commands.context import with_database
 from conversations.domain.contacts import UnusableFile
-from switchboard.runtime.database import Database
-from switchboard.terminal import Terminal
+from switchboard.postgres.database import Database
+from switchboard.runtime.terminal import Terminal
 
 CHUNK = 256 * 1024
 

@@ -10,12 +10,12 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from conversations.actions.resolving import Decision, resolve_delivery
-from conversations.commands.surroundings import with_database
+from conversations.actions.uncertain_deliveries import Decision, resolve_delivery
+from conversations.commands.context import with_database
 from conversations.store import deliveries as store
-from switchboard.messaging.work import open_work
-from switchboard.runtime.database import Database
-from switchboard.terminal import Terminal
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
+from switchboard.runtime.terminal import Terminal
 
 app = typer.Typer(no_args_is_help=True, help="What was sent, and what nobody knows whether it was.")
 console = Terminal()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.providers.protocol import Account
+from conversations.domain.providers import Account
 
 COLUMNS = "provider, number, endpoint_key, credentials, tenant_id"
 FIND_DEFAULT = f"""

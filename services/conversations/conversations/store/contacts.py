@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from conversations.domain.contacts import SEPARATOR, ContactRow, PhoneTaken
-from conversations.domain.searching import pattern_of
+from conversations.domain.search import pattern_of
 from switchboard.runtime.refusals import NotFound
 
 COLUMNS = "id, phone, name, tags, owner_id, opted_out, created_at, updated_at"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.domain.searching import pattern_of
+from conversations.domain.search import pattern_of
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.runtime.refusals import NotFound
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from switchboard.messaging.work import OutboxRow
+from switchboard.messaging.outbox.unit_of_work import OutboxRow
 
 # A loose index scan: one probe for each tenant that waits, however many rows it has.
 LIST_SINGLE_LANES = """

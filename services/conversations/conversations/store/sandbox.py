@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.providers.protocol import Outgoing
+from conversations.domain.providers import Outgoing
 
 ADD = """
 insert into sandbox_messages (idempotency_key, ref, tenant_id, sender, recipient, body, report_at, outcome)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from files import store
-from files.actions.desk import Desk
+from files.actions.deps import Desk
+from files.store import files as store
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.files import FileDeleted
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 
 
 async def delete_file(id: UUID, tenant_id: UUID, work: Work) -> None:

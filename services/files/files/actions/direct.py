@@ -14,11 +14,13 @@ from uuid import UUID
 
 import structlog
 
-from files import store
-from files.actions.desk import Desk
+from files.actions.deps import Desk
 from files.actions.uploads import store_file
-from files.bucket import Bucket
-from files.domain import (
+from files.adapters.bucket import Bucket
+from files.adapters.receiving import Incoming
+from files.domain.content_types import ENOUGH, agree, kind_of, served_as, settled
+from files.domain.file_names import disposition, incoming_key, key_of
+from files.domain.files import (
     Arriving,
     BadForm,
     BeingCompleted,
@@ -29,12 +31,10 @@ from files.domain import (
     Received,
     UploadExpired,
 )
-from files.kinds import ENOUGH, agree, kind_of, served_as, settled
-from files.names import disposition, incoming_key, key_of
-from files.receiving import Incoming
-from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.outage import Outage
+from files.store import files as store
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.runtime.refusals import NotFound
+from switchboard.runtime.unavailable import Unavailable
 
 COMPLETION = timedelta(minutes=2)  # is cut off after this
 COMPLETION_LEASE = timedelta(minutes=5)  # and may then be begun again
@@ -88,7 +88,7 @@ async def complete_upload(id: UUID, tenant_id: UUID, desk: Desk) -> File:
     except (Mismatch, BadForm, FileTooLarge):  # the latter two: another object came while this one was read
         await _refuse(row, desk)
         raise
-    except (NothingUploaded, Outage, TimeoutError):
+    except (NothingUploaded, Unavailable, TimeoutError):
         await _put_back(id, desk)
         raise
     await _tidy(id, desk)
@@ -150,7 +150,7 @@ async def _put_back(id: UUID, desk: Desk) -> None:
     try:
         async with desk.database.connection() as conn:
             await store.put_back(conn, id)
-    except Outage as outage:
+    except Unavailable as outage:
         log.warning("completion_left_to_its_lease", id=str(id), reason=str(outage))
 
 
@@ -158,5 +158,5 @@ async def _tidy(id: UUID, desk: Desk) -> None:
     """The file is stored, whatever becomes of what was put."""
     try:
         await desk.bucket.delete(incoming_key(id))
-    except Outage as outage:
+    except Unavailable as outage:
         log.warning("left_to_the_cleanup", key=incoming_key(id), reason=str(outage))

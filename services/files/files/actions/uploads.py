@@ -6,14 +6,14 @@ import asyncio
 
 import structlog
 
-from files import store
-from files.actions.desk import Desk
-from files.domain import Arriving, File, Received, UploadExpired
-from files.kinds import ENOUGH, kind_of, served_as
-from files.names import disposition, key_of
-from files.receiving import Incoming, pass_on
-from switchboard.messaging.work import Work, open_work
-from switchboard.runtime.outage import Outage
+from files.actions.deps import Desk
+from files.adapters.receiving import Incoming, pass_on
+from files.domain.content_types import ENOUGH, kind_of, served_as
+from files.domain.file_names import disposition, key_of
+from files.domain.files import Arriving, File, Received, UploadExpired
+from files.store import files as store
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
+from switchboard.runtime.unavailable import Unavailable
 
 DISCARD_SECONDS = 10.0
 
@@ -62,7 +62,7 @@ async def discard(row: File, desk: Desk) -> None:
             await desk.bucket.leave_nothing(row.key)
             async with desk.database.connection() as conn:
                 await store.drop_file(conn, row.id, row.state)
-    except (Outage, TimeoutError) as trouble:
+    except (Unavailable, TimeoutError) as trouble:
         log.warning("left_to_the_cleanup", key=row.key, reason=str(trouble))
 
 

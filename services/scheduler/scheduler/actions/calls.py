@@ -10,15 +10,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, refuse, sees, user_of
-from scheduler.clockwork import nudge_leader
-from scheduler.colleagues import Colleagues
-from scheduler.domain import Misfire, Schedule
-from scheduler.kinds.call import CANCELLED, KIND, SCHEDULED, after_result, cancelled, planned
-from scheduler.refusals import AlreadyFired, WrongState
+from scheduler.actions.user_lookup import Colleagues
+from scheduler.actions.wakeup import notify_leader
+from scheduler.domain.kinds.call import CANCELLED, KIND, SCHEDULED, after_result, cancelled, planned
+from scheduler.domain.refusals import AlreadyFired, WrongState
+from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CallEvent
-from switchboard.messaging.work import Work
-from switchboard.runtime.identity import Identity
+from switchboard.http.identity import Identity
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import NotFound
 
 
@@ -54,7 +54,7 @@ async def plan_call(
     )
     await schedules.add_schedule(work.conn, call)
     await work.publish(planned(call))
-    nudge_leader(work, call.due_at, now)
+    notify_leader(work, call.due_at, now)
     return call
 
 
@@ -79,7 +79,7 @@ async def change_call(
     )
     saved = await schedules.save_schedule(work.conn, changed, now)
     await work.publish(planned(saved))
-    nudge_leader(work, saved.due_at, now)
+    notify_leader(work, saved.due_at, now)
     return saved
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, check_zone, refuse
-from scheduler.clockwork import nudge_leader
-from scheduler.domain import Schedule
-from scheduler.kinds import campaign as kind
-from scheduler.refusals import WrongState
+from scheduler.actions.wakeup import notify_leader
+from scheduler.domain.kinds import campaign as kind
+from scheduler.domain.refusals import WrongState
+from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import (
     CampaignCancel,
@@ -24,8 +24,8 @@ from switchboard.contracts.conversations import (
 )
 from switchboard.contracts.message import Command, Event
 from switchboard.contracts.templates import FIELDS, unknown_fields
-from switchboard.messaging.work import Work
-from switchboard.runtime.identity import Identity, Role
+from switchboard.http.identity import Identity, Role
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden
 
 
@@ -56,7 +56,7 @@ async def plan_campaign(
     )
     await schedules.add_schedule(work.conn, campaign)
     await work.publish(kind.scheduled(campaign))
-    nudge_leader(work, campaign.due_at, now)
+    notify_leader(work, campaign.due_at, now)
     return campaign
 
 
@@ -112,5 +112,5 @@ async def _save(work: Work, campaign: Schedule, now: datetime, command: Command,
     if kind.has_run(saved):
         await work.publish(command)
     await work.publish(event)
-    nudge_leader(work, saved.due_at, now)
+    notify_leader(work, saved.due_at, now)
     return saved

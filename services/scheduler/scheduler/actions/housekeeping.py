@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scheduler.clockwork import SCHEDULES
-from scheduler.domain import Schedule
-from scheduler.kinds.housekeeping import CHORES, KIND, SCHEDULED, Chore
-from scheduler.recurrence import Recurrence
+from scheduler.actions.wakeup import SCHEDULES
+from scheduler.domain.kinds.housekeeping import CHORES, KIND, SCHEDULED, Chore
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ async def keep_house(work: Work, now: datetime) -> None:
     await schedules.drop_others(work.conn, KIND, [chore.id for chore in CHORES])
     for chore in CHORES:
         await _plan(work, chore, now)
-    work.nudge(SCHEDULES)
+    work.notify(SCHEDULES)
 
 
 async def _plan(work: Work, chore: Chore, now: datetime) -> None:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from scheduler.clockwork import nudge_leader
-from scheduler.domain import Schedule
-from scheduler.kinds import trial
+from scheduler.actions.wakeup import notify_leader
+from scheduler.domain.kinds import trial
+from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
-from switchboard.messaging.work import Work
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Conflict
 
 
@@ -58,5 +58,5 @@ async def _lock_planned(work: Work, schedule_id: UUID) -> Schedule | None:
 
 async def _save(work: Work, schedule: Schedule, now: datetime) -> Schedule:
     saved = await schedules.save_schedule(work.conn, schedule, now)
-    nudge_leader(work, saved.due_at, now)
+    notify_leader(work, saved.due_at, now)
     return saved

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scheduler.colleagues import Colleagues
-from scheduler.recurrence import Recurrence
-from scheduler.rules import BadRule, normalised, parse_rule
-from scheduler.store import people
-from scheduler.zones import is_zone, to_local
-from switchboard.runtime.identity import Identity, Role
+from scheduler.actions.user_lookup import Colleagues
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.recurrence.rules import BadRule, normalised, parse_rule
+from scheduler.domain.recurrence.time_zones import is_zone, to_local
+from scheduler.store import users as people
+from switchboard.http.identity import Identity, Role
 from switchboard.runtime.refusals import Forbidden, Invalid
 
 PAST = timedelta(minutes=1)

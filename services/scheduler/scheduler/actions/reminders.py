@@ -10,14 +10,14 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, recurrence_of, refuse, sees, user_of, zone_of
-from scheduler.clockwork import nudge_leader
-from scheduler.colleagues import Colleagues
-from scheduler.domain import Misfire, Schedule
-from scheduler.kinds.reminder import CANCELLED, FIRED, KIND, SCHEDULED, SKIPPED, created, updated
-from scheduler.refusals import AlreadyFired
+from scheduler.actions.user_lookup import Colleagues
+from scheduler.actions.wakeup import notify_leader
+from scheduler.domain.kinds.reminder import CANCELLED, FIRED, KIND, SCHEDULED, SKIPPED, created, updated
+from scheduler.domain.refusals import AlreadyFired
+from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
-from switchboard.messaging.work import Work
-from switchboard.runtime.identity import Identity
+from switchboard.http.identity import Identity
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import NotFound
 
 OVER = (FIRED, SKIPPED)
@@ -60,7 +60,7 @@ async def create_reminder(
     )
     await schedules.add_schedule(work.conn, reminder)
     await work.publish(created(reminder))
-    nudge_leader(work, reminder.due_at, now)
+    notify_leader(work, reminder.due_at, now)
     return reminder
 
 
@@ -144,5 +144,5 @@ async def _lock_seen(work: Work, caller: Identity, reminder_id: UUID) -> Schedul
 async def _save(work: Work, reminder: Schedule, now: datetime) -> Schedule:
     saved = await schedules.save_schedule(work.conn, reminder, now)
     await work.publish(updated(saved))
-    nudge_leader(work, saved.due_at, now)
+    notify_leader(work, saved.due_at, now)
     return saved

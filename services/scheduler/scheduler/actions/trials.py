@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from scheduler.clockwork import nudge_leader
-from scheduler.domain import Schedule
-from scheduler.kinds.trial import KIND, OVER, SCHEDULED, timer_of
+from scheduler.actions.wakeup import notify_leader
+from scheduler.domain.kinds.trial import KIND, OVER, SCHEDULED, timer_of
+from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
-from scheduler.store.people import Tenant
-from switchboard.messaging.work import Work
+from scheduler.store.users import Tenant
+from switchboard.messaging.outbox.unit_of_work import Work
 
 
 async def follow_trial(work: Work, tenant: Tenant, now: datetime) -> None:
@@ -26,7 +26,7 @@ async def follow_trial(work: Work, tenant: Tenant, now: datetime) -> None:
     elif ends_at != timer.planned_at:
         moved = replace(timer.planned_anew(ends_at, None), status=SCHEDULED)
         await schedules.save_schedule(work.conn, moved, now)
-    nudge_leader(work, ends_at, now)
+    notify_leader(work, ends_at, now)
 
 
 def _new_timer(tenant: Tenant, ends_at: datetime, now: datetime) -> Schedule:

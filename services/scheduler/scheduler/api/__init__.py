@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from scheduler.api.calendar import window_routes
 from scheduler.api.calls import call_routes
 from scheduler.api.campaigns import campaign_routes
 from scheduler.api.reminders import reminder_routes
-from scheduler.api.window import window_routes
-from scheduler.clock import Clock
-from switchboard.runtime.routing import Route
-from switchboard.runtime.service_client import ServiceClient
+from scheduler.domain.clock import Clock
+from switchboard.http.client import ServiceClient
+from switchboard.http.routing import Route
 
 
 def routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[Route]:

@@ -10,21 +10,21 @@ from pydantic import BaseModel
 
 from scheduler.actions import calls
 from scheduler.actions.planning import sees
+from scheduler.actions.user_lookup import Colleagues
 from scheduler.api.fields import Note, OwnedQuery, Phone
-from scheduler.clock import Clock
-from scheduler.colleagues import Colleagues
-from scheduler.domain import Misfire, Schedule
-from scheduler.kinds.call import KIND
-from scheduler.phones import to_e164
-from scheduler.refusals import AlreadyFired, WrongState
+from scheduler.domain.clock import Clock
+from scheduler.domain.kinds.call import KIND
+from scheduler.domain.phones import to_e164
+from scheduler.domain.refusals import AlreadyFired, WrongState
+from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CallStatus
-from switchboard.messaging.work import Work
-from switchboard.runtime.inputs import Body, Moment
-from switchboard.runtime.paging import Page, decode_cursor, page
+from switchboard.http.client import ServiceClient
+from switchboard.http.paging import Page, decode_cursor, page
+from switchboard.http.parsing import Body, Moment
+from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden, NotFound
-from switchboard.runtime.routing import Call, Route, reads, writes
-from switchboard.runtime.service_client import ServiceClient
 
 PATH = "/api/v1/calls"
 
@@ -75,26 +75,26 @@ class CallAnswer(BaseModel):
 def call_routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[Route]:
     """The table. `region`: where a phone without a country is at home."""
 
-    async def create(call: Call, work: Work) -> CallAnswer:
+    async def create(request: Request, work: Work) -> CallAnswer:
         """Plan a call."""
-        fields = {name: getattr(call.body, name) for name in NewCall.model_fields}
-        fields["contact_phone"] = to_e164(call.body.contact_phone, region, "contact_phone")
-        colleagues = Colleagues.of_caller(call, work, auth)
-        return CallAnswer.of(await calls.plan_call(work, call.identity, colleagues, clock.now(), **fields))
+        fields = {name: getattr(request.body, name) for name in NewCall.model_fields}
+        fields["contact_phone"] = to_e164(request.body.contact_phone, region, "contact_phone")
+        colleagues = Colleagues.of_caller(request, work, auth)
+        return CallAnswer.of(await calls.plan_call(work, request.identity, colleagues, clock.now(), **fields))
 
-    async def change(call: Call, work: Work) -> CallAnswer:
+    async def change(request: Request, work: Work) -> CallAnswer:
         """Change a call that is still to come."""
-        changes = {name: getattr(call.body, name) for name in call.body.model_fields_set}
-        if call.body.contact_phone is not None:
-            changes["contact_phone"] = to_e164(call.body.contact_phone, region, "contact_phone")
-        colleagues = Colleagues.of_caller(call, work, auth)
+        changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
+        if request.body.contact_phone is not None:
+            changes["contact_phone"] = to_e164(request.body.contact_phone, region, "contact_phone")
+        colleagues = Colleagues.of_caller(request, work, auth)
         return CallAnswer.of(
-            await calls.change_call(work, call.identity, colleagues, clock.now(), call.uuid("id"), changes)
+            await calls.change_call(work, request.identity, colleagues, clock.now(), request.uuid("id"), changes)
         )
 
-    async def cancel(call: Call, work: Work) -> None:
+    async def cancel(request: Request, work: Work) -> None:
         """Take a call back that is still to come."""
-        await calls.cancel_call(work, call.identity, clock.now(), call.uuid("id"))
+        await calls.cancel_call(work, request.identity, clock.now(), request.uuid("id"))
 
     wrong = (AlreadyFired, WrongState)
     return [
@@ -106,22 +106,22 @@ def call_routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[R
     ]
 
 
-async def list_calls(call: Call, conn: asyncpg.Connection) -> Page[CallAnswer]:
+async def list_calls(request: Request, conn: asyncpg.Connection) -> Page[CallAnswer]:
     """Calls, by their time."""
-    user_id = call.query.user_id or call.identity.user_id
-    if not sees(call.identity, user_id):
+    user_id = request.query.user_id or request.identity.user_id
+    if not sees(request.identity, user_id):
         raise Forbidden("only an admin sees others' calls")
-    after = decode_cursor(call.query.cursor, datetime, UUID) if call.query.cursor else None
+    after = decode_cursor(request.query.cursor, datetime, UUID) if request.query.cursor else None
     found = await schedules.list_owned(
-        conn, KIND, call.identity.tenant_id, user_id=user_id, after=after, limit=call.query.limit + 1
+        conn, KIND, request.identity.tenant_id, user_id=user_id, after=after, limit=request.query.limit + 1
     )
-    shown, cursor = page(found, call.query.limit, lambda each: (each.planned_at, each.id))
+    shown, cursor = page(found, request.query.limit, lambda each: (each.planned_at, each.id))
     return Page(items=[CallAnswer.of(each) for each in shown], next_cursor=cursor)
 
 
-async def get_call(call: Call, conn: asyncpg.Connection) -> CallAnswer:
+async def get_call(request: Request, conn: asyncpg.Connection) -> CallAnswer:
     """One call."""
-    found = await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id"))
-    if not sees(call.identity, found.user_id):
+    found = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
+    if not sees(request.identity, found.user_id):
         raise NotFound
     return CallAnswer.of(found)

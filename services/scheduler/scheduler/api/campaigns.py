@@ -12,17 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scheduler.actions import campaigns
 from scheduler.api.fields import Phone, ZoneName
-from scheduler.clock import Clock
-from scheduler.domain import Schedule
-from scheduler.kinds.campaign import KIND
-from scheduler.phones import to_e164
-from scheduler.refusals import WrongState
+from scheduler.domain.clock import Clock
+from scheduler.domain.kinds.campaign import KIND
+from scheduler.domain.phones import to_e164
+from scheduler.domain.refusals import WrongState
+from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CampaignCounts, CampaignStatus
-from switchboard.messaging.work import Work
-from switchboard.runtime.inputs import Body, Moment
-from switchboard.runtime.paging import Page, PageQuery, decode_cursor, page
-from switchboard.runtime.routing import Call, Route, reads, writes
+from switchboard.http.paging import Page, PageQuery, decode_cursor, page
+from switchboard.http.parsing import Body, Moment
+from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.messaging.outbox.unit_of_work import Work
 
 PATH = "/api/v1/campaigns"
 
@@ -103,14 +103,14 @@ class CampaignAnswer(BaseModel):
 def campaign_routes(clock: Clock, region: str | None) -> list[Route]:
     """The table. `region`: where a phone without a country is at home."""
 
-    async def create(call: Call, work: Work) -> CampaignAnswer:
+    async def create(request: Request, work: Work) -> CampaignAnswer:
         """Plan a campaign."""
-        plan = plan_of(call.body, region)
-        return CampaignAnswer.of(await campaigns.plan_campaign(work, call.identity, clock.now(), plan))
+        plan = plan_of(request.body, region)
+        return CampaignAnswer.of(await campaigns.plan_campaign(work, request.identity, clock.now(), plan))
 
     def step(path: str, action: Callable[..., Awaitable[Schedule]], summary: str) -> Route:
-        async def take(call: Call, work: Work) -> CampaignAnswer:
-            return CampaignAnswer.of(await action(work, call.identity, clock.now(), call.uuid("id")))
+        async def take(request: Request, work: Work) -> CampaignAnswer:
+            return CampaignAnswer.of(await action(work, request.identity, clock.now(), request.uuid("id")))
 
         return writes("POST", path, take, answer=CampaignAnswer, summary=summary, errors=(WrongState,))
 
@@ -124,19 +124,19 @@ def campaign_routes(clock: Clock, region: str | None) -> list[Route]:
     ]
 
 
-async def list_campaigns(call: Call, conn: asyncpg.Connection) -> Page[CampaignAnswer]:
+async def list_campaigns(request: Request, conn: asyncpg.Connection) -> Page[CampaignAnswer]:
     """The tenant's campaigns, by their time."""
-    after = decode_cursor(call.query.cursor, datetime, UUID) if call.query.cursor else None
+    after = decode_cursor(request.query.cursor, datetime, UUID) if request.query.cursor else None
     found = await schedules.list_owned(
-        conn, KIND, call.identity.tenant_id, user_id=None, after=after, limit=call.query.limit + 1
+        conn, KIND, request.identity.tenant_id, user_id=None, after=after, limit=request.query.limit + 1
     )
-    shown, cursor = page(found, call.query.limit, lambda each: (each.planned_at, each.id))
+    shown, cursor = page(found, request.query.limit, lambda each: (each.planned_at, each.id))
     return Page(items=[CampaignAnswer.of(each) for each in shown], next_cursor=cursor)
 
 
-async def get_campaign(call: Call, conn: asyncpg.Connection) -> CampaignAnswer:
+async def get_campaign(request: Request, conn: asyncpg.Connection) -> CampaignAnswer:
     """One campaign, with its counts."""
-    return CampaignAnswer.of(await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id")))
+    return CampaignAnswer.of(await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id")))
 
 
 def plan_of(body: NewCampaign, region: str | None) -> dict[str, Any]:

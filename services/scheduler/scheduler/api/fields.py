@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from switchboard.runtime.paging import PageQuery
+from switchboard.http.paging import PageQuery
 
 LeadId = Annotated[str, Field(min_length=1, max_length=200)]
 Note = Annotated[str, Field(max_length=5000)]

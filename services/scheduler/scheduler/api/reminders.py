@@ -10,20 +10,20 @@ from pydantic import BaseModel
 
 from scheduler.actions import reminders
 from scheduler.actions.planning import sees
+from scheduler.actions.user_lookup import Colleagues
 from scheduler.api.fields import LeadId, Note, OwnedQuery, Rule, ZoneName
-from scheduler.clock import Clock
-from scheduler.colleagues import Colleagues
-from scheduler.domain import Misfire, Schedule
-from scheduler.kinds.reminder import CANCELLED, KIND
-from scheduler.refusals import AlreadyFired
+from scheduler.domain.clock import Clock
+from scheduler.domain.kinds.reminder import CANCELLED, KIND
+from scheduler.domain.refusals import AlreadyFired
+from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.scheduler import ReminderStatus
-from switchboard.messaging.work import Work
-from switchboard.runtime.inputs import Body, Moment
-from switchboard.runtime.paging import Page, decode_cursor, page
+from switchboard.http.client import ServiceClient
+from switchboard.http.paging import Page, decode_cursor, page
+from switchboard.http.parsing import Body, Moment
+from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden, NotFound
-from switchboard.runtime.routing import Call, Route, reads, writes
-from switchboard.runtime.service_client import ServiceClient
 
 PATH = "/api/v1/reminders"
 
@@ -100,31 +100,33 @@ class ReminderAnswer(BaseModel):
 def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
     """The table, and what it needs of the clock."""
 
-    async def create(call: Call, work: Work) -> ReminderAnswer:
+    async def create(request: Request, work: Work) -> ReminderAnswer:
         """Plan a reminder."""
-        fields = {name: getattr(call.body, name) for name in NewReminder.model_fields}
-        colleagues = Colleagues.of_caller(call, work, auth)
+        fields = {name: getattr(request.body, name) for name in NewReminder.model_fields}
+        colleagues = Colleagues.of_caller(request, work, auth)
         return ReminderAnswer.of(
-            await reminders.create_reminder(work, call.identity, colleagues, clock.now(), **fields)
+            await reminders.create_reminder(work, request.identity, colleagues, clock.now(), **fields)
         )
 
-    async def change(call: Call, work: Work) -> ReminderAnswer:
+    async def change(request: Request, work: Work) -> ReminderAnswer:
         """Change a reminder; a new time or series plans it anew."""
-        changes = {name: getattr(call.body, name) for name in call.body.model_fields_set}
-        colleagues = Colleagues.of_caller(call, work, auth)
+        changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
+        colleagues = Colleagues.of_caller(request, work, auth)
         return ReminderAnswer.of(
-            await reminders.change_reminder(work, call.identity, colleagues, clock.now(), call.uuid("id"), changes)
+            await reminders.change_reminder(
+                work, request.identity, colleagues, clock.now(), request.uuid("id"), changes
+            )
         )
 
-    async def snooze(call: Call, work: Work) -> ReminderAnswer:
+    async def snooze(request: Request, work: Work) -> ReminderAnswer:
         """Remind once more; a series goes on as planned."""
         return ReminderAnswer.of(
-            await reminders.snooze_reminder(work, call.identity, clock.now(), call.uuid("id"), call.body.until)
+            await reminders.snooze_reminder(work, request.identity, clock.now(), request.uuid("id"), request.body.until)
         )
 
-    async def drop(call: Call, work: Work) -> None:
+    async def drop(request: Request, work: Work) -> None:
         """Take a reminder back."""
-        await reminders.cancel_reminder(work, call.identity, clock.now(), call.uuid("id"))
+        await reminders.cancel_reminder(work, request.identity, clock.now(), request.uuid("id"))
 
     return [
         reads(PATH, list_reminders, query=OwnedQuery, answer=Page[ReminderAnswer]),
@@ -143,28 +145,28 @@ def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
     ]
 
 
-async def list_reminders(call: Call, conn: asyncpg.Connection) -> Page[ReminderAnswer]:
+async def list_reminders(request: Request, conn: asyncpg.Connection) -> Page[ReminderAnswer]:
     """Reminders, by the time they are due."""
-    user_id = call.query.user_id or call.identity.user_id
-    if not sees(call.identity, user_id):
+    user_id = request.query.user_id or request.identity.user_id
+    if not sees(request.identity, user_id):
         raise Forbidden("only an admin sees others' reminders")
-    after = decode_cursor(call.query.cursor, datetime, UUID) if call.query.cursor else None
+    after = decode_cursor(request.query.cursor, datetime, UUID) if request.query.cursor else None
     found = await schedules.list_owned(
         conn,
         KIND,
-        call.identity.tenant_id,
+        request.identity.tenant_id,
         user_id=user_id,
         without=[CANCELLED],
         after=after,
-        limit=call.query.limit + 1,
+        limit=request.query.limit + 1,
     )
-    shown, cursor = page(found, call.query.limit, lambda each: (each.planned_at, each.id))
+    shown, cursor = page(found, request.query.limit, lambda each: (each.planned_at, each.id))
     return Page(items=[ReminderAnswer.of(each) for each in shown], next_cursor=cursor)
 
 
-async def get_reminder(call: Call, conn: asyncpg.Connection) -> ReminderAnswer:
+async def get_reminder(request: Request, conn: asyncpg.Connection) -> ReminderAnswer:
     """One reminder."""
-    reminder = await schedules.get_schedule(conn, KIND, call.identity.tenant_id, call.uuid("id"))
-    if reminder.status == CANCELLED or not sees(call.identity, reminder.user_id):
+    reminder = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
+    if reminder.status == CANCELLED or not sees(request.identity, reminder.user_id):
         raise NotFound
     return ReminderAnswer.of(reminder)

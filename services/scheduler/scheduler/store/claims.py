@@ -14,9 +14,9 @@ from uuid import UUID
 
 import asyncpg
 
-from scheduler.domain import Remainder, Schedule
+from scheduler.domain.schedules import Remainder, Schedule
 from scheduler.store.schedules import COLUMNS, to_schedule
-from switchboard.messaging.work import OutboxRow
+from switchboard.messaging.outbox.unit_of_work import OutboxRow
 
 LIST_DUE = f"select {COLUMNS} from schedules where due_at <= $1 order by due_at limit $2"
 NEXT_DUE = "select min(due_at) from schedules where due_at is not null"

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from scheduler.domain import Misfire, Schedule
-from scheduler.recurrence import Recurrence
+from scheduler.domain.recurrence.occurrences import Recurrence
+from scheduler.domain.schedules import Misfire, Schedule
 from switchboard.runtime.refusals import NotFound
 
 LEAST_ID = UUID(int=0)

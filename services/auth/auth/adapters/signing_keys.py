@@ -1,0 +1,38 @@
+"""The gateways' public keys: auth hands them to every service, and verifies by them itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from joserfc.jwk import OKPKey
+
+from switchboard.http.identity_keys import UnknownKey, public_set, read_key_file
+
+
+class KeyFile:
+    """The JWK set in a file, read again when the file changed: a rotation needs no restart."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_at = -1
+        self._keys: dict[str, OKPKey] = {}
+
+    async def find(self, kid: str) -> OKPKey:
+        """The key `kid`, or `UnknownKey`."""
+        keys = self._current()
+        if kid not in keys:
+            raise UnknownKey(kid)
+        return keys[kid]
+
+    def published(self) -> bytes:
+        """The set as JSON, private parts never in it."""
+        return orjson.dumps(public_set(list(self._current().values())))
+
+    def _current(self) -> dict[str, OKPKey]:
+        """Raises OSError or ValueError for a file that is missing or not a key set."""
+        changed_at = self._file.stat().st_mtime_ns
+        if changed_at != self._read_at:
+            self._keys = {str(key.kid): key for key in read_key_file(self._file)}
+            self._read_at = changed_at
+        return self._keys

@@ -1,0 +1,164 @@
+"""A multipart form read as it arrives: its short fields whole, its file a chunk at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import StreamReader, web
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from files.domain.files import BadForm
+
+LONGEST_FIELD = 1024
+MOST_FIELDS = 20
+
+
+@dataclass
+class _Part:
+    """A part of the form, as the parser tells of it. `at`: where its bytes begin in the body."""
+
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    at: int = 0
+    chunks: deque[bytes] = field(default_factory=deque)
+    ended: bool = False
+
+
+class Form:
+    """The form in a request's body. Whatever is wrong with it is `BadForm`."""
+
+    def __init__(self, content: StreamReader, boundary: bytes, length: int | None) -> None:
+        self._content = content
+        self._length = length
+        self._closing = len(b"\r\n--" + boundary + b"--\r\n")
+        self._fed = 0
+        self._parts: deque[_Part] = deque()
+        self._name = self._value = b""
+        self._ended = False
+        callbacks: Any = {
+            "on_part_begin": lambda: self._parts.append(_Part()),
+            "on_header_field": self._add_name,
+            "on_header_value": self._add_value,
+            "on_header_end": self._end_header,
+            "on_part_data": self._add_data,
+            "on_part_end": self._end_part,
+            "on_end": self._end,
+        }
+        self._parser = MultipartParser(boundary, callbacks)
+
+    async def fields(self, *wanted: str) -> dict[str, str]:
+        """The short fields that come before the file. Raises `BadForm` for others, missing ones, and long ones."""
+        found: dict[str, str] = {}
+        while (part := await self._next()) is not None and (name := _name_of(part)) != "file":
+            if name not in wanted or name in found or len(found) > MOST_FIELDS:
+                raise BadForm.field("is not a field of this form, or stands there twice", "body", name)
+            found[name] = await self._text(part, name)
+        for name in wanted:
+            if name not in found:
+                raise BadForm.field("is missing (fields come before the file)", "body", name)
+        if part is None:
+            raise BadForm.field("is missing", "body", "file")
+        return found
+
+    def file_name(self) -> str:
+        """What the client calls the file."""
+        given = _options(self._parts[0]).get(b"filename")
+        if given is None:
+            raise BadForm.field("has no file name", "body", "file")
+        try:
+            text = given.decode()
+        except UnicodeDecodeError:
+            raise BadForm.field("has a name that isn't UTF-8", "body", "file") from None
+        # What browsers escape in it (the HTML standard's form encoding).
+        return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+    async def announced(self) -> int | None:
+        """How long the file is if nothing comes after it, give or take a line break; None when nobody knows."""
+        part = self._parts[0]
+        while not part.chunks and not part.ended:
+            await self._feed()
+        return None if self._length is None else max(0, self._length - part.at - self._closing)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The file's bytes. After the last of them the form must be at its end."""
+        part = self._parts[0]
+        while True:
+            while part.chunks:
+                yield part.chunks.popleft()
+            if part.ended:
+                break
+            await self._feed()
+        self._parts.popleft()
+        if await self._next() is not None:
+            raise BadForm.field("must be the last field", "body", "file")
+
+    async def _text(self, part: _Part, name: str) -> str:
+        while not part.ended:
+            if sum(map(len, part.chunks)) > LONGEST_FIELD:
+                raise BadForm.field(f"must have at most {LONGEST_FIELD} bytes", "body", name)
+            await self._feed()
+        self._parts.popleft()
+        try:
+            return b"".join(part.chunks).decode()
+        except UnicodeDecodeError:
+            raise BadForm.field("isn't UTF-8", "body", name) from None
+
+    async def _next(self) -> _Part | None:
+        """The first part not yet taken, its headers read; None after the last."""
+        while not (self._parts and (self._parts[0].chunks or self._parts[0].ended)):
+            if self._ended:
+                return None
+            await self._feed()
+        return self._parts[0]
+
+    async def _feed(self) -> None:
+        chunk = await self._content.readany()
+        if not chunk:
+            raise BadForm.field("the form ends before its end", "body")
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise BadForm.field(f"is not a multipart form: {error}", "body") from None
+        self._fed += len(chunk)
+
+    def _add_name(self, chunk: bytes, start: int, end: int) -> None:
+        self._name += chunk[start:end]
+
+    def _add_value(self, chunk: bytes, start: int, end: int) -> None:
+        self._value += chunk[start:end]
+
+    def _end_header(self) -> None:
+        self._parts[-1].headers[self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def _add_data(self, chunk: bytes, start: int, end: int) -> None:
+        part = self._parts[-1]
+        part.at = part.at or self._fed + start
+        part.chunks.append(chunk if start == 0 and end == len(chunk) else chunk[start:end])
+
+    def _end_part(self) -> None:
+        self._parts[-1].ended = True
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def form_of(request: web.Request) -> Form:
+    """The form that a request brings. Raises `BadForm` when it brings none."""
+    kind, options = parse_options_header(request.headers.get("Content-Type"))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary or len(boundary) > 70:
+        raise BadForm.field("must be a multipart form", "body")
+    return Form(request.content, boundary, request.content_length)
+
+
+def _options(part: _Part) -> dict[bytes, bytes]:
+    return parse_options_header(part.headers.get(b"content-disposition", b""))[1]
+
+
+def _name_of(part: _Part) -> str:
+    return _options(part).get(b"name", b"").decode("utf-8", "replace")

@@ -1,1 +1,0 @@
-"""The original's documents: one folder of files called `{uuid}-{originalname}`, in and out again."""

@@ -1,0 +1,16 @@
+"""The kinds of schedule: one table, one file each. A new kind is a new line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scheduler.domain.kinds import call, campaign, housekeeping, reminder, trial
+from scheduler.domain.kinds.firing import Kind
+
+KINDS: Mapping[str, Kind] = {
+    call.KIND: call.kind,
+    campaign.KIND: campaign.kind,
+    reminder.KIND: reminder.kind,
+    trial.KIND: trial.kind,
+    housekeeping.KIND: housekeeping.kind,
+}

@@ -1,0 +1,31 @@
+"""Trials: a tenant's trial is to end at just the time that `auth` named last.
+
+scheduled -- due --> over; the trial ended or paid otherwise --> over
+over, scheduled -- tenant.trial_extended --> scheduled for the new time
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+from scheduler.domain.kinds.firing import Firing, Kind, plain_skip
+from scheduler.domain.schedules import Occurrence, Schedule
+from switchboard.contracts.auth import TrialExpire
+
+KIND = "trial"
+SCHEDULED = "scheduled"
+OVER = "over"
+
+
+def timer_of(tenant_id: UUID) -> UUID:
+    """The id of a tenant's one timer."""
+    return uuid5(tenant_id, KIND)
+
+
+def fire(schedule: Schedule, occurrence: Occurrence) -> Firing:
+    """Have the trial ended. `auth` compares the time, so that a timer that was moved meanwhile does nothing."""
+    assert schedule.tenant_id is not None
+    return Firing(OVER, TrialExpire(tenant_id=schedule.tenant_id, trial_ends_at=occurrence.at))
+
+
+kind = Kind(fire=fire, skip=plain_skip(OVER))

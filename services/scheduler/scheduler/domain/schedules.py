@@ -1,0 +1,162 @@
+"""What is due when: one mechanism for every kind of schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from heapq import merge
+from itertools import groupby
+from typing import Any
+from uuid import UUID, uuid5
+
+from scheduler.domain.recurrence.occurrences import Recurrence
+
+TICK = timedelta(microseconds=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
+GRACE = timedelta(minutes=1)
+LATE_AFTER = timedelta(seconds=5)
+
+
+class Misfire(StrEnum):
+    """What happens to an occurrence that nobody could fire in its time."""
+
+    FIRE_LATE = "fire_late"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Something that is due, once or again and again.
+
+    `next_at` is the next occurrence of its plan. `extra_at` is one occurrence beside the plan: a snooze, a
+    run-now. `planned_at` is what its owner sees: the next time due or, when there is none, the last. `held`:
+    an operator stopped it. `revision` rises with every change that a person makes, so that what was planned
+    before can't fire any more.
+    """
+
+    id: UUID
+    kind: str
+    status: str
+    next_at: datetime | None
+    planned_at: datetime
+    tenant_id: UUID | None = None
+    user_id: UUID | None = None
+    extra_at: datetime | None = None
+    held: bool = False
+    revision: int = 1
+    recurrence: Recurrence | None = None
+    misfire: Misfire = Misfire.FIRE_LATE
+    grace: timedelta = GRACE
+    payload: dict[str, Any] = field(default_factory=dict)
+    late: bool = False  # whether it last fired late
+    fired_at: datetime | None = None
+    trouble: str | None = None
+    created_at: datetime = NEVER
+    updated_at: datetime = NEVER
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the leader has to act on it next."""
+        if self.held:
+            return None
+        if self.next_at is None or self.extra_at is None:
+            return self.next_at or self.extra_at
+        return min(self.next_at, self.extra_at)
+
+    def occurrences_from(self, since: datetime) -> Iterator[datetime]:
+        """When it is due at or after `since`, as far as it is planned; what is over has the time it was due last."""
+        if self.next_at is None and self.extra_at is None:
+            return iter([self.planned_at] if self.planned_at >= since else [])
+        named = sorted({at for at in (self.next_at, self.extra_at) if at is not None and at >= since})
+        series: Iterator[datetime] = iter(())
+        if self.recurrence is not None and self.next_at is not None:
+            series = self.recurrence.following(max(self.next_at, since - TICK))
+        return (at for at, _ in groupby(merge(named, series)))
+
+    def planned_anew(self, at: datetime, recurrence: Recurrence | None) -> Schedule:
+        """Due at `at` and, if it recurs, from then on. What was planned before is forgotten."""
+        return replace(
+            self, next_at=at, extra_at=None, planned_at=at, recurrence=recurrence, revision=self.revision + 1
+        )
+
+    def due_once_more(self, at: datetime) -> Schedule:
+        """A series goes on as planned and has one occurrence more; a single occurrence moves, or happens
+        again.
+        """
+        single = self.recurrence is None
+        moved = replace(self, next_at=at, extra_at=None) if single else replace(self, extra_at=at)
+        return replace(moved, planned_at=moved._soonest(or_else=at), revision=self.revision + 1)
+
+    def without_plan(self) -> Schedule:
+        """Never due again, unless planned anew."""
+        return replace(self, next_at=None, extra_at=None, revision=self.revision + 1)
+
+    def _soonest(self, *, or_else: datetime) -> datetime:
+        return min((at for at in (self.next_at, self.extra_at) if at is not None), default=or_else)
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One time at which a schedule is due.
+
+    `command_id` is the same whoever fires it, however often it is tried.
+    """
+
+    at: datetime
+    now: datetime
+    late: bool
+    skipped: bool
+    command_id: UUID
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is still planned of a schedule after an occurrence, as its fields of these names."""
+
+    next_at: datetime | None
+    extra_at: datetime | None
+    planned_at: datetime
+
+
+def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_AFTER) -> tuple[Occurrence, Remainder]:
+    """The occurrence that is due at `now`, and what is planned after it.
+
+    All that was missed of a series comes down to one occurrence, the latest of them. It is late when the
+    first of them is; it is skipped, where the policy says so, when the latest of them is past its grace.
+    """
+    due_at, extra_at = schedule.due_at, schedule.extra_at
+    assert due_at is not None
+    assert due_at <= now
+    at, next_at = _advance(schedule, now)
+    if extra_at is not None and extra_at <= now:
+        at = extra_at if at is None else max(at, extra_at)
+        extra_at = None
+    assert at is not None
+    soonest = min((time for time in (next_at, extra_at) if time is not None), default=None)
+    occurrence = Occurrence(
+        at=at,
+        now=now,
+        late=now - due_at > late_after,
+        skipped=schedule.misfire is Misfire.SKIP and now - at > schedule.grace,
+        command_id=command_id(schedule, at),
+        is_last=soonest is None,
+    )
+    return occurrence, Remainder(next_at, extra_at, soonest or at)
+
+
+def command_id(schedule: Schedule, at: datetime) -> UUID:
+    """From schedule, revision and occurrence: whoever derives it again gets the same."""
+    return uuid5(schedule.id, f"{schedule.revision}/{at.astimezone(UTC).isoformat()}")
+
+
+def _advance(schedule: Schedule, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The occurrence of the plan that is due, if one is, and the next one after it."""
+    if schedule.next_at is None or schedule.next_at > now:
+        return None, schedule.next_at
+    if schedule.recurrence is None:
+        return schedule.next_at, None
+    latest = schedule.recurrence.latest(schedule.next_at, now)
+    return latest, schedule.recurrence.next_after(latest)

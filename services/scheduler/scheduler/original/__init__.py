@@ -1,1 +1,0 @@
-"""The original's schedules: rows of its campaigns, lead reminders and calls, as they come out of its database."""

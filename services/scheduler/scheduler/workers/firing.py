@@ -1,0 +1,105 @@
+"""Firing what is due, while this instance leads.
+
+The lease makes one leader likely; the claim makes a second firing impossible. On any doubt, not leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+import structlog
+
+from scheduler.domain.clock import Clock
+from scheduler.domain.kinds.firing import Firing, Kind
+from scheduler.domain.schedules import LATE_AFTER, Occurrence, Schedule, come_due
+from scheduler.metrics import SchedulerMetrics
+from scheduler.store import claims
+from scheduler.store.claims import Settlement
+from switchboard.messaging.outbox.unit_of_work import OUTBOX, OutboxRow, row_of
+from switchboard.postgres.database import Database
+from switchboard.postgres.leader_lease import LeaderLease
+
+BATCH = 500
+IN_THE_WAY = 0.02  # seconds to wait for rows that somebody is changing just now
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Leader:
+    """Fires what is due at the clock's time, for as long as it may trust its lease."""
+
+    database: Database
+    lease: LeaderLease
+    clock: Clock
+    kinds: Mapping[str, Kind]
+    metrics: SchedulerMetrics
+    late_after: timedelta = LATE_AFTER
+
+    async def fire_due(self) -> int:
+        """Fire all that is due now. Returns how many were fired or skipped."""
+        fired = 0
+        while self.lease.held():
+            async with self.database.connection() as conn:
+                due = await claims.list_due(conn, self.clock.now(), BATCH)
+                if not due:
+                    break
+                claimed = await self._fire(conn, due)
+            fired += claimed
+            if claimed == 0:
+                await asyncio.sleep(IN_THE_WAY)
+        return fired
+
+    async def _fire(self, conn: asyncpg.Connection, due: Sequence[Schedule]) -> int:
+        now = self.clock.now()
+        settlements = [settled for schedule in due if (settled := await self._settle(conn, schedule, now))]
+        term = self.lease.term
+        if term is None or not self.lease.held():
+            return 0
+        claimed = await claims.claim(conn, (self.lease.name, self.lease.holder, term), settlements, now)
+        if claimed:
+            self.database.notify(OUTBOX)
+        for settlement in settlements:
+            if settlement.read.id in claimed:
+                self._observe(settlement, now)
+        return len(claimed)
+
+    async def _settle(self, conn: asyncpg.Connection, schedule: Schedule, now: datetime) -> Settlement | None:
+        """What becomes of a due schedule. One that can't be fired is held, so that the others go on."""
+        try:
+            return settle(schedule, now, self.kinds, source=self.database.service, late_after=self.late_after)
+        except Exception as error:
+            log.exception("schedule_held", schedule_id=str(schedule.id), kind=schedule.kind)
+            self.metrics.held(schedule.kind)
+            await claims.hold(conn, schedule, f"{type(error).__name__}: {error}")
+            return None
+
+    def _observe(self, settlement: Settlement, now: datetime) -> None:
+        due_at = settlement.read.due_at
+        assert due_at is not None
+        outcome = "fired" if settlement.fired else "skipped"
+        self.metrics.settled(settlement.read.kind, outcome, (now - due_at).total_seconds())
+
+
+def settle(
+    schedule: Schedule, now: datetime, kinds: Mapping[str, Kind], *, source: str, late_after: timedelta
+) -> Settlement:
+    """The schedule after its occurrence at `now`, and what is said of it."""
+    occurrence, remainder = come_due(schedule, now, late_after=late_after)
+    firing = kinds[schedule.kind].settle(schedule, occurrence)
+    messages = tuple(_messages(schedule, occurrence, firing, source))
+    fired = firing.command is not None
+    return Settlement(schedule, firing.status, remainder, fired, occurrence.late, messages)
+
+
+def _messages(schedule: Schedule, occurrence: Occurrence, firing: Firing, source: str) -> list[OutboxRow]:
+    rows = []
+    if firing.command is not None:
+        command_id = occurrence.command_id
+        rows.append(row_of(firing.command, source=source, tenant_id=schedule.tenant_id, id=command_id))
+    rows += [row_of(event, source=source, tenant_id=schedule.tenant_id) for event in firing.events]
+    return rows

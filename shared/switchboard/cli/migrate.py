@@ -1,0 +1,56 @@
+"""The operator's command for schema migrations."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import distributions
+from typing import Annotated
+
+import typer
+
+from switchboard.cli.operator import environment_of
+from switchboard.postgres.migrations import NoScripts, migrate_all, scripts_of
+from switchboard.runtime.unavailable import Unavailable
+
+app = typer.Typer()
+
+
+@app.command()
+def migrate(
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only this one; may be given again. Without it: all that are installed.")
+    ] = None,
+) -> None:
+    """Bring the databases up to date: each service's own, as its DATABASE_URL says. Run again: no harm."""
+    chosen = service or installed_with_migrations()
+    databases = {name: url for name in chosen if (url := _database_of(name, alone=len(chosen) == 1))}
+    if not databases:
+        raise typer.BadParameter("no DATABASE_URL is set for any of: " + ", ".join(chosen))
+    try:
+        done = migrate_all({name.replace("-", "_"): url for name, url in databases.items()})
+    except (NoScripts, Unavailable) as trouble:
+        typer.echo(f"not migrated: {trouble}", err=True)
+        raise typer.Exit(1) from None
+    for name, revisions in done.items():
+        typer.echo(f"{name}: " + (", ".join(revisions) if revisions else "up to date"))
+
+
+def installed_with_migrations() -> list[str]:
+    """The services on this machine that have migrations."""
+    names = {found.metadata["Name"] for found in distributions()}
+    services = sorted(name.removeprefix("switchboard-") for name in names if name.startswith("switchboard-"))
+    return [name for name in services if _has_migrations(name)]
+
+
+def _has_migrations(service: str) -> bool:
+    try:
+        scripts_of(service.replace("-", "_"))
+    except NoScripts:
+        return False
+    return True
+
+
+def _database_of(service: str, *, alone: bool) -> str | None:
+    """This process's own DATABASE_URL counts where only one service is meant."""
+    given = os.environ.get("DATABASE_URL") if alone else None
+    return given or environment_of(service).get("DATABASE_URL")

@@ -1,0 +1,131 @@
+"""`Idempotency-Key`: the same key and request answer the same response again for 24 hours.
+
+A key belongs to (tenant, user, route). Its row is written in the transaction of what it stands for: both are
+there, or neither is. While that transaction runs, an advisory lock says so; it ends with the transaction,
+also when the process died, so that nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from switchboard.postgres.database import Database
+from switchboard.runtime.background import Loop, repeat
+from switchboard.runtime.refusals import Conflict, Invalid
+
+HEADER = "Idempotency-Key"
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+PRUNE_SECONDS = 600.0
+
+# The uniqueness check of the insert sees what was committed meanwhile, which this statement's snapshot would not.
+CLAIM = """
+with mine as materialized (select pg_try_advisory_xact_lock($1) as got),
+claimed as (
+    insert into idempotency_keys as held (tenant_id, user_id, route, key, body_hash, status)
+    select $2, $3, $4, $5, $6, 0 from mine where got
+    on conflict (tenant_id, user_id, route, key) do update
+    set body_hash = excluded.body_hash, status = 0, response = null, created_at = clock_timestamp()
+    where held.created_at < clock_timestamp() - interval '24 hours'
+    returning 1
+)
+select exists (select from claimed)
+"""
+FIND = """
+select body_hash, status, response from idempotency_keys
+where tenant_id = $1 and user_id = $2 and route = $3 and key = $4
+and created_at >= clock_timestamp() - interval '24 hours'
+"""
+SETTLE = """
+update idempotency_keys set status = $5, response = $6
+where tenant_id = $1 and user_id = $2 and route = $3 and key = $4
+"""
+PRUNE = "delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'"
+
+
+class InProgress(Conflict):
+    """A request with this Idempotency-Key is being worked on."""
+
+    code = "in_progress"
+
+
+class IdempotencyConflict(Conflict):
+    """This Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request with a key. `request_hash` covers its path, query and body, however the JSON was written."""
+
+    tenant_id: UUID
+    user_id: UUID
+    route: str
+    key: str
+    request_hash: bytes
+
+    @property
+    def lock(self) -> int:
+        """The number that the database locks for it."""
+        scope = f"{self.tenant_id} {self.user_id} {self.route} {self.key}".encode()
+        return int.from_bytes(blake2b(scope, digest_size=8).digest(), signed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer given before."""
+
+    status: int
+    body: bytes
+
+
+async def claim(conn: asyncpg.Connection, attempt: Attempt) -> Stored | None:
+    """The answer given before, or None: then do the work, and `settle` in the same transaction.
+
+    Raises `InProgress` or `IdempotencyConflict`.
+    """
+    scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
+    if await conn.fetchval(CLAIM, attempt.lock, *scope, attempt.request_hash):
+        return None
+    stored: Any = await conn.fetchrow(FIND, *scope)
+    if stored is None:
+        raise InProgress  # somebody holds the lock, and hasn't committed
+    if stored["body_hash"] != attempt.request_hash:
+        raise IdempotencyConflict
+    return Stored(stored["status"], stored["response"])
+
+
+async def settle(conn: asyncpg.Connection, attempt: Attempt, answer: Stored) -> None:
+    """Keep the answer for the next 24 hours."""
+    scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
+    await conn.execute(SETTLE, *scope, answer.status, answer.body)
+
+
+def read_key(header: str | None) -> str | None:
+    """The key, if one was sent. Raises `Invalid` for one that is empty, too long, or not visible ASCII."""
+    if header is not None and not KEY.fullmatch(header):
+        raise Invalid.field("must be 1 to 255 visible ASCII characters", "header", HEADER)
+    return header
+
+
+def request_hash(target: str, body: bytes) -> bytes:
+    """What makes two requests the same: the path with its query, and the body's meaning."""
+    meaning = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
+    return sha256(target.encode() + b"\n" + meaning).digest()
+
+
+def pruning(database: Database) -> Loop:
+    """The loop that forgets old keys."""
+
+    async def prune_idempotency_keys() -> None:
+        async with database.connection() as conn:
+            await conn.execute(PRUNE)
+
+    return repeat(prune_idempotency_keys, every=PRUNE_SECONDS)

@@ -1,0 +1,53 @@
+"""aiohttp's server, but that what it can't parse is refused in the words of every other refusal."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from switchboard.http.problems import problem
+from switchboard.runtime.refusals import Malformed
+
+log = structlog.get_logger("switchboard.http")
+
+
+class HttpRunner(web.AppRunner):
+    """Serves an application."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            **made._kwargs,
+        )
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """No request at all: neither routes nor middlewares have seen it. The connection closes."""
+        if status != HTTPStatus.BAD_REQUEST:
+            return super().handle_error(request, status, exc, message)
+        log.info("malformed_request", address=request.remote, reason=type(exc).__name__)
+        answer = problem(Malformed(), uuid4().hex)
+        answer.headers["Server"] = "switchboard"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.force_close()
+        return answer

@@ -1,0 +1,124 @@
+"""Exchanges, queues and bindings of the whole product, declared by every service before it publishes.
+
+So what is published before a subscriber's first start waits for it. All queues are quorum queues that dead-letter
+at-least-once: what the broker gives up on (its delivery limit, 20 by default from 4.0, then dropped) is parked too.
+
+    switchboard.events ──<type>.#──▶ <service>.<name> (exchange) ──#.<slot>──▶ <service>.<name>.<n>   ordered
+    switchboard.events / .commands ──────────────────────────────────────────▶ <service>.<name>       unordered
+    switchboard.delay.<ms> ──▶ queue of that TTL ──▶ back to the queue that the routing key names
+    switchboard.dead ──<service>.<name>──▶ <service>.<name>.dead
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel, AbstractExchange
+
+from switchboard.contracts.consumers import Subscription
+from switchboard.contracts.message import Command
+from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
+from switchboard.messaging.broker.routing import COMMANDS, DEAD, EVENTS, SLOTS
+
+DELIVERY_LIMIT = 50
+NEVER = 1_000_000_000
+
+
+def delay_name(delay: timedelta) -> str:
+    return f"switchboard.delay.{delay // timedelta(milliseconds=1)}"
+
+
+async def declare_topology(
+    channel: AbstractChannel, subscriptions: Iterable[Subscription], retries: Retries = DEFAULT_RETRIES
+) -> None:
+    """Idempotent. A queue that stands with other arguments is an error of the broker's, raised."""
+    events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+    commands = await channel.declare_exchange(COMMANDS, ExchangeType.TOPIC, durable=True)
+    dead = await channel.declare_exchange(DEAD, ExchangeType.DIRECT, durable=True)
+    for delay in retries.delays:
+        await _declare_delay(channel, delay)
+    for subscription in subscriptions:
+        await _declare_dead_letters(channel, dead, subscription)
+        if subscription.ordered:
+            await _declare_ordered(channel, events, commands, subscription)
+        else:
+            await _declare_unordered(channel, events, commands, subscription)
+
+
+async def _declare_delay(channel: AbstractChannel, delay: timedelta) -> None:
+    name = delay_name(delay)
+    exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
+    queue = await channel.declare_queue(
+        name,
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-message-ttl": delay // timedelta(milliseconds=1),
+            "x-dead-letter-exchange": "",  # the default one: back to the queue that the routing key names
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )
+    await queue.bind(exchange)
+
+
+async def _declare_dead_letters(channel: AbstractChannel, dead: AbstractExchange, subscription: Subscription) -> None:
+    queue = await channel.declare_queue(
+        f"{subscription.queue}.dead",
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": NEVER,
+        },  # looking at a dead letter returns it
+    )
+    await queue.bind(dead, subscription.queue)
+
+
+async def _declare_ordered(
+    channel: AbstractChannel, events: AbstractExchange, commands: AbstractExchange, subscription: Subscription
+) -> None:
+    fan = await channel.declare_exchange(subscription.queue, ExchangeType.TOPIC, durable=True, internal=True)
+    for exchange, key in _bindings(events, commands, subscription):
+        await fan.bind(exchange, key)
+    for partition, name in enumerate(subscription.queues()):
+        arguments = {**_work_queue(subscription), "x-single-active-consumer": True}
+        queue = await channel.declare_queue(name, durable=True, arguments=arguments)
+        for key in _keys_of(partition, subscription.partitions):
+            await queue.bind(fan, key)
+
+
+async def _declare_unordered(
+    channel: AbstractChannel, events: AbstractExchange, commands: AbstractExchange, subscription: Subscription
+) -> None:
+    queue = await channel.declare_queue(subscription.queue, durable=True, arguments=_work_queue(subscription))
+    for exchange, key in _bindings(events, commands, subscription):
+        await queue.bind(exchange, key)
+
+
+def _bindings(
+    events: AbstractExchange, commands: AbstractExchange, subscription: Subscription
+) -> list[tuple[AbstractExchange, str]]:
+    return [
+        (commands, message.type) if issubclass(message, Command) else (events, f"{message.type}.#")
+        for message in subscription.types
+    ]
+
+
+def _keys_of(partition: int, partitions: int) -> list[str]:
+    if partitions == 1:
+        return ["#"]
+    return [f"#.{slot:02d}" for slot in range(SLOTS) if slot % partitions == partition]
+
+
+def _work_queue(subscription: Subscription) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-routing-key": subscription.queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-delivery-limit": DELIVERY_LIMIT,
+    }

@@ -1,0 +1,42 @@
+"""Which function handles which message: the only registration there is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
+from switchboard.contracts.message import Message
+from switchboard.messaging.outbox.unit_of_work import Work
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[Any, Work], Awaitable[None]]
+
+
+class Subscriptions:
+    """A service's table, held against the product's registry of subscriptions: nothing missing, nothing twice."""
+
+    def __init__(self, service: str, registry: tuple[Subscription, ...] = SUBSCRIPTIONS) -> None:
+        self.service = service
+        self._registry = [subscription for subscription in registry if subscription.service == service]
+        self._handlers: dict[str, dict[str, tuple[type[Message], Handler]]] = {
+            subscription.name: {} for subscription in self._registry
+        }
+
+    def on(self, message: type[M], handler: Callable[[M, Work], Awaitable[None]]) -> None:
+        """Handle `message` by `handler`, in the subscription that the registry puts it in."""
+        subscription = next((s for s in self._registry if message in s.types), None)
+        if subscription is None:
+            raise LookupError(f"{self.service} subscribes to no {message.type}: add it to contracts/consumers.py")
+        handlers = self._handlers[subscription.name]
+        if message.type in handlers:
+            raise LookupError(f"{self.service} handles {message.type} twice")
+        handlers[message.type] = (message, handler)
+
+    def each(self) -> list[tuple[Subscription, dict[str, tuple[type[Message], Handler]]]]:
+        """Every subscription with its handlers by message type. Raises `LookupError` when one has no handler."""
+        for subscription in self._registry:
+            missing = {cls.type for cls in subscription.types} - set(self._handlers[subscription.name])
+            if missing:
+                raise LookupError(f"{subscription.queue} has no handler for {', '.join(sorted(missing))}")
+        return [(subscription, self._handlers[subscription.name]) for subscription in self._registry]

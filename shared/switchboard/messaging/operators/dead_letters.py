@@ -1,0 +1,181 @@
+"""Dead letters, for operators: list, show, replay, discard.
+
+Reading takes messages without acknowledging them, and closing the channel returns them. A replay goes to the queue of
+its own subscription only: others have had the message already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
+from switchboard.contracts.envelope import Envelope, Unreadable
+from switchboard.messaging.broker.connection import Broker, translated
+from switchboard.messaging.broker.routing import partition_of
+from switchboard.messaging.broker.topology import declare_topology
+from switchboard.messaging.inbox.dead_lettering import (
+    ATTEMPTS,
+    ERROR,
+    EVENT_ID,
+    HANDLER,
+    PARKED_AT,
+    REASON,
+    ROUTING_KEY,
+)
+from switchboard.messaging.outbox.publisher import Channel
+
+SAFE_AGE = timedelta(days=25)
+"""Inbox rows live 30 days: an older message may have had its effect, and nobody would know."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A parked message. `id` is the dead letter's own; `event_id` is unknown where the message can't be read."""
+
+    id: str
+    subscription: str
+    type: str
+    event_id: str | None
+    reason: str
+    error: str
+    handler: str
+    attempts: int
+    parked_at: str
+    body: str
+
+    @classmethod
+    def of(cls, message: AbstractIncomingMessage, subscription: Subscription) -> DeadLetter:
+        headers = message.headers
+        return cls(
+            id=message.message_id or "",
+            subscription=subscription.queue,
+            type=message.type or "",
+            event_id=_text(headers.get(EVENT_ID)),
+            reason=_text(headers.get(REASON)) or _brokers_reason(headers),
+            error=_text(headers.get(ERROR)) or "",
+            handler=_text(headers.get(HANDLER)) or "",
+            attempts=int(str(headers.get(ATTEMPTS, 0))),
+            parked_at=_text(headers.get(PARKED_AT)) or "",
+            body=message.body.decode(errors="backslashreplace"),
+        )
+
+
+class TooOld(Exception):
+    """This message is older than inboxes remember for sure: it needs `force`."""
+
+
+class DeadLetters:
+    """All subscriptions' dead letters behind one broker connection."""
+
+    def __init__(self, broker: Broker, registry: Iterable[Subscription] = SUBSCRIPTIONS) -> None:
+        self._broker = broker
+        self._registry = list(registry)
+
+    async def counts(self) -> dict[str, int]:
+        """How many lie in each subscription."""
+        counts = {}
+        async with self._broker.channel(confirms=False) as channel:
+            await declare_topology(channel, self._registry)
+            for subscription in self._registry:
+                queue = await channel.declare_queue(f"{subscription.queue}.dead", passive=True)
+                counts[subscription.queue] = queue.declaration_result.message_count or 0
+        return counts
+
+    async def find(self, subscription: str | None = None, *, limit: int = 100) -> list[DeadLetter]:
+        """The oldest of one subscription, or of all."""
+        found: list[DeadLetter] = []
+        async with self._broker.channel(confirms=False) as channel:
+            for each in self._chosen(subscription):
+                async for message in self._waiting(channel, each):
+                    if len(found) >= limit:
+                        return found
+                    found.append(DeadLetter.of(message, each))
+        return found
+
+    async def replay(self, subscription: str, *, id: str | None = None, force: bool = False) -> int:
+        """Put one (by its id or event id), or all, back into their subscription's own queue. Returns how many.
+
+        Raises `TooOld` at the first that is older than `SAFE_AGE`, unless `force`.
+        """
+        (chosen,) = self._chosen(subscription)
+        replayed = 0
+        async with (
+            self._broker.channel(confirms=True) as sending,
+            self._broker.channel(confirms=False) as channel,
+        ):
+            async for message in self._waiting(channel, chosen):
+                if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
+                    await self._put_back(Channel(sending), chosen, message, force=force)
+                    await message.ack()
+                    replayed += 1
+        return replayed
+
+    async def discard(self, subscription: str, *, id: str | None = None) -> int:
+        """Drop one (by its id or event id), or all, for good. Returns how many."""
+        (chosen,) = self._chosen(subscription)
+        discarded = 0
+        async with self._broker.channel(confirms=False) as channel:
+            async for message in self._waiting(channel, chosen):
+                if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
+                    await message.ack()
+                    discarded += 1
+        return discarded
+
+    async def _waiting(
+        self, channel: AbstractChannel, subscription: Subscription
+    ) -> AsyncIterator[AbstractIncomingMessage]:
+        """Those that lay there when we came: what is acknowledged goes, the rest returns with the channel's end."""
+        with translated():
+            await declare_topology(channel, [subscription])
+            queue = await channel.declare_queue(f"{subscription.queue}.dead", passive=True)
+            for _ in range(queue.declaration_result.message_count or 0):
+                message = await queue.get(fail=False, timeout=5)
+                if message is None:
+                    return
+                yield message
+
+    async def _put_back(
+        self, sending: Channel, subscription: Subscription, message: AbstractIncomingMessage, *, force: bool
+    ) -> None:
+        queue = subscription.queue
+        try:
+            envelope = Envelope.decode(message.body)
+        except Unreadable:
+            queue = subscription.queues()[0]
+        else:
+            if datetime.now(UTC) - envelope.time > SAFE_AGE and not force:
+                raise TooOld(
+                    f"{envelope.id} is of {envelope.time:%Y-%m-%d}, and inboxes may have forgotten it: --force"
+                )
+            if subscription.ordered:
+                queue = subscription.queues()[partition_of(envelope.subject, subscription.partitions)]
+        headers = {
+            name: value
+            for name, value in message.headers.items()
+            if name in (EVENT_ID, ROUTING_KEY) and value is not None
+        }
+        await sending.publish("", queue, message.body, type=message.type or "", event_id=None, headers=headers)
+
+    def _chosen(self, name: str | None) -> list[Subscription]:
+        chosen = [each for each in self._registry if name in (None, each.queue)]
+        if not chosen:
+            known = ", ".join(each.queue for each in self._registry)
+            raise LookupError(f"no subscription {name!r}: there are {known}")
+        return chosen
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return None if value is None else str(value)
+
+
+def _brokers_reason(headers: Any) -> str:
+    """The broker parked it itself: why stands in its own header."""
+    reason = headers.get("x-first-death-reason")
+    return f"broker: {_text(reason)}" if reason else "unknown"

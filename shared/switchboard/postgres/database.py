@@ -1,0 +1,128 @@
+"""One pool of Postgres connections per process, with every wait bounded and trouble told apart from bugs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+import orjson
+
+from switchboard.postgres.connection import (
+    IDLE_IN_TRANSACTION_SECONDS,
+    UNREACHABLE,
+    Connection,
+    DatabaseUnavailable,
+    translated,
+    watched,
+)
+from switchboard.postgres.notifications import Notifications, Wake
+
+ACQUIRE_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+
+# A process stopped inside a transaction keeps its locks: the server ends such a session for us. It also ends a
+# statement before we would: so one that is too slow is told apart from a server that hangs.
+SESSION_SETTINGS = {
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000:.0f}",
+    "lock_timeout": "2000",
+    "statement_timeout": f"{(STATEMENT_SECONDS - 1) * 1000:.0f}",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "timezone": "UTC",
+}
+
+
+class Database:
+    """A service's own database. `service` names the owner and is the source of what it publishes."""
+
+    def __init__(self, pool: asyncpg.Pool, notifications: Notifications, service: str) -> None:
+        self.pool = pool
+        self.service = service
+        self._notifications = notifications
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection outside of any transaction.
+
+        Raises `DatabaseUnavailable` and `DatabaseContended`, also for its own trouble inside the block.
+        """
+        with translated(*UNREACHABLE):
+            conn = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+        try:
+            with translated(), watched(conn):
+                yield cast("asyncpg.Connection", conn)  # the pool's proxy offers all of it
+        finally:
+            with translated(*UNREACHABLE):
+                await self.pool.release(conn)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection inside a transaction, committed at the end of the block."""
+        async with self.connection() as conn, conn.transaction():
+            yield conn
+
+    def notify(self, channel: str) -> None:
+        """Wake whoever listens on `channel`, here at once and elsewhere by NOTIFY. Call it after the commit."""
+        self._notifications.notify(channel)
+
+    def on_notify(self, channel: str, wake: Wake) -> None:
+        """Call `wake()` for each nudge of `channel`, possibly many at a time as one; polling stays the fallback."""
+        self._notifications.listen(channel, wake)
+
+    async def check(self) -> None:
+        """Raises `DatabaseUnavailable` unless it answers."""
+        async with self.connection() as conn:
+            await conn.fetchval("select 1")
+
+    async def check_writes(self) -> None:
+        """Raises `DatabaseUnavailable` unless it takes writes: a standby answers, and refuses them."""
+        async with self.connection() as conn:
+            if await conn.fetchval("show transaction_read_only") == "on":
+                raise DatabaseUnavailable("the database takes no writes")
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, application: str, size: int = 10, listen_url: str | None = None
+) -> AsyncIterator[Database]:
+    """The pool, opened without waiting for the server. `listen_url`: past a PgBouncer, for LISTEN."""
+    async with AsyncExitStack() as stack:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            max_inactive_connection_lifetime=120,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={**SESSION_SETTINGS, "application_name": application},
+            connection_class=Connection,
+            init=_teach_json,
+            reset=_roll_back,
+        )
+        stack.callback(pool.terminate)
+        notifications = Notifications(pool, listen_url or url, application)
+        await stack.enter_async_context(notifications.running())
+        database = Database(pool, notifications, application)
+        yield database
+        async with asyncio.timeout(5):
+            await pool.close()
+
+
+async def _teach_json(conn: asyncpg.Connection) -> None:
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(name, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog", format="text")
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+async def _roll_back(conn: asyncpg.Connection) -> None:
+    """Our sessions carry no other state than a transaction: asyncpg's own reset would cost a round trip each time."""
+    if conn.is_in_transaction():
+        await conn.execute("rollback")

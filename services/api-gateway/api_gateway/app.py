@@ -1,9 +1,9 @@
-"""Puts the gateway together."""
+"""Composition root of the API gateway."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from api_gateway.api.middleware import Edge
 from api_gateway.api.routes import pages
@@ -20,19 +20,17 @@ from api_gateway.proxy.routes import RouteTable
 from api_gateway.proxy.websockets import Sockets
 from api_gateway.settings import Settings
 from api_gateway.upstreams.upstreams import Upstream
-from switchboard.process.main import App
-from switchboard.runtime.health import Health
-from switchboard.runtime.metrics import Metrics
-from switchboard.runtime.redis import check_redis, open_redis
+from switchboard.process.runner import App
+from switchboard.process.service import open_service
 
 REDIS_SECONDS = 0.5  # auth answers in place of a Redis that is slower
 
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
-    metrics = Metrics()
-    async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(open_redis(settings.redis_url, answer_within=REDIS_SECONDS))
+    """Open the gateway, ready to run."""
+    async with open_service("api-gateway", settings, redis_timeout=REDIS_SECONDS) as service:
+        redis, metrics, health = service.redis, service.metrics, service.health
         upstreams = {
             "auth": Upstream("auth", settings.auth_urls),
             "files": Upstream("files", settings.files_urls),
@@ -41,8 +39,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             "realtime": Upstream("realtime", settings.realtime_urls),
         }
         for upstream in upstreams.values():
-            await upstream.resolve()
-            stack.callback(upstream.close)
+            await service.enter(upstream.open())
         limits = RateLimits(redis, metrics, per_user=settings.rate_limit_user, per_address=settings.rate_limit_address)
         keys = SigningKeyFile(settings.identity_key_file)
         proxy = Proxy(
@@ -54,22 +51,19 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             limits=limits,
         )
         sockets = Sockets(proxy, upstreams["realtime"])
-        health = Health(settings.app_instance_id)
-        health.add("redis", lambda: check_redis(redis), ready=False)
         addresses, cors = Addresses(settings.trusted_proxies), Cors(settings.frontend_url)
         logs = settings.log_level in ("debug", "info")
         surface = Surface(settings.public_url, addresses, metrics, cors, health, logs=logs)
         passage = None
         if settings.s3_endpoint is not None:
             passage = store_passage(proxy, settings.s3_endpoint, settings.max_upload_bytes)
-            await passage.upstream.resolve()
-            stack.callback(passage.upstream.close)
+            await service.enter(passage.upstream.open())
         edge = Edge(surface, proxy, sockets, pages(health, metrics, upstreams, settings.public_url), passage)
-        loops = [
+        workers = [
             sockets.closing,
             keys.refreshing,
             limits.exchanging,
             *(upstream.watch for upstream in upstreams.values()),
             *([passage.upstream.watch] if passage else ()),
         ]
-        yield App(http=edge.application(), health=health, loops=loops)
+        yield service.app(http=edge.application(), workers=workers)

@@ -1,8 +1,8 @@
 """Run one instance: `python -m conversations`."""
 
-from conversations.app import NAME, open_app
+from conversations.app import open_app
 from conversations.settings import Settings
 from switchboard.process.main import main
 
 if __name__ == "__main__":
-    main(NAME, Settings, open_app)
+    main("conversations", Settings, open_app)

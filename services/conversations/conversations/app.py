@@ -1,9 +1,9 @@
-"""Composition: everything that conversations is made of."""
+"""Composition root of conversations."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
@@ -22,69 +22,37 @@ from conversations.workers.crash_points import crashing_at
 from conversations.workers.message_sender import Sender
 from conversations.workers.sandbox_reports import reporting
 from conversations.workers.stale_deliveries import recovering
-from switchboard.http import http_app
-from switchboard.http.client import open_service_client
-from switchboard.http.identity import IdentityVerifier
-from switchboard.http.identity_keys import Keys, open_keys
-from switchboard.messaging.bus import open_bus
-from switchboard.postgres.database import Database, open_database
-from switchboard.process.main import App
+from switchboard.http.identity_keys import Keys
+from switchboard.postgres.database import Database
+from switchboard.process.runner import App
+from switchboard.process.service import open_service
 from switchboard.runtime.background import Loop
-from switchboard.runtime.health import Health
-from switchboard.runtime.redis import check_redis, open_redis
 
-NAME = "conversations"
 DEFAULT_ENDPOINT = "default"
 
 
 @asynccontextmanager
 async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIterator[App]:
-    """The service, ready to run. `keys`: a test's own."""
-    instance = settings.app_instance_id
-    async with AsyncExitStack() as stack:
-        if keys is None:
-            keys = await stack.enter_async_context(open_keys(settings.auth_urls))
-        database = await stack.enter_async_context(
-            open_database(
-                settings.database_url,
-                application=NAME,
-                size=settings.database_pool_size,
-                listen_url=settings.database_listen_url,
-            )
-        )
-        redis = await stack.enter_async_context(open_redis(settings.redis_url))
-        bus = await stack.enter_async_context(open_bus(settings.amqp_url, service=NAME, instance=instance))
-        auth = await stack.enter_async_context(open_service_client("auth", settings.auth_urls))
-        files = await stack.enter_async_context(open_service_client("files", settings.files_urls))
-        twilio = await stack.enter_async_context(
+    """Open conversations, ready to run. `keys`: see `open_service`."""
+    async with open_service("conversations", settings, keys=keys) as service:
+        auth = await service.client("auth", settings.auth_urls)
+        files = await service.client("files", settings.files_urls)
+        twilio = await service.enter(
             open_twilio(settings.twilio_base_url, settings.public_url, most=2 * settings.sending_slots)
         )
-        accounts = accounts_of(settings, database, twilio)
-        health = Health(instance)
-        health.add("database", database.check, ready=True)
-        health.add("redis", lambda: check_redis(redis), ready=False)
-        loops = [
-            bus.consume(subscriptions(), database),
-            bus.relay(database),
-            *sending_loops(settings, database, redis, accounts),
-        ]
-        for name, check in bus.checks.items():
-            health.add(name, check, ready=False)
-        http = http_app(
-            NAME,
-            routes(
-                database,
+        accounts = accounts_of(settings, service.database, twilio)
+        yield service.app(
+            routes=routes(
+                service.database,
                 accounts,
                 auth=auth,
                 files=files,
                 region=settings.default_region,
                 public_url=settings.public_url,
             ),
-            health=health,
-            verifier=IdentityVerifier(NAME, keys),
-            database=database,
+            consumers=subscriptions(),
+            workers=sending_loops(settings, service.database, service.redis, accounts),
         )
-        yield App(http=http, health=health, loops=loops)
 
 
 def accounts_of(settings: Settings, database: Database, twilio: Twilio) -> Accounts:

@@ -21,7 +21,7 @@ from conversations.domain.providers import Account
 from switchboard.contracts.auth import USER_PATH, TenantCreated, UserCreated
 from switchboard.contracts.files import FILE_PATH
 from switchboard.contracts.message import Message
-from switchboard.http import http_app
+from switchboard.http import HttpContext, http_app
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.health import Health
@@ -113,9 +113,7 @@ async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = N
         http = http_app(
             "conversations",
             routes(database, accounts, auth=auth.client, files=files.client, region="US", public_url=PUBLIC_URL),
-            health=Health("conversations-test"),
-            verifier=verifier("conversations"),
-            database=database,
+            HttpContext(Health("conversations-test"), verifier=verifier("conversations"), database=database),
         )
         async with TestClient(TestServer(http)) as client:
             yield World(database, client, accounts, auth, files)

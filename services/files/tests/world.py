@@ -16,8 +16,9 @@ from aiohttp.test_utils import TestServer
 from botocore.config import Config
 from joserfc.jwk import OKPKey
 
+from files.actions.deps import desk_of
 from files.adapters.bucket import Bucket, open_bucket
-from files.app import desk_of, open_app
+from files.app import open_app
 from files.settings import Settings
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Message, registered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from uuid import UUID
 
 import orjson
@@ -14,9 +15,17 @@ from switchboard.contracts.auth import SessionRevoked
 from switchboard.contracts.consumers import of_service
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.contracts.message import Event as EventClass
+from switchboard.messaging.inbox.subscriptions import Subscriptions
 
 (FEED,) = of_service("realtime")
 VISIBLE_TO = {cls.type: cls.visible_to for cls in FEED.types if issubclass(cls, EventClass)}
+
+
+def subscriptions(log: EventLog) -> Subscriptions:
+    """The table of messages and their handlers: one feed, appended in batches."""
+    subs = Subscriptions("realtime")
+    subs.on_batch(FEED.name, partial(append_to_log, log=log), log.check)
+    return subs
 
 
 async def append_to_log(envelopes: list[Envelope], log: EventLog) -> None:

@@ -1,8 +1,8 @@
 """`python -m scheduler`: one instance of the scheduler."""
 
-from scheduler.app import NAME, open_app
+from scheduler.app import open_app
 from scheduler.settings import Settings
 from switchboard.process.main import main
 
 if __name__ == "__main__":
-    main(NAME, Settings, open_app)
+    main("scheduler", Settings, open_app)

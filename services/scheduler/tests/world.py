@@ -24,7 +24,7 @@ from scheduler.workers.health import LEASE, Timekeeping
 from switchboard.contracts.auth import USER_PATH
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Event
-from switchboard.http import http_app
+from switchboard.http import HttpContext, http_app
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import Database, open_database
 from switchboard.postgres.leader_lease import LeaderLease
@@ -109,9 +109,7 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         http = http_app(
             "scheduler",
             routes(clock, "US", auth.client),
-            health=health,
-            verifier=verifier("scheduler"),
-            database=database,
+            HttpContext(health, verifier=verifier("scheduler"), database=database),
         )
         client = await stack.enter_async_context(TestClient(TestServer(http)))
         stop = Stop()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -18,26 +18,35 @@ from switchboard.http import idempotency
 from switchboard.http.idempotency import Attempt, Stored
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentityVerifier
 from switchboard.http.parsing import parse_body, parse_query, read_body, send_continue
-from switchboard.http.routing import Request, Route
+from switchboard.http.routing import InternalRoute, PlainRoute, ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.runtime.health import Health
 from switchboard.runtime.logs import note
+from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.refusals import Forbidden, Invalid, Unauthenticated
 from switchboard.runtime.unavailable import Unavailable
 
 JSON = "application/json"
+MAX_BODY = 1024 * 1024
+REQUEST_SECONDS = 15.0
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the application gives to its endpoints."""
+class HttpContext:
+    """What an HTTP application is built on, besides its routes."""
 
-    verifier: IdentityVerifier | None
-    database: Database | None
-    max_body: int
-    within: float
+    health: Health
+    metrics: Metrics = field(default_factory=Metrics)
+    verifier: IdentityVerifier | None = None
+    """Without it every route must be public."""
+    database: Database | None = None
+    """Needed by read and write routes."""
+    max_body: int = MAX_BODY
+    timeout: float = REQUEST_SECONDS
+    """Seconds that a read or write route may take, reading its body included."""
 
 
 def reply(model: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -52,22 +61,22 @@ def to_json(value: Any) -> bytes:
     return to_json_of_any(value, by_alias=True)
 
 
-def endpoint(route: Route, around: Surroundings) -> Serve:
+def endpoint(route: Route, context: HttpContext) -> Serve:
     """What answers one route."""
-    identify = _identifies(route, around.verifier)
-    parse = _parses(route, around)
-    work = {"reads": _reads, "writes": _writes, "plain": _plain}[route.kind](route, around)
+    identify = _identifies(route, context.verifier)
+    parse = _parses(route, context)
+    handle = _handles(route, context)
 
     async def serve(http: web.Request) -> web.StreamResponse:
         request = Request(http, await identify(http))
         raw = await parse(request)
-        return await work(request, raw)
+        return await handle(request, raw)
 
-    if route.kind == "plain":
+    if isinstance(route, PlainRoute):
         return serve
 
     async def serve_in_time(request: web.Request) -> web.StreamResponse:
-        async with asyncio.timeout(around.within):
+        async with asyncio.timeout(context.timeout):
             return await serve(request)
 
     return serve_in_time
@@ -82,7 +91,7 @@ def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[we
         if not route.public:
             raise ValueError(f"{route.method} {route.path}: not public, and there is no verifier")
         return _nobody
-    if route.callers:
+    if isinstance(route, InternalRoute):
         verifier = verifier.of(*route.callers)
 
     async def identify(request: web.Request) -> Identity:
@@ -110,11 +119,11 @@ async def _nobody(_request: web.Request) -> None:
     return None
 
 
-def _parses(route: Route, around: Surroundings) -> Callable[[Request], Awaitable[bytes]]:
+def _parses(route: Route, context: HttpContext) -> Callable[[Request], Awaitable[bytes]]:
     body = route.body.__pydantic_validator__ if route.body else None
     query = route.query.__pydantic_validator__ if route.query else None
-    takes_any_query = route.kind == "plain"
-    most = route.max_body or around.max_body
+    takes_any_query = isinstance(route, PlainRoute)
+    most = route.max_body or context.max_body
 
     async def parse(request: Request) -> bytes:
         http = request.http
@@ -132,9 +141,20 @@ def _parses(route: Route, around: Surroundings) -> Callable[[Request], Awaitable
     return parse
 
 
-def _reads(route: Route, around: Surroundings) -> Callable[[Request, bytes], Awaitable[web.StreamResponse]]:
-    database = _database(route, around)
+Handle = Callable[[Request, bytes], Awaitable[web.StreamResponse]]
 
+
+def _handles(route: Route, context: HttpContext) -> Handle:
+    match route:
+        case ReadRoute():
+            return _reads(route, _database(route, context))
+        case WriteRoute():
+            return _writes(route, _database(route, context))
+        case _:
+            return _plain(route)
+
+
+def _reads(route: Route, database: Database) -> Handle:
     async def read(request: Request, _raw: bytes) -> web.StreamResponse:
         async with database.connection() as conn:
             result = await route.handler(request, conn)
@@ -143,9 +163,7 @@ def _reads(route: Route, around: Surroundings) -> Callable[[Request, bytes], Awa
     return read
 
 
-def _writes(route: Route, around: Surroundings) -> Callable[[Request, bytes], Awaitable[web.StreamResponse]]:
-    database = _database(route, around)
-
+def _writes(route: Route, database: Database) -> Handle:
     async def write(request: Request, raw: bytes) -> web.StreamResponse:
         attempt = _attempt(route, request, raw) if route.creates else None
         tenant_id = request.caller.tenant_id if request.caller else None
@@ -161,7 +179,7 @@ def _writes(route: Route, around: Surroundings) -> Callable[[Request, bytes], Aw
     return write
 
 
-def _plain(route: Route, _around: Surroundings) -> Callable[[Request, bytes], Awaitable[web.StreamResponse]]:
+def _plain(route: Route) -> Handle:
     async def do(request: Request, _raw: bytes) -> web.StreamResponse:
         if route.body is None:
             await send_continue(request.http)
@@ -187,10 +205,10 @@ def _answer(result: Any, status: int) -> web.StreamResponse:
     return web.Response(body=to_json(result), status=status, content_type=JSON)
 
 
-def _database(route: Route, around: Surroundings) -> Database:
-    if around.database is None:
+def _database(route: Route, context: HttpContext) -> Database:
+    if context.database is None:
         raise ValueError(f"{route.method} {route.path}: needs the database")
-    return around.database
+    return context.database
 
 
 def _validator(validator: Any) -> SchemaValidator:

@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from switchboard.http.idempotency import HEADER, IdempotencyConflict, InProgress
 from switchboard.http.identity import Role
 from switchboard.http.problems import PROBLEM_JSON, InternalError
-from switchboard.http.routing import Route
+from switchboard.http.routing import PlainRoute, Route
 from switchboard.runtime.refusals import (
     Forbidden,
     Invalid,
@@ -145,7 +145,7 @@ def _responses(route: Route, schemas: _Schemas) -> Json:
     if route.answer is not None:
         good["content"] = {"application/json": {"schema": schemas.of(route.answer, "serialization")}}
     responses = {str(route.status): good}
-    for status in route.answers:
+    for status in route.answers if isinstance(route, PlainRoute) else ():
         responses.setdefault(str(status), {"description": HTTPStatus(status).phrase})
     refusals: dict[int, list[type[Refusal]]] = {}
     for refusal in _refusals(route):

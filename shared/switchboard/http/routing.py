@@ -1,22 +1,23 @@
-"""A service's HTTP interface is one table of routes: what each takes, what it answers, who may ask.
+"""The route table of a service: what each route takes, what it answers, and which role may call it.
 
-    def routes() -> list[Route]:
+    def routes(self) -> list[Route]:
         return [
-            reads("/api/v1/reminders", list_reminders, query=ReminderQuery, answer=Page[ReminderAnswer]),
-            writes("POST", "/api/v1/reminders", create_reminder, body=NewReminder, answer=ReminderAnswer, creates=True),
-            writes("DELETE", "/api/v1/reminders/{id}", drop_reminder, errors=(ReminderFired,)),
+            ReadRoute("GET", "/api/v1/reminders", self.list, query=ReminderQuery, answer=Page[ReminderAnswer]),
+            WriteRoute("POST", "/api/v1/reminders", self.create, body=NewReminder, answer=ReminderAnswer, creates=True),
+            WriteRoute("DELETE", "/api/v1/reminders/{id}", self.delete, errors=(ReminderFired,)),
         ]
 
-A handler returns a model (or None: 204), raises a `Refusal`, and does nothing else about HTTP. Where it must
-(cookies, redirects, streams), it returns a `web.StreamResponse`; `reply(model, ...)` makes one.
+A handler returns a model (or None: 204) or raises a `Refusal`, and does nothing else about HTTP. Where it must
+(cookies, redirects, streams), it returns a `web.StreamResponse`; `reply(model, ...)` makes one. The first line of its
+docstring is the route's summary in OpenAPI.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -27,12 +28,11 @@ from switchboard.http.parsing import path_uuid
 from switchboard.runtime.refusals import Refusal
 
 Handler = Callable[..., Awaitable[Any]]
-Kind = Literal["reads", "writes", "plain"]
 
 
 @dataclass(slots=True)
 class Request:
-    """One request, checked. `body` and `query` are the route's models, `path` the parts of the path as text."""
+    """One validated request. `body` and `query` are instances of the route's models."""
 
     http: web.Request
     caller: Identity | None
@@ -42,167 +42,102 @@ class Request:
 
     @property
     def identity(self) -> Identity:
-        """Who asks. On a public route, where it may be nobody, raises `Unauthenticated`."""
+        """The caller's identity. Raises `Unauthenticated` on a public route that was called without one."""
         if self.caller is None:
             raise InvalidIdentity
         return self.caller
 
     @property
     def identity_header(self) -> dict[str, str]:
-        """The header by which another service knows in whose name we ask it."""
+        """The header that calls another service in the caller's name."""
         return {IDENTITY_HEADER: self.http.headers[IDENTITY_HEADER]}
 
     @property
     def path(self) -> dict[str, str]:
-        """The path's parts by name."""
+        """The path parameters by name, as text."""
         return self.http.match_info
 
     def uuid(self, name: str) -> UUID:
-        """An id of the path; `NotFound` for what can't be one."""
+        """A path parameter as UUID. Raises `NotFound` for text that isn't one."""
         return path_uuid(self.path[name])
 
 
 @dataclass(frozen=True)
 class Route:
-    """One row of the table. Made by `reads`, `writes` and `plain`."""
+    """One row of the route table. Use `ReadRoute`, `WriteRoute`, `PlainRoute` or `InternalRoute`."""
 
-    kind: Kind
     method: str
     path: str
     handler: Handler
-    body: type[BaseModel] | None
-    query: type[BaseModel] | None
-    answer: Any
-    status: int
-    role: Role
-    public: bool
-    creates: bool
-    summary: str
-    errors: tuple[type[Refusal], ...]
-    answers: tuple[int, ...]
-    max_body: int | None
-    hidden: bool
-    callers: frozenset[str]
+    _: KW_ONLY
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    answer: Any = None
+    """The response model, or any type that pydantic can serialise."""
+    status: int = 0
+    """The status of success. Default: 201 if it `creates`, 200 with an `answer`, else 204."""
+    role: Role = Role.AGENT
+    """The least role that may call it."""
+    public: bool = False
+    """Whether it may be called without an identity."""
+    creates: bool = False
+    summary: str = ""
+    """Default: the first line of the handler's docstring."""
+    errors: Sequence[type[Refusal]] = ()
+    max_body: int | None = None
+    """Bytes. Default: the application's limit."""
+    hidden: bool = False
+    """Whether it is left out of the OpenAPI document."""
+
+    def __post_init__(self) -> None:
+        if self.public and self.creates:
+            raise ValueError(f"{self.method} {self.path}: a public route can't take an Idempotency-Key")
+        default = 204 if self.answer is None else 201 if self.creates else 200
+        object.__setattr__(self, "status", self.status or default)
+        object.__setattr__(self, "summary", self.summary or _summary(self.handler))
 
 
-def reads(
-    path: str,
-    handler: Handler,
-    *,
-    answer: Any,
-    query: type[BaseModel] | None = None,
-    role: Role = Role.AGENT,
-    public: bool = False,
-    summary: str = "",
-    errors: Sequence[type[Refusal]] = (),
-) -> Route:
-    """GET. `handler(request, conn) -> model`, on a connection outside of any transaction."""
-    return _route("reads", "GET", path, handler, None, query, answer, 200, role, public, False, summary, errors)
+@dataclass(frozen=True)
+class ReadRoute(Route):
+    """`handler(request, conn) -> model`, on a database connection outside of a transaction."""
 
 
-def internal(path: str, handler: Handler, *, answer: Any, to: Sequence[str]) -> Route:
-    """GET for other services of ours, `to`, that ask in their callers' names: see `ServiceClient.find`.
+@dataclass(frozen=True)
+class InternalRoute(ReadRoute):
+    """A `ReadRoute` for other services, which call it in their caller's name: see `ServiceClient.find`.
 
-    `handler(request, conn) -> model`, as with `reads`; `request.identity` is whom that service is working for.
+    `request.identity` is the user that the calling service works for.
     """
-    return _route(
-        "reads", "GET", path, handler, None, None, answer, 200, Role.AGENT, False, False, "", (),
-        hidden=True, callers=frozenset(to),
-    )  # fmt: skip
+
+    _: KW_ONLY
+    callers: Sequence[str]
+    """The services that may call it."""
+    hidden: bool = True
 
 
-def writes(
-    method: str,
-    path: str,
-    handler: Handler,
-    *,
-    body: type[BaseModel] | None = None,
-    query: type[BaseModel] | None = None,
-    answer: Any = None,
-    status: int | None = None,
-    role: Role = Role.AGENT,
-    public: bool = False,
-    creates: bool = False,
-    summary: str = "",
-    errors: Sequence[type[Refusal]] = (),
-    max_body: int | None = None,
-) -> Route:
-    """`handler(request, work) -> model | None`, in one `Work`: committed when it returns, rolled back when it
-    raises.
+@dataclass(frozen=True)
+class WriteRoute(Route):
+    """`handler(request, work) -> model | None`, in one `Work`: committed on return, rolled back on an exception.
 
-    `status`: 204 without an `answer`, 201 with `creates`, else 200. `creates`: the route takes an
-    `Idempotency-Key`, remembered in the same transaction; not for routes whose answer holds a secret.
+    With `creates` it takes an `Idempotency-Key`, stored in the same transaction; not for answers that hold a secret.
     `work.tenant_id` is the caller's.
     """
-    chosen = status or (204 if answer is None else 201 if creates else 200)
-    return _route(
-        "writes", method, path, handler, body, query, answer, chosen, role, public, creates, summary, errors,
-        max_body=max_body,
-    )  # fmt: skip
 
 
-def plain(
-    method: str,
-    path: str,
-    handler: Handler,
-    *,
-    body: type[BaseModel] | None = None,
-    query: type[BaseModel] | None = None,
-    answer: Any = None,
-    status: int | None = None,
-    role: Role = Role.AGENT,
-    public: bool = False,
-    summary: str = "",
-    errors: Sequence[type[Refusal]] = (),
-    answers: Sequence[int] = (),
-    max_body: int | None = None,
-    hidden: bool = False,
-) -> Route:
-    """`handler(request) -> model | None | web.StreamResponse`: it opens connections and works of its own.
+@dataclass(frozen=True)
+class PlainRoute(Route):
+    """`handler(request) -> model | None | web.StreamResponse`: it opens connections and transactions itself.
 
-    For what calls others while a user waits, or streams. `answers`: further statuses for the OpenAPI
-    document. `hidden`: not in that document. Without a `query` model its query string is the handler's own
-    business.
+    For handlers that call other services or stream. Without a `query` model the handler reads the query string.
     """
-    chosen = status or (200 if answer is not None else 204)
-    return _route(
-        "plain", method, path, handler, body, query, answer, chosen, role, public, False, summary, errors,
-        answers=tuple(answers), max_body=max_body, hidden=hidden,
-    )  # fmt: skip
+
+    _: KW_ONLY
+    answers: Sequence[int] = ()
+    """Further statuses for the OpenAPI document."""
 
 
-def _route(
-    kind: Kind,
-    method: str,
-    path: str,
-    handler: Handler,
-    body: type[BaseModel] | None,
-    query: type[BaseModel] | None,
-    answer: Any,
-    status: int,
-    role: Role,
-    public: bool,
-    creates: bool,
-    summary: str,
-    errors: Sequence[type[Refusal]],
-    *,
-    answers: tuple[int, ...] = (),
-    max_body: int | None = None,
-    hidden: bool = False,
-    callers: frozenset[str] = frozenset(),
-) -> Route:
-    if public and creates:
-        raise ValueError(f"{method} {path}: an Idempotency-Key needs to know whose it is")
-    told = summary or _described(handler)
-    return Route(
-        kind, method.upper(), path, handler, body, query, answer, status, role, public, creates, told, tuple(errors),
-        answers, max_body, hidden, callers,
-    )  # fmt: skip
-
-
-def _described(handler: Handler) -> str:
-    """What the handler says about itself: its docstring's first line, or its name."""
+def _summary(handler: Handler) -> str:
     while isinstance(handler, partial):
         handler = handler.func
-    told = handler.__doc__ or getattr(handler, "__name__", type(handler).__name__).replace("_", " ").capitalize()
-    return str(told).strip().splitlines()[0]
+    text = handler.__doc__ or getattr(handler, "__name__", type(handler).__name__).replace("_", " ").capitalize()
+    return str(text).strip().splitlines()[0]

@@ -10,9 +10,9 @@ from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.membership import Membership
 from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.inbox.consumer import Consumer
-from switchboard.messaging.inbox.delivery_policy import Effect, Probe, TransactionalEffect
+from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
 from switchboard.messaging.inbox.queue_watch import QueueWatch
-from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.messaging.inbox.subscriptions import Effect, Probe, Subscriptions
 from switchboard.messaging.outbox.relay import Relay
 from switchboard.messaging.pruning import prune_forever
 from switchboard.postgres.database import Database
@@ -40,21 +40,21 @@ class Bus:
         self._retries = retries
         self.checks: dict[str, Check] = {"rabbitmq": publishing.check}
 
-    def consume(self, subscriptions: Subscriptions, database: Database) -> Loop:
-        """All subscriptions of a service, in effect exactly once: handlers run in a transaction with the inbox."""
-        consumers = [
-            (subscription, TransactionalEffect(database, subscription, handlers), database.check_writes)
-            for subscription, handlers in subscriptions.each()
-        ]
-        return self._consume(consumers)
+    def consume(self, subscriptions: Subscriptions, database: Database | None) -> Loop:
+        """Consume all subscriptions of a service, with exactly-once effect.
 
-    def consume_batches(self, service: str, subscription: str, effect: Effect, probe: Probe) -> Loop:
-        """One subscription, whose effect is the caller's own: it makes a redelivery harmless itself.
-
-        `probe` tells whether the servers that it needs are there, and take what it writes.
+        Handlers run in a transaction with their inbox row, which needs a `database`; batch handlers are idempotent
+        themselves.
         """
-        found = next(s for s in self._registry if s.service == service and s.name == subscription)
-        return self._consume([(found, effect, probe)])
+        consumers: list[tuple[Subscription, Effect, Probe]] = [
+            (subscription, batch.effect, batch.probe) for subscription, batch in subscriptions.batches()
+        ]
+        for subscription, handlers in subscriptions.each():
+            if database is None:
+                raise LookupError(f"{subscription.queue} needs a database for its inbox")
+            effect = TransactionalEffect(database, subscription, handlers)
+            consumers.append((subscription, effect, database.check_writes))
+        return self._consume(consumers)
 
     def relay(self, database: Database) -> Loop:
         """The service's outbox: whichever instance holds the lease sends."""

@@ -46,6 +46,29 @@ class Stop:
         return self._event.is_set()
 
 
+class Wakeup:
+    """Wakes one waiting loop. Set by any number of sources: a notification, a lease that changed, a local call."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Wake the loop, at once or when it waits next."""
+        self._event.set()
+
+    async def wait(self, stop: Stop, within: float | None = None) -> bool:
+        """Wait until set, until stopping, or for `within` seconds, and clear it. True when it was set."""
+        waits = [asyncio.ensure_future(self._event.wait()), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        woken = self._event.is_set()
+        self._event.clear()
+        return woken
+
+
 Loop = Callable[[Stop], Awaitable[None]]
 
 LOOPS: web.AppKey[list[Loop]] = web.AppKey("loops", list)

@@ -11,7 +11,7 @@ import asyncpg
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from switchboard.contracts.message import Message
-from switchboard.http import Request, http_app, internal
+from switchboard.http import HttpContext, InternalRoute, Request, http_app
 from switchboard.http.client import ServiceClient, open_service_client
 from switchboard.postgres.database import Database
 from switchboard.runtime.health import Health
@@ -46,10 +46,8 @@ async def open_neighbour(service: str, path: str, *, callers: str, database: Dat
 
     http = http_app(
         service,
-        [internal(path, tell, answer=Message, to=[callers])],
-        health=Health(f"{service}-test"),
-        verifier=verifier(service),
-        database=database,
+        [InternalRoute("GET", path, tell, answer=Message, callers=[callers])],
+        HttpContext(Health(f"{service}-test"), verifier=verifier(service), database=database),
     )
     async with (
         TestServer(http) as server,

@@ -19,6 +19,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.routing import COMMANDS, EVENTS, routing_key
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.bus import open_bus
+from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.messaging.pruning import prune
@@ -283,11 +284,11 @@ async def test_the_inbox_forgets_after_thirty_days_and_not_before(messaging: Mes
 async def test_while_a_server_is_away_nothing_is_taken_from_the_queue_again_and_again(messaging: Messaging) -> None:
     """Each return would count against the broker's delivery limit, and in the end park what nobody can help."""
     server = Flaky()
+    subscriptions = Subscriptions("conversations", REGISTRY[:1])
+    subscriptions.on_batch("ordered", server.take, server.check)
     async with (
         open_bus(messaging.amqp_url, service="conversations", registry=REGISTRY, retries=QUICK) as bus,
-        running(
-            bus.consume_batches("conversations", "ordered", server.take, server.check), bus.relay(messaging.database)
-        ),
+        running(bus.consume(subscriptions, None), bus.relay(messaging.database)),
     ):
         await messaging.publish(*(read(seq) for seq in range(1, 301)))
         await until(lambda: server.checks >= 3, within=30)

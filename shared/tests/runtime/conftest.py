@@ -14,7 +14,7 @@ from joserfc.jwk import OKPKey
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from switchboard.http import Route, http_app
+from switchboard.http import HttpContext, Route, http_app
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
 from switchboard.http.identity_keys import FixedKeys, new_key
 from switchboard.runtime.health import Health
@@ -76,7 +76,7 @@ async def start(
 ) -> Start:
     async def start(routes: Sequence[Route], **options: Any) -> aiohttp.ClientSession:
         verifier = IdentityVerifier("demo", FixedKeys([key]))
-        return await serve(http_app("demo", routes, **{"health": health, "verifier": verifier, **options}))
+        return await serve(http_app("demo", routes, HttpContext(**{"health": health, "verifier": verifier, **options})))
 
     return start
 

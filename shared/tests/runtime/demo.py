@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from switchboard.http import Request, http_app, plain
+from switchboard.http import HttpContext, PlainRoute, Request, http_app
 from switchboard.process.main import App, main
 from switchboard.runtime.background import Stop
 from switchboard.runtime.health import Health
@@ -50,7 +50,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             await asyncio.sleep(0.01)
 
     health = Health(settings.app_instance_id)
-    http = http_app("demo", [plain("GET", "/slowly", slowly, public=True)], health=health)
+    http = http_app("demo", [PlainRoute("GET", "/slowly", slowly, public=True)], HttpContext(health))
     yield App(http=http, health=health, loops=[work])
     sign("closed").touch()
 

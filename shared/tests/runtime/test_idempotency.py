@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from joserfc.jwk import OKPKey
 
-from switchboard.http import Body, Request, Route, writes
+from switchboard.http import Body, Request, Route, WriteRoute
 from switchboard.http.idempotency import PRUNE
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner
 from switchboard.messaging.outbox.unit_of_work import Work
@@ -69,8 +69,8 @@ async def database(empty_database_url: str) -> AsyncIterator[Database]:
 
 def routes(gate: Gate) -> list[Route]:
     return [
-        writes("POST", "/things", gate.create, body=NewThing, answer=Thing, creates=True),
-        writes("POST", "/shelves/{id}/things", gate.create, body=NewThing, answer=Thing, creates=True),
+        WriteRoute("POST", "/things", gate.create, body=NewThing, answer=Thing, creates=True),
+        WriteRoute("POST", "/shelves/{id}/things", gate.create, body=NewThing, answer=Thing, creates=True),
     ]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from switchboard.http import Body, Moment, Page, PageQuery, Request, plain, reads, writes
+from switchboard.http import Body, Moment, Page, PageQuery, PlainRoute, ReadRoute, Request, WriteRoute
 from switchboard.http.identity import Role
 from switchboard.http.openapi import fragment
 from switchboard.runtime.refusals import Conflict
@@ -58,11 +58,11 @@ async def hook(request: Request) -> None:
 
 
 ROUTES = [
-    writes("POST", "/things", create_thing, body=NewThing, answer=Thing, creates=True, errors=(Gone,)),
-    reads("/things", list_things, query=ThingQuery, answer=Page[Thing]),
-    writes("DELETE", "/things/{id}", drop_thing, role=Role.ADMIN),
-    plain("POST", "/hooks/{key}", hook, public=True, answers=(302,)),
-    plain("GET", "/hidden", hook, hidden=True),
+    WriteRoute("POST", "/things", create_thing, body=NewThing, answer=Thing, creates=True, errors=(Gone,)),
+    ReadRoute("GET", "/things", list_things, query=ThingQuery, answer=Page[Thing]),
+    WriteRoute("DELETE", "/things/{id}", drop_thing, role=Role.ADMIN),
+    PlainRoute("POST", "/hooks/{key}", hook, public=True, answers=(302,)),
+    PlainRoute("GET", "/hidden", hook, hidden=True),
 ]
 
 
@@ -105,7 +105,7 @@ def test_a_handler_with_values_bound_is_described_by_what_it_calls() -> None:
         """Show a thing."""
         raise NotImplementedError
 
-    document = fragment("demo", [plain("GET", "/api/v1/things", partial(show, object()), answer=Thing)])
+    document = fragment("demo", [PlainRoute("GET", "/api/v1/things", partial(show, object()), answer=Thing)])
 
     operation = document["paths"]["/api/v1/things"]["get"]
     assert (operation["operationId"], operation["summary"]) == ("demo.get_things", "Show a thing.")
@@ -140,7 +140,7 @@ def test_names_of_components_begin_with_the_service(document: dict[str, Any]) ->
 
 
 async def test_it_is_served_without_an_identity(start: Any) -> None:
-    client = await start([plain("GET", "/things", hook, public=True)])
+    client = await start([PlainRoute("GET", "/things", hook, public=True)])
 
     answer = await client.get("/internal/openapi.json")
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from switchboard.http import Body, Moment, Page, PageQuery, Request, Route, decode_cursor, plain, reply
+from switchboard.http import Body, Moment, Page, PageQuery, PlainRoute, Request, Route, decode_cursor, reply
 from switchboard.http.identity import Role
 from switchboard.runtime.refusals import Conflict, TooMany
 from switchboard.runtime.unavailable import Unavailable
@@ -77,17 +77,17 @@ async def stream_and_crash(request: Request) -> web.StreamResponse:
 
 def routes() -> list[Route]:
     return [
-        plain("POST", "/things", make, body=NewThing, answer=NewThing, status=201),
-        plain("GET", "/things", list_things, query=PageQuery, answer=Page[NewThing]),
-        plain("GET", "/things/{id}", show, answer=NewThing),
-        plain("POST", "/admin", refuse, role=Role.ADMIN),
-        plain("POST", "/refuse", refuse, public=True),
-        plain("POST", "/throttle", throttle, public=True),
-        plain("POST", "/outage", outage, public=True),
-        plain("POST", "/crash", crash, public=True),
-        plain("POST", "/slow", take_too_long, public=True),
-        plain("GET", "/moved", move, public=True),
-        plain("GET", "/stream", stream_and_crash, public=True),
+        PlainRoute("POST", "/things", make, body=NewThing, answer=NewThing, status=201),
+        PlainRoute("GET", "/things", list_things, query=PageQuery, answer=Page[NewThing]),
+        PlainRoute("GET", "/things/{id}", show, answer=NewThing),
+        PlainRoute("POST", "/admin", refuse, role=Role.ADMIN),
+        PlainRoute("POST", "/refuse", refuse, public=True),
+        PlainRoute("POST", "/throttle", throttle, public=True),
+        PlainRoute("POST", "/outage", outage, public=True),
+        PlainRoute("POST", "/crash", crash, public=True),
+        PlainRoute("POST", "/slow", take_too_long, public=True),
+        PlainRoute("GET", "/moved", move, public=True),
+        PlainRoute("GET", "/stream", stream_and_crash, public=True),
     ]
 
 
@@ -346,7 +346,7 @@ async def test_a_public_route_still_knows_who_asks(start: Any, as_anna: dict[str
     async def who(request: Request) -> web.Response:
         return reply({"user": str(request.caller.user_id) if request.caller else None})
 
-    client = await start([plain("GET", "/who", who, public=True, answer=dict[str, str])])
+    client = await start([PlainRoute("GET", "/who", who, public=True, answer=dict[str, str])])
 
     nobody = await (await client.get("/who")).json()
     forged = await (await client.get("/who", headers={"X-Switchboard-Identity": "forged"})).json()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.http import Request, plain, reply
+from switchboard.http import PlainRoute, Request, reply
 from switchboard.runtime.tracing import continued, current_trace_id, current_traceparent, span
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -50,7 +50,7 @@ async def test_a_request_goes_on_with_its_trace_and_does_not_leave_it_to_the_nex
     async def trace(_call: Request) -> Any:
         return reply({"trace": current_trace_id()})
 
-    client = await start([plain("GET", "/trace", trace, public=True)])
+    client = await start([PlainRoute("GET", "/trace", trace, public=True)])
 
     with_header = await (await client.get("/trace", headers={"traceparent": PARENT})).json()
     without = await (await client.get("/trace")).json()

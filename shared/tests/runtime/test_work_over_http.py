@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from switchboard.http import Request, http_app, reads, writes
+from switchboard.http import HttpContext, ReadRoute, Request, WriteRoute, http_app
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.refusals import Conflict
@@ -39,7 +39,7 @@ async def test_a_write_is_rolled_back_when_it_is_refused_or_breaks(
         return {"count": await conn.fetchval("select count(*) from things")}
 
     client = await start(
-        [writes("POST", "/{how}", add), reads("/count", count, answer=dict[str, int])], database=database
+        [WriteRoute("POST", "/{how}", add), ReadRoute("GET", "/count", count, answer=dict[str, int])], database=database
     )
 
     statuses = [(await client.post(f"/{how}", headers=as_anna)).status for how in ("refused", "broken", "good")]
@@ -56,7 +56,9 @@ async def test_a_write_acts_for_the_caller_s_tenant(
     async def note(_call: Request, work: Work) -> None:
         seen.append(work.tenant_id)
 
-    client = await start([writes("POST", "/note", note), writes("POST", "/open", note, public=True)], database=database)
+    client = await start(
+        [WriteRoute("POST", "/note", note), WriteRoute("POST", "/open", note, public=True)], database=database
+    )
 
     await client.post("/note", headers=as_anna)
     await client.post("/open")
@@ -75,7 +77,7 @@ async def test_a_write_goes_on_when_its_client_goes_away(
         await work.conn.execute("insert into things values ('a')")
         done.set()
 
-    client = await start([writes("POST", "/slowly", slowly)], database=database)
+    client = await start([WriteRoute("POST", "/slowly", slowly)], database=database)
     request = asyncio.create_task(client.post("/slowly", headers=as_anna))
     await begun.wait()
 
@@ -91,7 +93,7 @@ async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Datab
     async def forever(_call: Request, conn: asyncpg.Connection) -> None:
         await conn.execute("select pg_sleep(60)")
 
-    client = await start([reads("/forever", forever, answer=None)], database=database, within=0.1)
+    client = await start([ReadRoute("GET", "/forever", forever, answer=None)], database=database, within=0.1)
 
     answer = await client.get("/forever", headers=as_anna)
 
@@ -142,7 +144,7 @@ async def test_a_database_that_is_away_is_503_and_needs_no_restart(
     here = address._replace(netloc=f"{address.username}:{address.password}@127.0.0.1:{line.port}").geturl()
     async with open_database(here, application="demo", size=2) as database:
         health.add("database", database.check, ready=True)
-        client = await start([reads("/look", look, answer=dict[str, int])], database=database)
+        client = await start([ReadRoute("GET", "/look", look, answer=dict[str, int])], database=database)
         assert (await client.get("/look", headers=as_anna)).status == 200
 
         line.cut()
@@ -159,11 +161,11 @@ async def test_a_database_that_is_away_is_503_and_needs_no_restart(
 def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
     async def anything(_call: Request) -> None: ...
 
-    for route in (reads("/a", anything, answer=None, public=True), writes("POST", "/a", anything)):
+    for route in (ReadRoute("GET", "/a", anything, answer=None, public=True), WriteRoute("POST", "/a", anything)):
         with pytest.raises(ValueError, match="/a: "):
-            http_app("demo", [route], health=health)
+            http_app("demo", [route], HttpContext(health))
     with pytest.raises(ValueError, match="Idempotency-Key"):
-        writes("POST", "/a", anything, answer=dict, public=True, creates=True)
+        WriteRoute("POST", "/a", anything, answer=dict, public=True, creates=True)
 
 
 async def test_a_write_that_meets_a_lock_is_told_to_come_again(
@@ -173,7 +175,7 @@ async def test_a_write_that_meets_a_lock_is_told_to_come_again(
         await work.conn.execute("set local lock_timeout = 20")
         await work.conn.execute("insert into things values ('a')")
 
-    client = await start([writes("POST", "/add", add)], database=database)
+    client = await start([WriteRoute("POST", "/add", add)], database=database)
 
     async with database.transaction() as conn:
         await conn.execute("lock table things")

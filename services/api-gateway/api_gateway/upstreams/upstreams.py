@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import ipaddress
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import structlog
@@ -63,6 +64,15 @@ class Upstream:
     def suspect(self) -> None:
         """Something went wrong with an instance: look at all of them at once."""
         self._suspicion.set()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Resolve the instances; close their connections at the end of the block."""
+        await self.resolve()
+        try:
+            yield
+        finally:
+            self.close()
 
     async def resolve(self) -> None:
         """Look the host names up (again): new addresses join, those that are gone take no new requests."""

@@ -70,7 +70,7 @@ class Provider:
         return str(url)
 
     async def person(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Person:
-        """The person that the code identifies. Raises `ProviderRefused` if it is not valid, or `ProviderUnavailable`."""
+        """The person that the code identifies. Raises `ProviderRefused` or `ProviderUnavailable`."""
         metadata = await self._metadata_now()
         try:
             tokens = await self._client.fetch_token(

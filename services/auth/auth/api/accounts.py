@@ -14,7 +14,7 @@ from auth.api.deps import Parts
 from auth.api.schemas import ChangeMe, ChangePassword, Me, SessionView, TenantView, UserView
 from auth.domain.users import InvalidCredentials
 from auth.store import accounts as store
-from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, page, plain, reads, writes
+from switchboard.http import Page, PageQuery, PlainRoute, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.runtime.refusals import NotFound
 
@@ -25,11 +25,11 @@ class AccountRoutes:
 
     def table(self) -> list[Route]:
         return [
-            writes("PATCH", "/api/v1/auth/me", self.change_me, body=ChangeMe, answer=Me),
-            reads("/api/v1/auth/sessions", self.list_sessions, query=PageQuery, answer=Page[SessionView]),
-            plain("DELETE", "/api/v1/auth/sessions", self.end_other_sessions),
-            plain("DELETE", "/api/v1/auth/sessions/{id}", self.end_session),
-            plain(
+            WriteRoute("PATCH", "/api/v1/auth/me", self.change_me, body=ChangeMe, answer=Me),
+            ReadRoute("GET", "/api/v1/auth/sessions", self.list_sessions, query=PageQuery, answer=Page[SessionView]),
+            PlainRoute("DELETE", "/api/v1/auth/sessions", self.end_other_sessions),
+            PlainRoute("DELETE", "/api/v1/auth/sessions/{id}", self.end_session),
+            PlainRoute(
                 "POST",
                 "/api/v1/auth/password",
                 self.change_password,

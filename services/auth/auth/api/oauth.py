@@ -17,7 +17,7 @@ from auth.adapters.oauth_states import Begun, OAuthStates
 from auth.adapters.oidc_providers import Provider
 from auth.api.deps import Parts, origin_of
 from auth.domain.users import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
-from switchboard.http import Body, Request, Route, plain
+from switchboard.http import Body, PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.runtime.refusals import NotFound
 
@@ -44,9 +44,9 @@ class OAuthRoutes:
     def table(self) -> list[Route]:
         base = "/api/v1/auth/oauth/{provider}"
         return [
-            plain("GET", f"{base}/login", self.begin_login, query=BeginQuery, status=302, public=True),
-            plain("GET", f"{base}/link", self.begin_link, query=BeginQuery, status=302),
-            plain(
+            PlainRoute("GET", f"{base}/login", self.begin_login, query=BeginQuery, status=302, public=True),
+            PlainRoute("GET", f"{base}/link", self.begin_link, query=BeginQuery, status=302),
+            PlainRoute(
                 "GET",
                 f"{base}/callback",
                 self.finish,

@@ -26,7 +26,7 @@ from auth.api.schemas import (
 from auth.domain.tokens import digest
 from auth.domain.users import EmailTaken, InvalidCredentials, InviteInvalid
 from auth.store import accounts as store
-from switchboard.http import Request, Route, plain, reads
+from switchboard.http import PlainRoute, ReadRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.runtime.refusals import Unauthenticated
 
@@ -37,7 +37,7 @@ class SessionRoutes:
 
     def table(self) -> list[Route]:
         return [
-            plain(
+            PlainRoute(
                 "POST",
                 "/api/v1/auth/signup",
                 self.sign_up,
@@ -47,7 +47,7 @@ class SessionRoutes:
                 public=True,
                 errors=(EmailTaken,),
             ),
-            plain(
+            PlainRoute(
                 "POST",
                 "/api/v1/auth/login",
                 self.log_in,
@@ -56,7 +56,7 @@ class SessionRoutes:
                 public=True,
                 errors=(InvalidCredentials, TooManyFailures),
             ),
-            plain(
+            PlainRoute(
                 "POST",
                 "/api/v1/auth/invites/accept",
                 self.accept_invite,
@@ -65,9 +65,9 @@ class SessionRoutes:
                 public=True,
                 errors=(InviteInvalid,),
             ),
-            plain("POST", "/api/v1/auth/logout", self.log_out, status=204),
-            reads("/api/v1/auth/me", self.me, answer=Me),
-            plain(
+            PlainRoute("POST", "/api/v1/auth/logout", self.log_out, status=204),
+            ReadRoute("GET", "/api/v1/auth/me", self.me, answer=Me),
+            PlainRoute(
                 "POST",
                 "/internal/sessions/resolve",
                 self.resolve,
@@ -76,7 +76,7 @@ class SessionRoutes:
                 public=True,
                 hidden=True,
             ),
-            plain("GET", "/internal/identity-keys", self.identity_keys, public=True, hidden=True),
+            PlainRoute("GET", "/internal/identity-keys", self.identity_keys, public=True, hidden=True),
         ]
 
     async def sign_up(self, request: Request) -> web.StreamResponse:

@@ -14,7 +14,18 @@ from auth.domain.events import user_updated
 from auth.domain.users import EmailTaken, OwnerStays, RankTooLow
 from auth.store import accounts as store
 from switchboard.contracts.auth import USER_PATH, UserUpdated
-from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, internal, page, plain, reads, writes
+from switchboard.http import (
+    InternalRoute,
+    Page,
+    PageQuery,
+    PlainRoute,
+    ReadRoute,
+    Request,
+    Route,
+    WriteRoute,
+    decode_cursor,
+    page,
+)
 from switchboard.http.identity import Role
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 
@@ -25,8 +36,8 @@ class UserRoutes:
 
     def table(self) -> list[Route]:
         return [
-            reads("/api/v1/users", self.list_users, query=PageQuery, answer=Page[UserView], role=Role.ADMIN),
-            writes(
+            ReadRoute("GET", "/api/v1/users", self.list_users, query=PageQuery, answer=Page[UserView], role=Role.ADMIN),
+            WriteRoute(
                 "POST",
                 "/api/v1/users",
                 self.invite_user,
@@ -36,7 +47,7 @@ class UserRoutes:
                 role=Role.ADMIN,
                 errors=(EmailTaken, RankTooLow),
             ),
-            plain(
+            PlainRoute(
                 "PATCH",
                 "/api/v1/users/{id}",
                 self.change_user,
@@ -45,8 +56,12 @@ class UserRoutes:
                 role=Role.ADMIN,
                 errors=(OwnerStays, RankTooLow),
             ),
-            plain("PATCH", "/api/v1/tenant", self.change_tenant, body=ChangeTenant, answer=TenantView, role=Role.OWNER),
-            internal(USER_PATH, self.tell_of_user, answer=UserUpdated, to=["scheduler", "conversations"]),
+            PlainRoute(
+                "PATCH", "/api/v1/tenant", self.change_tenant, body=ChangeTenant, answer=TenantView, role=Role.OWNER
+            ),
+            InternalRoute(
+                "GET", USER_PATH, self.tell_of_user, answer=UserUpdated, callers=["scheduler", "conversations"]
+            ),
         ]
 
     async def list_users(self, request: Request, conn: asyncpg.Connection) -> Page[UserView]:

@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import BaseModel
 
 from conversations.store.calls import list_call_events
-from switchboard.http import Request, Route, reads
+from switchboard.http import ReadRoute, Request, Route
 from switchboard.http.identity import Role
 from switchboard.runtime.refusals import NotFound
 
@@ -40,4 +40,4 @@ async def list_events(request: Request, conn: asyncpg.Connection) -> CallEvents:
 
 
 def routes() -> list[Route]:
-    return [reads("/api/v1/calls/{id}/events", list_events, answer=CallEvents)]
+    return [ReadRoute("GET", "/api/v1/calls/{id}/events", list_events, answer=CallEvents)]

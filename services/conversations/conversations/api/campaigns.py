@@ -16,7 +16,7 @@ from conversations.api.csv_streams import csv_headers, stream, wants_csv
 from conversations.domain.statuses import DeliveryStatus
 from conversations.store import deliveries as store
 from conversations.store.runs import find_run_of
-from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, page, plain
+from switchboard.http import Page, PageQuery, PlainRoute, Request, Route, decode_cursor, page
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
 
@@ -97,4 +97,6 @@ def _csv(rows: Sequence[Sequence[str]]) -> bytes:
 
 def routes(database: Database) -> list[Route]:
     path = "/api/v1/campaigns/{id}/deliveries"
-    return [plain("GET", path, Campaigns(database).list_deliveries, query=DeliveriesQuery, answer=Page[DeliveryAnswer])]
+    return [
+        PlainRoute("GET", path, Campaigns(database).list_deliveries, query=DeliveriesQuery, answer=Page[DeliveryAnswer])
+    ]

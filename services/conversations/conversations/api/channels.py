@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from conversations.domain.phones import requested_phone
 from conversations.store import channels as store
-from switchboard.http import Body, Page, PageQuery, Request, Route, reads, writes
+from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute
 from switchboard.http.identity import Role
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Conflict, Invalid, NotFound
@@ -127,8 +127,8 @@ def routes(region: str, public_url: str) -> list[Route]:
     api = Channels(region, public_url)
     base, one = "/api/v1/channels", "/api/v1/channels/{id}"
     return [
-        reads(base, api.list_all, query=PageQuery, answer=Page[ChannelAnswer], role=Role.ADMIN),
-        writes("POST", base, api.add, body=NewChannel, answer=ChannelAnswer, role=Role.ADMIN, status=201),
-        writes("PATCH", one, api.change, body=ChannelChange, answer=ChannelAnswer, role=Role.ADMIN),
-        writes("DELETE", one, drop, role=Role.ADMIN),
+        ReadRoute("GET", base, api.list_all, query=PageQuery, answer=Page[ChannelAnswer], role=Role.ADMIN),
+        WriteRoute("POST", base, api.add, body=NewChannel, answer=ChannelAnswer, role=Role.ADMIN, status=201),
+        WriteRoute("PATCH", one, api.change, body=ChannelChange, answer=ChannelAnswer, role=Role.ADMIN),
+        WriteRoute("DELETE", one, drop, role=Role.ADMIN),
     ]

@@ -23,7 +23,18 @@ from conversations.domain.phones import requested_phone
 from conversations.store import contacts as store
 from conversations.store.users import find_user
 from switchboard.contracts.auth import USER_PATH
-from switchboard.http import Body, Page, PageQuery, Request, Route, decode_cursor, page, plain, reads, writes
+from switchboard.http import (
+    Body,
+    Page,
+    PageQuery,
+    PlainRoute,
+    ReadRoute,
+    Request,
+    Route,
+    WriteRoute,
+    decode_cursor,
+    page,
+)
 from switchboard.http.client import ServiceClient
 from switchboard.http.identity import Role
 from switchboard.messaging.outbox.unit_of_work import Work
@@ -198,8 +209,8 @@ async def _report(report: contact_files.Report, rejected: IO[bytes]) -> AsyncIte
 def routes(database: Database, region: str, auth: ServiceClient) -> list[Route]:
     api = Contacts(database, region, auth)
     return [
-        plain("GET", "/api/v1/contacts", api.list_all, query=ContactsQuery, answer=Page[ContactAnswer]),
-        writes(
+        PlainRoute("GET", "/api/v1/contacts", api.list_all, query=ContactsQuery, answer=Page[ContactAnswer]),
+        WriteRoute(
             "POST",
             "/api/v1/contacts",
             api.add,
@@ -208,7 +219,7 @@ def routes(database: Database, region: str, auth: ServiceClient) -> list[Route]:
             creates=True,
             errors=(PhoneTaken,),
         ),
-        plain(
+        PlainRoute(
             "POST",
             "/api/v1/contacts/import",
             api.import_file,
@@ -217,8 +228,8 @@ def routes(database: Database, region: str, auth: ServiceClient) -> list[Route]:
             errors=(UnusableFile, UnsupportedMediaType),
             max_body=MAX_UPLOAD,
         ),
-        reads("/api/v1/contacts/{id}", get, answer=ContactAnswer),
-        writes(
+        ReadRoute("GET", "/api/v1/contacts/{id}", get, answer=ContactAnswer),
+        WriteRoute(
             "PATCH",
             "/api/v1/contacts/{id}",
             api.change,
@@ -226,5 +237,5 @@ def routes(database: Database, region: str, auth: ServiceClient) -> list[Route]:
             answer=ContactAnswer,
             errors=(PhoneTaken,),
         ),
-        writes("DELETE", "/api/v1/contacts/{id}", drop),
+        WriteRoute("DELETE", "/api/v1/contacts/{id}", drop),
     ]

@@ -15,7 +15,7 @@ from conversations.domain.phones import requested_phone
 from conversations.store import conversations as store
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.contracts.files import FILE_PATH
-from switchboard.http import Body, Page, PageQuery, Request, Route, decode_cursor, page, reads, writes
+from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
 from switchboard.http.client import ServiceClient
 from switchboard.http.paging import MOST
 from switchboard.messaging.outbox.unit_of_work import Work
@@ -175,10 +175,12 @@ def routes(region: str, files: ServiceClient) -> list[Route]:
     api = Conversations(region, files)
     one = "/api/v1/conversations/{phone}"
     return [
-        reads("/api/v1/conversations", api.list_mine, query=ConversationsQuery, answer=Page[ConversationAnswer]),
-        reads(f"{one}/messages", api.list_messages, query=MessagesQuery, answer=Messages),
-        writes("POST", f"{one}/messages", api.append, body=NewMessage, answer=ConversationMessage, creates=True),
-        writes("POST", f"{one}/read", api.read, body=Read),
-        writes("PATCH", one, api.patch, body=Metadata),
-        writes("DELETE", one, api.clear),
+        ReadRoute(
+            "GET", "/api/v1/conversations", api.list_mine, query=ConversationsQuery, answer=Page[ConversationAnswer]
+        ),
+        ReadRoute("GET", f"{one}/messages", api.list_messages, query=MessagesQuery, answer=Messages),
+        WriteRoute("POST", f"{one}/messages", api.append, body=NewMessage, answer=ConversationMessage, creates=True),
+        WriteRoute("POST", f"{one}/read", api.read, body=Read),
+        WriteRoute("PATCH", one, api.patch, body=Metadata),
+        WriteRoute("DELETE", one, api.clear),
     ]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from conversations.store import notifications as store
 from switchboard.contracts.conversations import NotificationKind
-from switchboard.http import Page, PageQuery, Request, Route, decode_cursor, page, reads, writes
+from switchboard.http import Page, PageQuery, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import NotFound
 
@@ -53,6 +53,6 @@ async def mark_read(request: Request, work: Work) -> None:
 
 def routes() -> list[Route]:
     return [
-        reads("/api/v1/notifications", list_mine, query=PageQuery, answer=Page[NotificationAnswer]),
-        writes("POST", "/api/v1/notifications/{id}/read", mark_read),
+        ReadRoute("GET", "/api/v1/notifications", list_mine, query=PageQuery, answer=Page[NotificationAnswer]),
+        WriteRoute("POST", "/api/v1/notifications/{id}/read", mark_read),
     ]

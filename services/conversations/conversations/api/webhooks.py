@@ -12,7 +12,7 @@ from conversations.adapters.sandbox import Sandbox
 from conversations.adapters.twilio import Twilio
 from conversations.domain.phones import NotAPhone, to_e164
 from conversations.domain.providers import Account, BadSignature, CallReceipt, Inbound, Receipt
-from switchboard.http import Request, Route, plain
+from switchboard.http import PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Forbidden, Invalid, NotFound
@@ -75,4 +75,4 @@ class Webhooks:
 def routes(database: Database, accounts: Accounts, region: str) -> list[Route]:
     api = Webhooks(database, accounts, region)
     path = "/api/v1/webhooks/{provider}/{endpoint_key}"
-    return [plain("POST", path, api.take, public=True, status=200, errors=(InvalidSignature,), answers=(403, 404))]
+    return [PlainRoute("POST", path, api.take, public=True, status=200, errors=(InvalidSignature,), answers=(403, 404))]

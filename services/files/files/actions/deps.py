@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from files.adapters.bucket import Bucket
 from files.adapters.memory_budget import Room
+from files.settings import Settings
 from switchboard.postgres.database import Database
 
 
@@ -26,3 +27,16 @@ class Desk:
         """Raises an `Unavailable` unless both the database and the bucket answer."""
         await self.database.check()
         await self.bucket.check()
+
+
+def desk_of(settings: Settings, database: Database, bucket: Bucket) -> Desk:
+    """What the actions work on."""
+    return Desk(
+        database,
+        bucket,
+        settings.max_upload_bytes,
+        settings.upload_lifetime,
+        settings.download_lifetime,
+        Room(settings.upload_memory_bytes),
+        settings.s3_through_gateway,
+    )

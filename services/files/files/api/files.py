@@ -39,18 +39,18 @@ from files.store import files as store
 from switchboard.contracts.files import FILE_PATH, FileUploaded
 from switchboard.http import (
     Body,
+    InternalRoute,
     Moment,
     Page,
     PageQuery,
+    PlainRoute,
+    ReadRoute,
     Request,
     Route,
+    WriteRoute,
     decode_cursor,
     idempotency,
-    internal,
     page,
-    plain,
-    reads,
-    writes,
 )
 from switchboard.http.endpoints import to_json
 from switchboard.http.idempotency import Attempt, Stored
@@ -126,19 +126,20 @@ def routes(desk: Desk) -> list[Route]:
     one = "/api/v1/files/{id}"
     refusals = (NothingUploaded, Mismatch, UploadExpired, BeingCompleted)
     return [
-        plain("POST", "/api/v1/files", partial(upload, desk=desk), answer=FileAnswer, status=201,
+        PlainRoute("POST", "/api/v1/files", partial(upload, desk=desk), answer=FileAnswer, status=201,
               summary="Upload a document as a multipart form: entity_type, entity_id, then file",
               errors=(FileTooLarge, BadForm)),
-        writes("POST", uploads, partial(announce, desk=desk), body=NewUpload, answer=UploadAnswer, status=201,
+        WriteRoute("POST", uploads, partial(announce, desk=desk), body=NewUpload, answer=UploadAnswer, status=201,
                summary="Announce a document, to be put straight into the store", errors=(FileTooLarge,)),
-        plain("POST", uploads + "/{id}/complete", partial(complete, desk=desk), answer=FileAnswer, status=201,
+        PlainRoute("POST", uploads + "/{id}/complete", partial(complete, desk=desk), answer=FileAnswer, status=201,
               summary="The announced document has been put there", errors=refusals),
-        reads("/api/v1/files", list_files, query=FilesQuery, answer=Page[FileAnswer],
+        ReadRoute("GET", "/api/v1/files", list_files, query=FilesQuery, answer=Page[FileAnswer],
               summary="Documents, newest first"),
-        reads(one, partial(show, desk=desk), answer=FileWithUrl, summary="One document, with a URL to download it"),
-        writes("DELETE", one, remove, summary="Delete a document"),
-        plain("GET", one + "/content", partial(content, desk=desk), answers=(302,), summary="Download a document"),
-        internal(FILE_PATH, publish_for, answer=FileUploaded, to=["conversations"]),
+        ReadRoute("GET", one, partial(show, desk=desk), answer=FileWithUrl,
+              summary="One document, with a URL to download it"),
+        WriteRoute("DELETE", one, remove, summary="Delete a document"),
+        PlainRoute("GET", one + "/content", partial(content, desk=desk), answers=(302,), summary="Download a document"),
+        InternalRoute("GET", FILE_PATH, publish_for, answer=FileUploaded, callers=["conversations"]),
     ]  # fmt: skip
 
 

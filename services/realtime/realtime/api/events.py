@@ -17,7 +17,7 @@ from realtime.fanout.frames import Frame
 from realtime.fanout.rooms import Member
 from realtime.log.entries import Entry
 from realtime.log.stream_ids import Place, Position
-from switchboard.http import Body, Moment, Request, Route, plain
+from switchboard.http import Body, Moment, PlainRoute, Request, Route
 
 LONGEST_WAIT = 25
 
@@ -66,7 +66,7 @@ class _Ear:
 def routes(arrivals: Arrivals) -> list[Route]:
     """The table."""
     return [
-        plain("GET", "/api/v1/events", partial(events, arrivals=arrivals), query=EventsQuery, answer=EventsAnswer,
+        PlainRoute("GET", "/api/v1/events", partial(events, arrivals=arrivals), query=EventsQuery, answer=EventsAnswer,
               summary="Events after a place in the log, or a wait for the next ones"),
     ]  # fmt: skip
 

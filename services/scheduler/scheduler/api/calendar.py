@@ -21,7 +21,7 @@ from scheduler.store.schedules import Window
 from switchboard.http.identity import Role
 from switchboard.http.paging import Page, PageQuery, decode_cursor, page
 from switchboard.http.parsing import Moment
-from switchboard.http.routing import Request, Route, reads
+from switchboard.http.routing import ReadRoute, Request, Route
 from switchboard.runtime.refusals import Forbidden, Invalid
 
 LONGEST = timedelta(days=366)
@@ -53,7 +53,7 @@ class DueAnswer(BaseModel):
 
 
 def window_routes() -> list[Route]:
-    return [reads("/api/v1/schedule", list_window, query=WindowQuery, answer=Page[DueAnswer])]
+    return [ReadRoute("GET", "/api/v1/schedule", list_window, query=WindowQuery, answer=Page[DueAnswer])]
 
 
 async def list_window(request: Request, conn: asyncpg.Connection) -> Page[DueAnswer]:

@@ -22,7 +22,7 @@ from switchboard.contracts.conversations import CallStatus
 from switchboard.http.client import ServiceClient
 from switchboard.http.paging import Page, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
-from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden, NotFound
 
@@ -98,11 +98,11 @@ def call_routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[R
 
     wrong = (AlreadyFired, WrongState)
     return [
-        reads(PATH, list_calls, query=OwnedQuery, answer=Page[CallAnswer]),
-        writes("POST", PATH, create, body=NewCall, answer=CallAnswer, creates=True),
-        reads(PATH + "/{id}", get_call, answer=CallAnswer),
-        writes("PATCH", PATH + "/{id}", change, body=CallChanges, answer=CallAnswer, errors=wrong),
-        writes("DELETE", PATH + "/{id}", cancel, errors=(AlreadyFired,)),
+        ReadRoute("GET", PATH, list_calls, query=OwnedQuery, answer=Page[CallAnswer]),
+        WriteRoute("POST", PATH, create, body=NewCall, answer=CallAnswer, creates=True),
+        ReadRoute("GET", PATH + "/{id}", get_call, answer=CallAnswer),
+        WriteRoute("PATCH", PATH + "/{id}", change, body=CallChanges, answer=CallAnswer, errors=wrong),
+        WriteRoute("DELETE", PATH + "/{id}", cancel, errors=(AlreadyFired,)),
     ]
 
 

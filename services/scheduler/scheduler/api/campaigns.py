@@ -21,7 +21,7 @@ from scheduler.store import schedules
 from switchboard.contracts.conversations import CampaignCounts, CampaignStatus
 from switchboard.http.paging import Page, PageQuery, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
-from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 
 PATH = "/api/v1/campaigns"
@@ -112,12 +112,12 @@ def campaign_routes(clock: Clock, region: str | None) -> list[Route]:
         async def take(request: Request, work: Work) -> CampaignAnswer:
             return CampaignAnswer.of(await action(work, request.identity, clock.now(), request.uuid("id")))
 
-        return writes("POST", path, take, answer=CampaignAnswer, summary=summary, errors=(WrongState,))
+        return WriteRoute("POST", path, take, answer=CampaignAnswer, summary=summary, errors=(WrongState,))
 
     return [
-        reads(PATH, list_campaigns, query=PageQuery, answer=Page[CampaignAnswer]),
-        writes("POST", PATH, create, body=NewCampaign, answer=CampaignAnswer, creates=True),
-        reads(PATH + "/{id}", get_campaign, answer=CampaignAnswer),
+        ReadRoute("GET", PATH, list_campaigns, query=PageQuery, answer=Page[CampaignAnswer]),
+        WriteRoute("POST", PATH, create, body=NewCampaign, answer=CampaignAnswer, creates=True),
+        ReadRoute("GET", PATH + "/{id}", get_campaign, answer=CampaignAnswer),
         step(PATH + "/{id}/pause", campaigns.pause_campaign, "Send to nobody further for now."),
         step(PATH + "/{id}/resume", campaigns.resume_campaign, "Go on where it was paused."),
         step(PATH + "/{id}/cancel", campaigns.cancel_campaign, "End it here."),

@@ -21,7 +21,7 @@ from switchboard.contracts.scheduler import ReminderStatus
 from switchboard.http.client import ServiceClient
 from switchboard.http.paging import Page, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
-from switchboard.http.routing import Request, Route, reads, writes
+from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden, NotFound
 
@@ -129,10 +129,10 @@ def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
         await reminders.cancel_reminder(work, request.identity, clock.now(), request.uuid("id"))
 
     return [
-        reads(PATH, list_reminders, query=OwnedQuery, answer=Page[ReminderAnswer]),
-        writes("POST", PATH, create, body=NewReminder, answer=ReminderAnswer, creates=True),
-        reads(PATH + "/{id}", get_reminder, answer=ReminderAnswer),
-        writes(
+        ReadRoute("GET", PATH, list_reminders, query=OwnedQuery, answer=Page[ReminderAnswer]),
+        WriteRoute("POST", PATH, create, body=NewReminder, answer=ReminderAnswer, creates=True),
+        ReadRoute("GET", PATH + "/{id}", get_reminder, answer=ReminderAnswer),
+        WriteRoute(
             "PATCH",
             PATH + "/{id}",
             change,
@@ -140,8 +140,8 @@ def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
             answer=ReminderAnswer,
             errors=(AlreadyFired,),
         ),
-        writes("DELETE", PATH + "/{id}", drop, errors=(AlreadyFired,)),
-        writes("POST", PATH + "/{id}/snooze", snooze, body=Snooze, answer=ReminderAnswer),
+        WriteRoute("DELETE", PATH + "/{id}", drop, errors=(AlreadyFired,)),
+        WriteRoute("POST", PATH + "/{id}/snooze", snooze, body=Snooze, answer=ReminderAnswer),
     ]
 
 

@@ -21,13 +21,12 @@ from switchboard.messaging.broker.retries import Retries
 from switchboard.messaging.broker.topology import DELIVERY_LIMIT, declare_topology
 from switchboard.messaging.inbox.dead_lettering import DeadLetterPublisher, attempts_of
 from switchboard.messaging.inbox.delivery_policy import (
-    Effect,
-    Probe,
     Unhandled,
     handler_name,
     is_outage,
     is_permanent,
 )
+from switchboard.messaging.inbox.subscriptions import Effect, Probe
 from switchboard.runtime.background import Backoff, Stop
 from switchboard.runtime.unavailable import Unavailable
 

@@ -19,7 +19,7 @@ its subject go on. A side effect outside Postgres is keyed by the message's id, 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -31,7 +31,7 @@ from pydantic import ValidationError
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.contracts.message import Message
-from switchboard.messaging.inbox.subscriptions import Handler
+from switchboard.messaging.inbox.subscriptions import Effect, Handler
 from switchboard.messaging.outbox.unit_of_work import Work, add_rows, wake
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Refusal
@@ -44,12 +44,6 @@ on conflict do nothing returning event_id
 """
 
 log = structlog.get_logger(__name__)
-
-Effect = Callable[[list[Envelope]], Awaitable[None]]
-"""Takes messages in order and returns when their effect is safe. All or nothing, and harmless when repeated."""
-
-Probe = Callable[[], Awaitable[None]]
-"""Raises an `Unavailable` while a server that an effect needs is away."""
 
 
 class Unhandled(Exception):

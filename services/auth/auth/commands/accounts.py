@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from pydantic import EmailStr, TypeAdapter, ValidationError
-from pydantic_settings import BaseSettings
 
 from auth.actions import sessions as actions
 from auth.adapters.password_hashing import open_passwords
 from auth.commands.legacy import import_users
+from switchboard.cli.context import CommandContext, CommandSettings, fail
 from switchboard.messaging.outbox.unit_of_work import open_work
-from switchboard.postgres.database import open_database
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Refusal
-from switchboard.runtime.settings import Duration, PostgresUrl, load
-from switchboard.runtime.unavailable import Unavailable
+from switchboard.runtime.settings import Duration, load
 
 app = typer.Typer(no_args_is_help=True)
 user = typer.Typer(no_args_is_help=True, help="Users and their tenants.")
@@ -26,8 +24,7 @@ app.add_typer(user, name="user")
 app.command("import-users")(import_users)
 
 
-class _Settings(BaseSettings):
-    database_url: PostgresUrl
+class TrialSettings(CommandSettings):
     trial_duration: Duration = timedelta(days=14)
 
 
@@ -44,38 +41,34 @@ def create(
     try:
         TypeAdapter(EmailStr).validate_python(email)
     except ValidationError:
-        _end(f"{email} is no email address")
-    chosen = password or _asked_for()
+        fail(f"{email} is no email address")
+    chosen = password or _read_password()
     if len(chosen) < 8:
-        _end("the password needs 8 characters or more")
-    try:
-        asyncio.run(_create(load(_Settings), email, name, tenant, chosen))
-    except (Refusal, Unavailable) as reason:
-        _end(str(reason))
+        fail("the password needs 8 characters or more")
+    trial = load(TrialSettings).trial_duration
 
-
-async def _create(settings: _Settings, email: str, name: str, tenant_name: str, password: str) -> None:
-    async with open_passwords() as passwords, open_database(settings.database_url, application="auth") as database:
-        password_hash = await passwords.hash(password)
+    async def run(database: Database) -> str:
+        async with open_passwords() as passwords:
+            password_hash = await passwords.hash(chosen)
         async with open_work(database, tenant_id=None) as work:
-            tenant, owner = await actions.sign_up(
+            created, owner = await actions.sign_up(
                 work,
-                tenant_name=tenant_name,
+                tenant_name=tenant,
                 name=name,
                 email=email,
                 password_hash=password_hash,
-                trial=settings.trial_duration,
+                trial=trial,
                 now=datetime.now(UTC),
             )
-    typer.echo(f"user {owner.id} of tenant {tenant.id}")
+        return f"user {owner.id} of tenant {created.id}"
+
+    try:
+        typer.echo(CommandContext("auth").with_database(run))
+    except Refusal as refusal:
+        fail(str(refusal))
 
 
-def _asked_for() -> str:
+def _read_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     return sys.stdin.readline().rstrip("\n")
-
-
-def _end(why: str) -> None:
-    typer.echo(why, err=True)
-    raise typer.Exit(1)

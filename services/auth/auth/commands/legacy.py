@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from uuid import UUID
 
 import orjson
 import typer
-from pydantic_settings import BaseSettings
 from rich.progress import Progress
 from rich.table import Table
 
@@ -20,18 +18,13 @@ from auth.domain.users import EmailTaken, OAuthAccountTaken
 from auth.legacy.importing import import_user
 from auth.legacy.rows import Row, Unreadable, rows_in, said, user_in
 from auth.store import accounts as store
+from switchboard.cli.context import CommandContext, fail
 from switchboard.messaging.outbox.unit_of_work import open_work
-from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
-from switchboard.runtime.settings import PostgresUrl, load
 from switchboard.runtime.terminal import Terminal
-from switchboard.runtime.unavailable import Unavailable
 
 console = Terminal()
-
-
-class _Settings(BaseSettings):
-    database_url: PostgresUrl
 
 
 class _OnlyLooking(Exception):
@@ -64,28 +57,26 @@ def import_users(
     """Bring the original's users in. They sign in with the passwords they have, which are hashed anew as they do."""
     try:
         rows = [row for row in rows_in(file) if old_tenant is None or _said(row, "tenantId", "tenant_id") == old_tenant]
-        tally = asyncio.run(_import(load(_Settings), tenant, rows, dry_run=dry_run))
-    except (Unreadable, NotFound, Unavailable) as reason:
-        typer.echo(str(reason), err=True)
-        raise typer.Exit(1) from None
+        tally = CommandContext("auth").with_database(lambda database: _import(database, tenant, rows, dry_run=dry_run))
+    except (Unreadable, NotFound) as reason:
+        fail(str(reason))
     if user_map is not None and not dry_run:
         user_map.write_bytes(orjson.dumps(tally.ids, option=orjson.OPT_INDENT_2) + b"\n")
     _show(tally, dry=dry_run)
     raise typer.Exit(1 if tally.rejected else 0)
 
 
-async def _import(settings: _Settings, tenant: UUID, rows: Sequence[Row], *, dry_run: bool) -> Tally:
+async def _import(database: Database, tenant: UUID, rows: Sequence[Row], *, dry_run: bool) -> Tally:
     tally = Tally()
-    async with open_database(settings.database_url, application="auth") as database:
-        async with database.connection() as conn:
-            if await store.find_tenant(conn, tenant) is None:
-                raise NotFound(f"there is no tenant {tenant}")
-        with Progress(console=console) as progress:
-            for number, row in progress.track(list(enumerate(rows, start=1)), description="Reading users"):
-                try:
-                    await _bring_in(database, tenant, row, tally, dry_run=dry_run)
-                except (Unreadable, EmailTaken, OAuthAccountTaken) as reason:
-                    tally.rejected.append((_said(row, "email") or f"row {number}", str(reason)))
+    async with database.connection() as conn:
+        if await store.find_tenant(conn, tenant) is None:
+            raise NotFound(f"there is no tenant {tenant}")
+    with Progress(console=console) as progress:
+        for number, row in progress.track(list(enumerate(rows, start=1)), description="Reading users"):
+            try:
+                await _bring_in(database, tenant, row, tally, dry_run=dry_run)
+            except (Unreadable, EmailTaken, OAuthAccountTaken) as reason:
+                tally.rejected.append((_said(row, "email") or f"row {number}", str(reason)))
     return tally
 
 

@@ -1,6 +1,5 @@
 """A stack in one process: two instances of auth, two gateways, and services that tests write themselves."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -16,10 +15,9 @@ from api_gateway.settings import Settings as GatewaySettings
 from auth.app import open_app as open_auth
 from auth.settings import Settings as AuthSettings
 from switchboard.http.identity_keys import new_key, public_set
-from switchboard.http.server import HttpRunner
 from switchboard.process.main import App
-from switchboard.runtime.background import LOOPS, Stop
 from switchboard.runtime.health import Health
+from switchboard.testing.serving import served
 
 NOWHERE = "http://127.0.0.1:1"
 PASSWORD = "correct horse"
@@ -122,24 +120,6 @@ async def _noting(opening: AbstractAsyncContextManager[App], noted: list[App]) -
 @asynccontextmanager
 async def _opened(app: web.Application) -> AsyncIterator[App]:
     yield App(http=app, health=Health("test"))
-
-
-@asynccontextmanager
-async def served(opening: AbstractAsyncContextManager[App], port: int = 0) -> AsyncIterator[str]:
-    """The application on a port, with its loops, as a process of its own would run it."""
-    async with opening as app:
-        runner = HttpRunner(app.http, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        app.health.opened()
-        stop = Stop()
-        loops = [asyncio.create_task(loop(stop)) for loop in [*app.loops, *app.http.get(LOOPS, ())]]
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            stop.set()
-            await asyncio.wait_for(asyncio.gather(*loops), 10)
-            await runner.cleanup()
 
 
 @pytest.fixture

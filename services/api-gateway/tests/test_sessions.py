@@ -8,20 +8,6 @@ import pytest
 from redis.asyncio import Redis
 
 
-async def test_a_log_out_at_one_gateway_holds_at_the_other_in_the_next_request(stack: Any) -> None:
-    auth = await stack.auth(), await stack.auth()
-    first, second = await stack.gateway(*auth), await stack.gateway(*auth)
-    await stack.sign_up(first)
-
-    for _ in range(100):  # what else ends one: test_next_request.py
-        token = await stack.log_in(first)
-        assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 200
-        assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 200
-        assert await stack.status("POST", f"{second}/api/v1/auth/logout", token) == 204
-        assert await stack.status("GET", f"{first}/api/v1/auth/me", token) == 401
-        assert await stack.status("GET", f"{second}/api/v1/auth/me", token) == 401
-
-
 @pytest.mark.parametrize("header", [{"Authorization": "Bearer \xff\xfe"}, {"Cookie": "session=\xff\xfe"}])
 async def test_a_token_of_strange_bytes_is_nobodys(stack: Any, header: dict[str, str]) -> None:
     gateway = await stack.gateway(await stack.auth())

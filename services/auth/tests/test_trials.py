@@ -1,8 +1,7 @@
-"""What `trial.expire` and `trial.sweep` do, and don't."""
+"""Trials: `trial.expire` and `trial.sweep` end them, their owner extends them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,20 +9,16 @@ import pytest
 from auth.actions import sessions as actions
 from auth.actions.tenants import change_tenant
 from auth.consumers import subscriptions
-from auth.domain.users import Tenant
+from auth.domain.users import EmailTaken, Tenant
 from auth.store import accounts as store
 from switchboard.contracts.auth import TenantTrialExpired, TrialExpire, TrialSweep
 from switchboard.messaging.outbox.unit_of_work import open_work
-from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.database import Database
 from switchboard.testing.app import deliver, published
 
+from .deployment import API, Deployment
+
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-async def database(database_url: Callable[[str], str]) -> AsyncIterator[Database]:
-    async with open_database(database_url("auth"), application="auth") as database:
-        yield database
 
 
 async def signed_up(database: Database, email: str, trial: timedelta) -> Tenant:
@@ -57,7 +52,7 @@ async def test_a_trial_ends_once_at_its_time(database: Database) -> None:
         assert await conn.fetchval("select state from cache_marks where key = $1", f"tenant:{tenant.id}") == "stale"
 
 
-async def test_a_timer_of_before_the_extension_ends_nothing(database: Database) -> None:
+async def test_an_expiry_from_before_an_extension_is_ignored(database: Database) -> None:
     tenant = await signed_up(database, "ann@example.com", timedelta(days=1))
     async with open_work(database, tenant_id=tenant.id) as work:
         extended, _ = await change_tenant(work, NOW, trial_ends_at=NOW + timedelta(days=2))
@@ -69,7 +64,7 @@ async def test_a_timer_of_before_the_extension_ends_nothing(database: Database) 
     assert await status_of(database, tenant) == "expired"
 
 
-async def test_a_sweep_ends_all_that_are_over_and_no_other(database: Database) -> None:
+async def test_a_sweep_ends_only_trials_whose_time_has_passed(database: Database) -> None:
     over = [await signed_up(database, f"ann{n}@example.com", timedelta(seconds=-n)) for n in range(3)]
     running = await signed_up(database, "bob@example.com", timedelta(days=1))
 
@@ -79,10 +74,22 @@ async def test_a_sweep_ends_all_that_are_over_and_no_other(database: Database) -
     assert await status_of(database, running) == "trial"
 
 
-async def test_an_address_is_one_users_however_it_is_written(database: Database) -> None:
-    from auth.domain.users import EmailTaken
-
+async def test_an_email_address_is_taken_in_any_spelling(database: Database) -> None:
     await signed_up(database, "Ann@Example.com", timedelta(days=1))
 
     with pytest.raises(EmailTaken):
         await signed_up(database, " ann@EXAMPLE.com ", timedelta(days=1))
+
+
+async def test_the_owner_extends_a_trial_that_is_over(deployment: Deployment) -> None:
+    auth = await deployment.auth(trial_duration="1ms")
+    gateways = await deployment.gateway(auth), await deployment.gateway(auth)
+    token = (await deployment.sign_up(gateways[0]))["session"]["token"]
+    reminders = f"{gateways[1]}{API}/reminders"
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert await deployment.status("POST", reminders, token, json={}) == 402
+
+    extension = {"trial_ends_at": later}
+    assert await deployment.status("PATCH", f"{gateways[0]}{API}/tenant", token, json=extension) == 200
+
+    assert await deployment.status("POST", reminders, token, json={}) == 503  # let through, but there is no scheduler

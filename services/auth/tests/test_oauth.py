@@ -1,19 +1,24 @@
-"""Signing in by an OpenID provider, a real one in a process of its own."""
+"""Sign-in with an OpenID provider, which runs in another process."""
+
+from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import Redis
 
 from switchboard.testing.network import free_port
 from switchboard.testing.sign_in import sign_in_provider
 
+from .browser import Browser
+from .deployment import Deployment
+
 PEOPLE = [
     {"sub": "ann", "email": "ann@example.com", "email_verified": True, "name": "Ann"},
     {"sub": "newcomer", "email": "new@example.com", "email_verified": True, "name": "New Comer"},
-    {"sub": "stranger", "email": "who@example.com", "email_verified": False},
+    {"sub": "stranger", "email": "stranger@example.com", "email_verified": False},
 ]
 
 
@@ -24,64 +29,25 @@ async def provider() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-class Browser:
-    """Keeps its cookies, follows no redirect by itself."""
-
-    def __init__(self, stack: Any, gateway: str, other: str) -> None:
-        self.gateway = f"{gateway}/api/v1/auth"
-        self.other = f"{other}/api/v1/auth"
-        self.cookies: dict[str, str] = {}
-        self._client = stack.client
-
-    async def get(self, url: str) -> tuple[int, str, Any]:
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        async with self._client.get(url, headers=headers, allow_redirects=False) as answer:
-            for name, morsel in answer.cookies.items():
-                self.cookies[name] = morsel.value
-                if not morsel.value or morsel["max-age"] == "0":
-                    del self.cookies[name]
-            is_json = "json" in answer.headers.get("Content-Type", "")
-            return answer.status, answer.headers.get("Location", ""), await answer.json() if is_json else None
-
-    async def begin(self, what: str = "login", redirect_to: str = "/inbox") -> str:
-        query = urlencode({"redirect_to": redirect_to})
-        status, location, problem = await self.get(f"{self.gateway}/oauth/mock/{what}?{query}")
-        assert status == 302, problem
-        return location
-
-    async def approve(self, authorization_url: str, sub: str) -> str:
-        """The query that the provider sends the browser back with."""
-        async with self._client.post(authorization_url, data={"sub": sub}, allow_redirects=False) as answer:
-            assert answer.status == 302, await answer.text()
-            return str(urlsplit(answer.headers["Location"]).query)
-
-    async def finish(self, query: str) -> tuple[int, str, Any]:
-        return await self.get(f"{self.other}/oauth/mock/callback?{query}")
-
-    async def me(self) -> Any:
-        return (await self.get(f"{self.other}/me"))[2]
-
-
 @pytest.fixture
-async def gateways(stack: Any, provider: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+async def gateways(deployment: Deployment, provider: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     monkeypatch.setenv("OAUTH_MOCK_CLIENT_ID", "switchboard")
     monkeypatch.setenv("OAUTH_MOCK_CLIENT_SECRET", "secret")
     monkeypatch.setenv("OAUTH_MOCK_DISCOVERY_URL", f"{provider}/.well-known/openid-configuration")
-    auth = await stack.auth(), await stack.auth()
-    return await stack.gateway(*auth), await stack.gateway(*auth)
+    return await deployment.gateways()
 
 
 @pytest.fixture
-def browser(stack: Any, gateways: tuple[str, str]) -> Browser:
-    return Browser(stack, *gateways)
+def browser(deployment: Deployment, gateways: tuple[str, str]) -> Browser:
+    return Browser(deployment, *gateways)
 
 
 @pytest.fixture
-def another_browser(stack: Any, gateways: tuple[str, str]) -> Browser:
-    return Browser(stack, *gateways)
+def another_browser(deployment: Deployment, gateways: tuple[str, str]) -> Browser:
+    return Browser(deployment, *gateways)
 
 
-async def test_a_log_in_begun_at_one_gateway_and_finished_at_the_other_signs_up_and_later_in(browser: Browser) -> None:
+async def test_a_first_sign_in_signs_up_and_a_later_one_finds_the_user(browser: Browser) -> None:
     users = []
     for _ in range(2):
         query = await browser.approve(await browser.begin(), "newcomer")
@@ -104,7 +70,7 @@ async def test_the_same_callback_again_is_refused(browser: Browser) -> None:
     assert (status, problem["code"]) == (400, "oauth_state_invalid")
 
 
-async def test_another_browsers_callback_is_refused_and_spoils_nothing(
+async def test_another_browsers_callback_is_refused_and_changes_nothing(
     browser: Browser, another_browser: Browser
 ) -> None:
     query = await browser.approve(await browser.begin(), "newcomer")
@@ -116,11 +82,9 @@ async def test_another_browsers_callback_is_refused_and_spoils_nothing(
     assert (await browser.finish(query))[0] == 302
 
 
-async def test_an_expired_state_is_refused(browser: Browser, stack: Any) -> None:
-    from redis.asyncio import Redis
-
+async def test_an_expired_state_is_refused(browser: Browser, deployment: Deployment) -> None:
     query = await browser.approve(await browser.begin(), "newcomer")
-    async with Redis.from_url(stack.redis_url) as redis:
+    async with Redis.from_url(deployment.redis_url) as redis:
         [key] = await redis.keys("oauth:state:*")
         assert 590 < await redis.ttl(key) <= 600
         await redis.delete(key)  # as its expiry does
@@ -162,7 +126,7 @@ async def test_a_foreign_redirect_is_refused(browser: Browser) -> None:
     ):
         query = urlencode({"redirect_to": foreign})
 
-        status, _, problem = await browser.get(f"{browser.gateway}/oauth/mock/login?{query}")
+        status, _, problem = await browser.get(f"{browser.first}/oauth/mock/login?{query}")
 
         assert (status, problem["errors"][0]["loc"]) == (422, ["query", "redirect_to"]), foreign
 
@@ -175,8 +139,8 @@ async def test_the_request_to_the_provider_carries_pkce_and_nonce(browser: Brows
     assert {"code_challenge", "nonce", "state", "redirect_uri"} <= asked.keys()
 
 
-async def test_an_existing_address_is_linked_only_by_its_user(browser: Browser, stack: Any) -> None:
-    signed_up = await stack.sign_up(browser.gateway.removesuffix("/api/v1/auth"))
+async def test_an_existing_address_is_linked_only_by_its_user(browser: Browser, deployment: Deployment) -> None:
+    signed_up = await deployment.sign_up(browser.gateway)
 
     status, _, problem = await browser.finish(await browser.approve(await browser.begin(), "ann"))
     assert (status, problem["code"]) == (409, "oauth_link_required")
@@ -188,13 +152,13 @@ async def test_an_existing_address_is_linked_only_by_its_user(browser: Browser, 
     assert (await browser.me())["user"]["id"] == signed_up["user"]["id"]
 
 
-async def test_an_address_that_the_provider_does_not_vouch_for_signs_nobody_up(browser: Browser) -> None:
+async def test_an_unverified_address_is_refused(browser: Browser) -> None:
     status, _, problem = await browser.finish(await browser.approve(await browser.begin(), "stranger"))
 
     assert (status, problem["code"]) == (403, "oauth_email_unverified")
 
 
-async def test_a_provider_that_says_no_is_told_so(browser: Browser) -> None:
+async def test_a_refusal_by_the_provider_is_reported(browser: Browser) -> None:
     state = dict(parse_qsl(urlsplit(await browser.begin()).query))["state"]
 
     status, _, problem = await browser.finish(urlencode({"error": "access_denied", "state": state}))
@@ -202,9 +166,9 @@ async def test_a_provider_that_says_no_is_told_so(browser: Browser) -> None:
     assert (status, problem["code"]) == (400, "oauth_refused")
 
 
-async def test_an_account_that_is_linked_to_somebody_is_linked_to_nobody_else(browser: Browser, stack: Any) -> None:
+async def test_an_account_is_linked_to_one_user_only(browser: Browser, deployment: Deployment) -> None:
     await browser.finish(await browser.approve(await browser.begin(), "newcomer"))
-    other = await stack.sign_up(browser.gateway.removesuffix("/api/v1/auth"), "other@example.com")
+    other = await deployment.sign_up(browser.gateway, "other@example.com")
     browser.cookies["session"] = other["session"]["token"]
 
     status, _, problem = await browser.finish(await browser.approve(await browser.begin("link"), "newcomer"))
@@ -212,20 +176,20 @@ async def test_an_account_that_is_linked_to_somebody_is_linked_to_nobody_else(br
     assert (status, problem["code"]) == (409, "oauth_account_taken")
 
 
-async def test_a_link_begun_in_a_session_that_has_ended_since_is_refused(browser: Browser, stack: Any) -> None:
-    signed_up = await stack.sign_up(browser.gateway.removesuffix("/api/v1/auth"))
+async def test_a_link_is_refused_when_its_session_has_ended(browser: Browser, deployment: Deployment) -> None:
+    signed_up = await deployment.sign_up(browser.gateway)
     token = browser.cookies["session"] = signed_up["session"]["token"]
     query = await browser.approve(await browser.begin("link"), "ann")
-    assert await stack.status("POST", f"{browser.gateway}/logout", token) == 204
+    assert await deployment.status("POST", f"{browser.first}/logout", token) == 204
 
     status, _, problem = await browser.finish(query)
 
     assert (status, problem["code"]) == (400, "oauth_state_invalid")
 
 
-async def test_nobody_links_without_a_session(browser: Browser) -> None:
-    assert (await browser.get(f"{browser.gateway}/oauth/mock/link"))[0] == 401
+async def test_a_link_needs_a_session(browser: Browser) -> None:
+    assert (await browser.get(f"{browser.first}/oauth/mock/link"))[0] == 401
 
 
-async def test_a_provider_that_nobody_has_set_up_is_not_there(browser: Browser) -> None:
-    assert (await browser.get(f"{browser.gateway}/oauth/elsewhere/login"))[0] == 404
+async def test_an_unknown_provider_is_not_found(browser: Browser) -> None:
+    assert (await browser.get(f"{browser.first}/oauth/elsewhere/login"))[0] == 404

@@ -1,0 +1,47 @@
+"""A browser that signs in with an OpenID provider."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from .deployment import API, Deployment
+
+
+class Browser:
+    """Keeps cookies and follows no redirect by itself. Begins at one gateway and finishes at the other."""
+
+    def __init__(self, deployment: Deployment, gateway: str, other: str) -> None:
+        self.gateway = gateway
+        self.first = f"{gateway}{API}/auth"
+        self.second = f"{other}{API}/auth"
+        self.cookies: dict[str, str] = {}
+        self._client = deployment.client
+
+    async def get(self, url: str) -> tuple[int, str, Any]:
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        async with self._client.get(url, headers=headers, allow_redirects=False) as answer:
+            for name, morsel in answer.cookies.items():
+                self.cookies[name] = morsel.value
+                if not morsel.value or morsel["max-age"] == "0":
+                    del self.cookies[name]
+            is_json = "json" in answer.headers.get("Content-Type", "")
+            return answer.status, answer.headers.get("Location", ""), await answer.json() if is_json else None
+
+    async def begin(self, purpose: str = "login", redirect_to: str = "/inbox") -> str:
+        query = urlencode({"redirect_to": redirect_to})
+        status, location, problem = await self.get(f"{self.first}/oauth/mock/{purpose}?{query}")
+        assert status == 302, problem
+        return location
+
+    async def approve(self, authorization_url: str, sub: str) -> str:
+        """The query that the provider sends the browser back with."""
+        async with self._client.post(authorization_url, data={"sub": sub}, allow_redirects=False) as answer:
+            assert answer.status == 302, await answer.text()
+            return str(urlsplit(answer.headers["Location"]).query)
+
+    async def finish(self, query: str) -> tuple[int, str, Any]:
+        return await self.get(f"{self.second}/oauth/mock/callback?{query}")
+
+    async def me(self) -> Any:
+        return (await self.get(f"{self.second}/me"))[2]

@@ -34,8 +34,8 @@ from switchboard.contracts.conversations import ConversationRead
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.http.identity_keys import new_key, public_set
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import Channel
-from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
@@ -69,7 +69,7 @@ def now() -> str:
 @dataclass
 class Ours:
     urls: list[str]
-    channel: Channel
+    channel: ConfirmChannel
     tenant: UUID
     pids: list[int]
     name: str = "switchboard"
@@ -269,7 +269,7 @@ async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
         await until(lambda url=url: answers(f"{url}/health"), within=30)
     broker = Broker(environment["AMQP_URL"], "bench")
     stack.push_async_callback(broker.close)
-    channel = Channel(await stack.enter_async_context(broker.channel(confirms=True)))
+    channel = ConfirmChannel(await stack.enter_async_context(broker.channel(confirms=True)))
     return Ours(urls, channel, uuid4(), pids), pids
 
 

@@ -16,8 +16,8 @@ import pytest
 from switchboard.client import Happened, Live
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import Channel
-from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import until
 
@@ -117,7 +117,7 @@ async def publish(broker: Broker, user: UUID) -> None:
     while rows:
         try:
             async with broker.channel(confirms=True) as opened:
-                channel = Channel(opened)
+                channel = ConfirmChannel(opened)
                 while rows:
                     row = rows[0]
                     await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)

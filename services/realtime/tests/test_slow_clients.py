@@ -18,8 +18,8 @@ import pytest
 from switchboard.client import Happened, Live
 from switchboard.http.identity import Identity
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import Channel
-from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.rows import row_of
 from switchboard.testing import becomes, until
 
 from .processes import AUTH_TENANT, auth_of_everybody, realtime
@@ -151,7 +151,7 @@ async def test_a_client_that_never_reads_costs_hardly_any_memory_and_disturbs_no
         instance, url = await stack.enter_async_context(realtime(tmp_path, "realtime-1", **environment))
         broker = Broker(amqp_url, "test")
         stack.push_async_callback(broker.close)
-        channel = Channel(await stack.enter_async_context(broker.channel(confirms=True)))
+        channel = ConfirmChannel(await stack.enter_async_context(broker.channel(confirms=True)))
         ears = [Ear() for _ in range(LISTENERS)]
         for ear in ears:
             live = Live(url, str(ANNA.user_id), hear=ear.hear, reload=ear.reload)
@@ -175,7 +175,7 @@ async def test_a_client_that_never_reads_costs_hardly_any_memory_and_disturbs_no
     assert beside.grown_mib < without.grown_mib + BACKLOG_MIB + 4
 
 
-async def pour(channel: Channel, ears: list[Ear], process: psutil.Process) -> Pouring:
+async def pour(channel: ConfirmChannel, ears: list[Ear], process: psutil.Process) -> Pouring:
     """20 seconds' worth of events of 1 KB to everybody, until all is heard."""
     before = most = process.memory_info().rss
     for ear in ears:
@@ -197,7 +197,7 @@ async def pour(channel: Channel, ears: list[Ear], process: psutil.Process) -> Po
     )
 
 
-async def publish(channel: Channel, seq: int) -> None:
+async def publish(channel: ConfirmChannel, seq: int) -> None:
     event = read_by(ANNA, seq).model_copy(update={"contact_phone": f"{time():.6f} {FILLER}"})
     row = row_of(event, source="conversations", tenant_id=AUTH_TENANT)
     await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)

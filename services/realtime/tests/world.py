@@ -25,8 +25,8 @@ from switchboard.contracts.message import Event
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.http.identity_keys import FixedKeys
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import Channel
-from switchboard.messaging.outbox.unit_of_work import row_of
+from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.background import LOOPS, Stop, run_loops
 from switchboard.runtime.health import Health
 from switchboard.runtime.redis import open_redis
@@ -167,7 +167,7 @@ class World:
             async with broker.channel(confirms=True) as channel:
                 for event in events:
                     row = row_of(event, source="conversations", tenant_id=tenant_id, id=id or uuid7())
-                    await Channel(channel).publish(
+                    await ConfirmChannel(channel).publish(
                         row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id
                     )
         finally:

@@ -21,6 +21,7 @@ from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.bus import open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.messaging.pruning import prune
 from switchboard.runtime.unavailable import Unavailable
@@ -81,8 +82,7 @@ async def test_a_message_sent_twice_takes_effect_once(messaging: Messaging) -> N
     await messaging.publish(read(1))
     async with messaging.database.connection() as conn:
         await conn.execute(
-            "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
-            " select event_id, exchange, routing_key, type, subject, body from outbox"
+            f"{INSERT_INTO_OUTBOX} select event_id, exchange, routing_key, type, subject, body from outbox"
         )
 
     async with messaging.instance():

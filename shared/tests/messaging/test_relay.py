@@ -13,6 +13,7 @@ from switchboard.contracts.conversations import ConversationCleared
 from switchboard.local.broker_users import definitions
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.outbox.relay import Relay
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Stop
@@ -63,7 +64,7 @@ async def test_busy_subjects_do_not_keep_out_a_quiet_one(messaging: Messaging, r
     await messaging.publish(*(read(1, f"+1415555{n:04}") for n in range(20)))
     async with messaging.database.connection() as conn:
         await conn.execute(
-            "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
+            f"{INSERT_INTO_OUTBOX}"
             " select event_id, exchange, routing_key, type, subject, body from outbox, generate_series(2, $1)",
             rows_each,
         )

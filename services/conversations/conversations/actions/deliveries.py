@@ -11,7 +11,8 @@ from conversations.actions.notifications import notify
 from conversations.store import deliveries as store
 from conversations.store.deliveries import Claimed, Delivery, News
 from switchboard.contracts.conversations import MessageStatusChanged
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work, open_work, row_of
+from switchboard.messaging.outbox.rows import row_of
+from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work, open_work
 from switchboard.postgres.database import Database
 
 MESSAGE_STATUSES = {"skipped": "failed"}

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from switchboard.messaging.outbox.unit_of_work import OutboxRow
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow
 
 # A loose index scan: one probe for each tenant that waits, however many rows it has.
 LIST_SINGLE_LANES = """
@@ -74,7 +74,7 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[])
 where d.id = n.id
 """
 # The delivery, its message, the run and the event move together, and only forward.
-SETTLE = """
+SETTLE = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
                          $9::text[], $10::text[], $11::text[], $12::bytea[])
@@ -98,7 +98,7 @@ with news as (
       and status_rank(n.message_status) > status_rank(m.status)
     returning n.id
 ), events as (
-    insert into outbox (event_id, exchange, routing_key, type, subject, body)
+    {INSERT_INTO_OUTBOX}
     select n.event_id, n.exchange, n.routing_key, n.type, n.subject, n.body from news n join told using (id)
 )
 select id from moved

@@ -13,7 +13,8 @@ from uuid import UUID
 import asyncpg
 
 from switchboard.contracts.conversations import ConversationMessage, ConversationMessageAppended
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, OutboxRow, Work, row_of
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, row_of
+from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
 
 UNNUMBERED = -1
 PLACE = b'"seq":-1,'
@@ -39,7 +40,7 @@ with conversation as (
         (conversation_id, seq, id, tenant_id, direction, channel, body, attachments, status, metadata, created_at)
     select id, last_seq, $5, $2, $6, $7, $8, $9, $10, $12, $11 from conversation
 ), event as (
-    insert into outbox (event_id, exchange, routing_key, type, subject, body)
+    {INSERT_INTO_OUTBOX}
     select $13, $14, $15, $16, $18, $19 || convert_to(last_seq::text, 'UTF8') || $20 from conversation
 ){delivery}
 select id, last_seq from conversation
@@ -51,8 +52,8 @@ _DELIVERY = """, delivery as (
     select $21, $2, 0, $3, $4, $7, $8, id, $5, last_seq from conversation
 )"""
 
-APPEND = _APPEND.format(delivery="")
-APPEND_AND_SEND = _APPEND.format(delivery=_DELIVERY)
+APPEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery="")
+APPEND_AND_SEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery=_DELIVERY)
 
 
 @dataclass(frozen=True)

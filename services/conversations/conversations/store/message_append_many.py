@@ -9,10 +9,11 @@ from uuid_utils.compat import uuid7
 
 from conversations.store.message_append import PLACE, UNNUMBERED, NewMessage
 from switchboard.contracts.conversations import ConversationMessageAppended
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work, row_of
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, row_of
+from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
 
 # By phone, in one order for all who do this: no deadlock.
-APPEND_MANY = """
+APPEND_MANY = f"""
 with new as materialized (
     select * from unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[],
                          $9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[])
@@ -35,7 +36,7 @@ with new as materialized (
     insert into messages (conversation_id, seq, id, tenant_id, direction, channel, body, status, created_at)
     select conversation, seq, id, $1, 'out', channel, body, 'queued', created_at from placed
 ), event as (
-    insert into outbox (event_id, exchange, routing_key, type, subject, body)
+    {INSERT_INTO_OUTBOX}
     select event_id, exchange, routing_key, type, subject, before || convert_to(seq::text, 'UTF8') || after from placed
 )
 select id, conversation, seq from placed

@@ -16,11 +16,11 @@ import asyncpg
 
 from scheduler.domain.schedules import Remainder, Schedule
 from scheduler.store.schedules import COLUMNS, to_schedule
-from switchboard.messaging.outbox.unit_of_work import OutboxRow
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, columns_of
 
 LIST_DUE = f"select {COLUMNS} from schedules where due_at <= $1 order by due_at limit $2"
 NEXT_DUE = "select min(due_at) from schedules where due_at is not null"
-CLAIM = """
+CLAIM = f"""
 with leader as materialized (
     select 1 from leases where name = $1 and holder = $2 and term = $3 and expires_at > clock_timestamp()
 ), plan as materialized (
@@ -38,7 +38,7 @@ with leader as materialized (
     from plan p where s.id = p.id and s.id in (select id from claimed)
     returning s.id
 ), told as (
-    insert into outbox (event_id, exchange, routing_key, type, subject, body)
+    {INSERT_INTO_OUTBOX}
     select m.event_id, m.exchange, m.routing_key, m.type, m.subject, m.body
     from unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[])
          with ordinality as m (schedule_id, event_id, exchange, routing_key, type, subject, body, position)
@@ -107,12 +107,7 @@ async def claim(
         [each.late for each in settlements],
         now,
         [schedule_id for schedule_id, _ in told],
-        [row.event_id for _, row in told],
-        [row.exchange for _, row in told],
-        [row.routing_key for _, row in told],
-        [row.type for _, row in told],
-        [row.subject for _, row in told],
-        [row.body for _, row in told],
+        *columns_of([row for _, row in told]),
     )
     return {row["id"] for row in found}
 

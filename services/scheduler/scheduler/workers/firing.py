@@ -19,7 +19,8 @@ from scheduler.domain.schedules import LATE_AFTER, Occurrence, Schedule, come_du
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
 from scheduler.store.claims import Settlement
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, OutboxRow, row_of
+from switchboard.messaging.outbox.rows import OutboxRow, row_of
+from switchboard.messaging.outbox.unit_of_work import OUTBOX
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 

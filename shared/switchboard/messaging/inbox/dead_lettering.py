@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.messaging.broker.routing import DEAD
 from switchboard.messaging.broker.topology import delay_name
-from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.publisher import ConfirmChannel
 
 ATTEMPTS = "x-switchboard-attempts"
 REASON = "x-switchboard-reason"
@@ -25,7 +25,7 @@ class DeadLetterPublisher:
     """Publishes on a channel of its own, with confirms: a message is acknowledged only once its copy is safe."""
 
     def __init__(self, channel: AbstractChannel, subscription: Subscription) -> None:
-        self._channel = Channel(channel)
+        self._channel = ConfirmChannel(channel)
         self._subscription = subscription
 
     async def park(self, message: AbstractIncomingMessage, error: Exception, *, handler: str, attempts: int) -> None:

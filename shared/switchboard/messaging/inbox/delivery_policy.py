@@ -32,7 +32,8 @@ from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.contracts.message import Message
 from switchboard.messaging.inbox.subscriptions import Effect, Handler
-from switchboard.messaging.outbox.unit_of_work import Work, add_rows, wake
+from switchboard.messaging.outbox.rows import add_rows
+from switchboard.messaging.outbox.unit_of_work import Work, wake
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Refusal
 from switchboard.runtime.tracing import continued

@@ -27,7 +27,7 @@ from switchboard.messaging.inbox.dead_lettering import (
     REASON,
     ROUTING_KEY,
 )
-from switchboard.messaging.outbox.publisher import Channel
+from switchboard.messaging.outbox.publisher import ConfirmChannel
 
 SAFE_AGE = timedelta(days=25)
 """Inbox rows live 30 days: an older message may have had its effect, and nobody would know."""
@@ -110,7 +110,7 @@ class DeadLetters:
         ):
             async for message in self._waiting(channel, chosen):
                 if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
-                    await self._put_back(Channel(sending), chosen, message, force=force)
+                    await self._put_back(ConfirmChannel(sending), chosen, message, force=force)
                     await message.ack()
                     replayed += 1
         return replayed
@@ -140,7 +140,7 @@ class DeadLetters:
                 yield message
 
     async def _put_back(
-        self, sending: Channel, subscription: Subscription, message: AbstractIncomingMessage, *, force: bool
+        self, sending: ConfirmChannel, subscription: Subscription, message: AbstractIncomingMessage, *, force: bool
     ) -> None:
         queue = subscription.queue
         try:

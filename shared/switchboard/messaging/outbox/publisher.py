@@ -45,7 +45,7 @@ class ChannelRefused(BrokerUnavailable):
 CLOSED_OVER_A_MESSAGE = (ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed)
 
 
-class Channel:
+class ConfirmChannel:
     """An open channel to publish on. Awaiting many publishes together keeps many confirms in flight.
 
     It goes past aio-pika's exchanges to the library beneath, which need not see each message written out to the
@@ -99,9 +99,9 @@ class Channel:
 @asynccontextmanager
 async def open_publishing(
     broker: Broker, subscriptions: Iterable[Subscription], retries: Retries
-) -> AsyncIterator[Channel]:
+) -> AsyncIterator[ConfirmChannel]:
     """A channel to publish on, after every queue of the product is declared."""
     async with broker.channel(confirms=True) as channel:
         with translated():
             await declare_topology(channel, subscriptions, retries)
-        yield Channel(channel)
+        yield ConfirmChannel(channel)

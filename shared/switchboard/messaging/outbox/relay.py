@@ -20,7 +20,7 @@ from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
 from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
-from switchboard.messaging.outbox.publisher import Channel, ChannelRefused, Refused, Unroutable, open_publishing
+from switchboard.messaging.outbox.publisher import ChannelRefused, ConfirmChannel, Refused, Unroutable, open_publishing
 from switchboard.messaging.outbox.rows import UnsentRow
 from switchboard.messaging.outbox.unit_of_work import OUTBOX
 from switchboard.postgres.database import Database
@@ -77,7 +77,7 @@ class Relay:
                 log.warning("relay_waits", reason=str(_first_of(outages)))
                 await stop.sleep(backoff.pause())
 
-    def _shift(self, channel: Channel) -> ChannelSession:
+    def _shift(self, channel: ConfirmChannel) -> ChannelSession:
         return ChannelSession(self._database, self._broker, channel, self._lease, self._held_back, self._woken)
 
     async def check(self, *, older_than: float = 30.0) -> None:
@@ -95,7 +95,7 @@ class ChannelSession:
         self,
         database: Database,
         broker: Broker,
-        channel: Channel,
+        channel: ConfirmChannel,
         lease: LeaderLease,
         held_back: BlockedSubjects,
         woken: asyncio.Event,
@@ -211,17 +211,17 @@ class ChannelSession:
     async def _try_alone(self, due: dict[int, str]) -> None:
         """One message at a time. A channel ends with the first that is refused on it; others are not on it."""
         async with self._database.connection() as conn:
-            rows = deque(await outbox.list_these(conn, due))
+            rows = deque(await outbox.list_by_id(conn, due))
         for id in due.keys() - {row.id for row in rows}:  # noqa: A001
             self._held_back.release(due[id])
         while rows and self._lease.held():
             try:
                 async with self._broker.channel(confirms=True) as channel:
-                    await self._send_alone(Channel(channel), rows)
+                    await self._send_alone(ConfirmChannel(channel), rows)
             except (ChannelRefused, Unroutable, Refused) as failure:
                 self._held_back.refused(rows.popleft(), failure, alone=isinstance(failure, ChannelRefused))
 
-    async def _send_alone(self, channel: Channel, rows: deque[UnsentRow]) -> None:
+    async def _send_alone(self, channel: ConfirmChannel, rows: deque[UnsentRow]) -> None:
         while rows and self._lease.held():
             await _publish(channel, rows[0])
             row = rows.popleft()
@@ -258,7 +258,7 @@ class ChannelSession:
             pass
 
 
-async def _publish(channel: Channel, row: UnsentRow) -> None:
+async def _publish(channel: ConfirmChannel, row: UnsentRow) -> None:
     await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
 
 

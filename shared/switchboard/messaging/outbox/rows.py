@@ -1,21 +1,38 @@
-"""The SQL of the outbox, as the relay sees it."""
+"""The outbox table: its rows, and the SQL that writes, reads and deletes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
 
-# Not "id greater than the last one": sequences commit out of order. Without row locks: the lease keeps others away,
-# and what is sent twice has one effect.
+from switchboard.contracts.envelope import Envelope
+from switchboard.contracts.message import Command, Event
+from switchboard.messaging.broker.routing import exchange_of, routing_key
+from switchboard.runtime.tracing import current_traceparent
+
+INSERT_INTO_OUTBOX = "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
+"""Followed by a select of these columns. For a statement that also writes the service's own tables."""
+
+ADD_ROWS = f"""{INSERT_INTO_OUTBOX}
+select event_id, exchange, routing_key, type, subject, body
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
+     with ordinality as row (event_id, exchange, routing_key, type, subject, body, position)
+order by position
+"""  # noqa: S608
+# Not "id greater than the last one": sequences commit out of order. No row locks: only the leader reads, and inboxes
+# skip a message that was sent twice.
 LIST_UNSENT = """
 select id, event_id, exchange, routing_key, type, subject, body from (select * from outbox order by id limit $4) oldest
 where id <> all($1::bigint[]) and subject <> all($2::text[])
 order by id limit $3
 """
-LIST_THESE = """
+LIST_BY_ID = """
 select id, event_id, exchange, routing_key, type, subject, body from outbox where id = any($1::bigint[]) order by id
 """
 DROP_SENT = "delete from outbox where id = any($1::bigint[])"
@@ -26,7 +43,21 @@ from outbox order by id limit 1
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message to write to the outbox."""
+
+    event_id: UUID
+    exchange: str
+    routing_key: str
+    type: str
+    subject: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class UnsentRow:
+    """A message in the outbox that the broker has not confirmed yet."""
+
     id: int
     event_id: UUID
     exchange: str
@@ -36,23 +67,64 @@ class UnsentRow:
     body: bytes
 
 
+def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id: UUID | None = None) -> OutboxRow:
+    """Encode a message for the outbox, with a new id unless one is given."""
+    envelope = Envelope(
+        id=id or uuid7(),
+        source=source,
+        type=message.type,
+        subject=message.subject,
+        time=datetime.now(UTC),
+        data=message.model_dump(mode="json", by_alias=True),
+        tenant_id=tenant_id,
+        traceparent=current_traceparent(),
+    )
+    return OutboxRow(
+        event_id=envelope.id,
+        exchange=exchange_of(type(message)),
+        routing_key=routing_key(message, tenant_id),
+        type=message.type,
+        subject=message.subject,
+        body=envelope.encode(),
+    )
+
+
+def columns_of(rows: Sequence[OutboxRow]) -> tuple[list[Any], ...]:
+    """The rows as six arrays for `unnest`, in the order of the columns of `INSERT_INTO_OUTBOX`."""
+    return (
+        [row.event_id for row in rows],
+        [row.exchange for row in rows],
+        [row.routing_key for row in rows],
+        [row.type for row in rows],
+        [row.subject for row in rows],
+        [row.body for row in rows],
+    )
+
+
+async def add_rows(conn: asyncpg.Connection, rows: Sequence[OutboxRow]) -> None:
+    """Write messages to the outbox in this order, in one statement."""
+    if rows:
+        await conn.execute(ADD_ROWS, *columns_of(rows))
+
+
 async def list_unsent(
     conn: asyncpg.Connection, *, besides: Collection[int], without: Collection[str], limit: int, among: int
 ) -> list[UnsentRow]:
-    """The oldest rows, leaving out ids `besides` and subjects `without`. Looks at the oldest `among` rows at most."""
+    """The oldest rows, except ids `besides` and subjects `without`. Looks at the oldest `among` rows at most."""
     return [UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(besides), list(without), limit, among)]
 
 
-async def list_these(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:
-    """Those of these rows that still wait."""
-    return [UnsentRow(*row) for row in await conn.fetch(LIST_THESE, list(ids))]
+async def list_by_id(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:
+    """The rows with these ids that are still unsent."""
+    return [UnsentRow(*row) for row in await conn.fetch(LIST_BY_ID, list(ids))]
 
 
 async def drop_sent(conn: asyncpg.Connection, ids: Collection[int]) -> None:
+    """Delete rows that the broker has confirmed."""
     await conn.execute(DROP_SENT, list(ids))
 
 
 async def find_oldest_age(conn: asyncpg.Connection) -> float | None:
-    """How long the oldest row has waited, in seconds; None when nothing waits."""
+    """How long the oldest row has waited, in seconds; None when the outbox is empty."""
     age: float | None = await conn.fetchval(OLDEST)
     return age

@@ -5,39 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-from uuid_utils.compat import uuid7
 
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Event
-from switchboard.messaging.broker.routing import exchange_of, routing_key
+from switchboard.messaging.outbox.rows import OutboxRow, add_rows, row_of
 from switchboard.postgres.database import Database
-from switchboard.runtime.tracing import current_traceparent
 
 OUTBOX = "outbox"  # the channel that wakes the relay
-
-ADD_ROWS = """
-insert into outbox (event_id, exchange, routing_key, type, subject, body)
-select event_id, exchange, routing_key, type, subject, body
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[])
-     with ordinality as row (event_id, exchange, routing_key, type, subject, body, position)
-order by position
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One message on its way out, as the `outbox` table keeps it."""
-
-    event_id: UUID
-    exchange: str
-    routing_key: str
-    type: str
-    subject: str
-    body: bytes
 
 
 @dataclass
@@ -69,28 +46,6 @@ class Work:
         self.nudges.add(channel)
 
 
-def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id: UUID | None = None) -> OutboxRow:
-    """The message as it will be sent, with a fresh id unless one is given."""
-    envelope = Envelope(
-        id=id or uuid7(),
-        source=source,
-        type=message.type,
-        subject=message.subject,
-        time=datetime.now(UTC),
-        data=message.model_dump(mode="json", by_alias=True),
-        tenant_id=tenant_id,
-        traceparent=current_traceparent(),
-    )
-    return OutboxRow(
-        event_id=envelope.id,
-        exchange=exchange_of(type(message)),
-        routing_key=routing_key(message, tenant_id),
-        type=message.type,
-        subject=message.subject,
-        body=envelope.encode(),
-    )
-
-
 @asynccontextmanager
 async def open_work(database: Database, *, tenant_id: UUID | None) -> AsyncIterator[Work]:
     """A transaction, committed with its messages at the end of the block; then the relay is woken."""
@@ -105,18 +60,3 @@ def wake(database: Database, work: Work) -> None:
     """After the commit: the relay, when there is something to send, and whoever the work named."""
     for channel in work.nudges | ({OUTBOX} if work.rows else set()):
         database.notify(channel)
-
-
-async def add_rows(conn: asyncpg.Connection, rows: list[OutboxRow]) -> None:
-    """Write messages to the outbox in this order, in one statement."""
-    if not rows:
-        return
-    await conn.execute(
-        ADD_ROWS,
-        [row.event_id for row in rows],
-        [row.exchange for row in rows],
-        [row.routing_key for row in rows],
-        [row.type for row in rows],
-        [row.subject for row in rows],
-        [row.body for row in rows],
-    )

@@ -95,7 +95,7 @@ def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
     )
 
     assert told.exit_code == 1
-    assert told.stderr.startswith("the database is away: ")
+    assert told.stderr.startswith("the database is unavailable: ")
     assert len(told.stderr.splitlines()) == 1
 
 

@@ -135,7 +135,7 @@ class World:
         server = await stack.enter_async_context(TestServer(app.http))
         stop = Stop()
         running = asyncio.create_task(run_loops([*app.loops, *app.http.get(LOOPS, ())], stop))
-        app.health.opened()
+        app.health.mark_ready()
         await until(lambda: _is_well(app.health), what="an instance that consumes")
         self.instances.append(Instance(str(server.make_url("")).rstrip("/"), stop, running, stack))
         return self.instances[-1]

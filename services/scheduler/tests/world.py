@@ -102,7 +102,7 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         leader = Leader(database, lease, clock, KINDS, counts)
         health = Health("test", fresh=0)
         Timekeeping(database, clock, counts).report_to(health)
-        health.opened()
+        health.mark_ready()
         auth = await stack.enter_async_context(
             open_neighbour("auth", USER_PATH, callers="scheduler", database=database)
         )

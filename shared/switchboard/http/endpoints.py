@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import SchemaValidator
 from pydantic_core import to_json as to_json_of_any
+from structlog.contextvars import bind_contextvars
 
 from switchboard.http import idempotency
 from switchboard.http.idempotency import Attempt, Stored
@@ -22,7 +23,6 @@ from switchboard.http.routing import InternalRoute, PlainRoute, ReadRoute, Reque
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.health import Health
-from switchboard.runtime.logs import note
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.refusals import Forbidden, Invalid, Unauthenticated
 from switchboard.runtime.unavailable import Unavailable
@@ -96,7 +96,7 @@ def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[we
 
     async def identify(request: web.Request) -> Identity:
         identity = await verifier.verify(request.headers.get(IDENTITY_HEADER))
-        note(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
+        bind_contextvars(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
         if not identity.role.allows(route.role):
             raise Forbidden(f"This takes the role {route.role.value} or above.")
         return identity
@@ -109,7 +109,7 @@ def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[we
             identity = await verifier.verify(token)
         except (Unauthenticated, Unavailable):
             return None
-        note(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
+        bind_contextvars(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
         return identity
 
     return identify_if_any if route.public else identify

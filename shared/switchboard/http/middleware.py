@@ -15,10 +15,10 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from opentelemetry.trace import SpanKind
+from structlog.contextvars import bind_contextvars
 
 from switchboard.http.problems import InternalError, problem, refusal_of
 from switchboard.runtime.health import Health
-from switchboard.runtime.logs import note
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.tracing import span
 from switchboard.runtime.unavailable import Unavailable
@@ -42,7 +42,7 @@ def edge(metrics: Metrics) -> Middleware:
         started = perf_counter()
         request_id = request[REQUEST_ID_KEY] = _request_id(request)
         route = _template(request)
-        note(request_id=request_id)
+        bind_contextvars(request_id=request_id)
         if route in PROBES:
             return await _answer(request, handler)
         parent = request.headers.get("traceparent")
@@ -98,7 +98,7 @@ def _told(request: web.Request, error: Exception) -> web.Response:
         log.error("request_broke", exc_info=error)
         refusal = InternalError()
     elif isinstance(error, Unavailable):
-        note(outage=str(error))  # on the request's own line
+        bind_contextvars(outage=str(error))  # on the request's own line
     if PREPARED_KEY in request:
         if request.transport is not None:
             request.transport.abort()

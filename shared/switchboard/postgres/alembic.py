@@ -1,4 +1,4 @@
-"""Alembic, without a command line and without an `env.py` in each service. Takes a second to import."""
+"""Runs alembic without its command line and without an `env.py` in each service. Takes a second to import."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from sqlalchemy.pool import NullPool
 
 
 async def upgrade(scripts: Path, database_url: str, session: dict[str, str]) -> None:
-    """Run what is missing, each script in its own transaction."""
+    """Run the missing migrations, each script in its own transaction."""
 
     async def connect() -> Any:
         return await asyncpg.connect(database_url, timeout=5, server_settings=session)
 
     directory = ScriptDirectory(str(scripts), version_locations=[str(scripts / "versions")])
-    _refuse_misnamed(directory)
+    _check_file_names(directory)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as conn:
             await conn.run_sync(_run, directory)
     except DBAPIError as error:
-        raise _told_by_postgres(error) from error
+        raise _postgres_error(error) from error
     finally:
         await engine.dispose()
 
@@ -45,13 +45,15 @@ def _run(connection: Connection, directory: ScriptDirectory) -> None:
             environment.run_migrations()
 
 
-def _refuse_misnamed(directory: ScriptDirectory) -> None:
+def _check_file_names(directory: ScriptDirectory) -> None:
     for script in directory.walk_revisions():
         if not Path(script.path).name.startswith(f"{script.revision}_"):
-            raise ValueError(f"{script.path}: its revision is {script.revision!r}, and its name should begin with that")
+            raise ValueError(
+                f"{script.path}: its revision is {script.revision!r}, and the file name must begin with it"
+            )
 
 
-def _told_by_postgres(error: DBAPIError) -> BaseException:
-    """asyncpg's own error, from under two wrappings."""
+def _postgres_error(error: DBAPIError) -> BaseException:
+    """The asyncpg error that SQLAlchemy wrapped twice."""
     cause = error.orig.__cause__ if error.orig is not None else None
     return cause if isinstance(cause, asyncpg.PostgresError) else error

@@ -1,4 +1,4 @@
-"""Statements of Postgres, and what their failing means: the server is away, this work is in another's way, or a bug."""
+"""A Postgres connection that tells three kinds of failure apart: an unavailable server, contention, and a bug."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 IDLE_IN_TRANSACTION_SECONDS = 2.0
 
-UNAVAILABLE: tuple[type[BaseException], ...] = (
+UNAVAILABLE_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -25,103 +25,103 @@ UNAVAILABLE: tuple[type[BaseException], ...] = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )
-CONTENDED: tuple[type[BaseException], ...] = (
+CONTENTION_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.TransactionRollbackError,  # deadlocks and serialization failures
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-UNREACHABLE: tuple[type[BaseException], ...] = (OSError, TimeoutError, asyncpg.InterfaceError)
-"""While a connection is taken or given back. In between, the first two may be a handler's own."""
+CONNECT_ERRORS: tuple[type[BaseException], ...] = (OSError, TimeoutError, asyncpg.InterfaceError)
+"""Raised while a connection is acquired or released. In between, the first two may be a handler's own errors."""
 
 
 class DatabaseUnavailable(Unavailable):
-    """Postgres can't be reached, has no connection to spare, or broke off in the middle."""
+    """Postgres can't be reached, has no free connection, or closed the connection."""
 
 
 class DatabaseContended(Contended):
-    """Postgres ended this statement or transaction: for another's lock, a deadlock, or the time that it took."""
+    """Postgres ended this statement or transaction because of a lock, a deadlock or a time limit."""
 
 
 @dataclass
-class Pulse:
-    """When a connection's last statement ended, on the monotonic clock: known even after it is lost."""
+class Activity:
+    """When a connection's last statement ended, on the monotonic clock. Known even after the connection is lost."""
 
-    answered: float = 0.0
+    last_statement_at: float = 0.0
 
 
 class Connection(asyncpg.Connection):
-    """asyncpg's, whose statements raise `DatabaseUnavailable` where they don't reach the server.
+    """asyncpg's connection, except that a statement which can't reach the server raises `DatabaseUnavailable`.
 
-    Here and not around a whole transaction, since only here it is known that a time-out is the database's. What the
-    server answered stays asyncpg's own, for who expects it.
+    Errors are translated per statement, not per transaction: only here is it known that a time-out is the database's.
+    Errors that the server reports stay asyncpg's own.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.pulse = Pulse()
+        self.activity = Activity()
 
     async def execute(self, *args: Any, **options: Any) -> str:
-        return await self._told(super().execute(*args, **options))
+        return await self._run(super().execute(*args, **options))
 
     async def executemany(self, *args: Any, **options: Any) -> None:
-        await self._told(super().executemany(*args, **options))
+        await self._run(super().executemany(*args, **options))
 
     async def fetch(self, *args: Any, **options: Any) -> list[Any]:
-        return await self._told(super().fetch(*args, **options))
+        return await self._run(super().fetch(*args, **options))
 
     async def fetchval(self, *args: Any, **options: Any) -> Any:
-        return await self._told(super().fetchval(*args, **options))
+        return await self._run(super().fetchval(*args, **options))
 
     async def fetchrow(self, *args: Any, **options: Any) -> Any:
-        return await self._told(super().fetchrow(*args, **options))
+        return await self._run(super().fetchrow(*args, **options))
 
-    async def _told(self, statement: Coroutine[Any, Any, T]) -> T:
+    async def _run(self, statement: Coroutine[Any, Any, T]) -> T:
         try:
             return await statement
-        except (OSError, TimeoutError) as trouble:
-            raise away(trouble) from trouble
+        except (OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
         finally:
-            self.pulse.answered = monotonic()
+            self.activity.last_statement_at = monotonic()
 
 
 @contextmanager
-def translated(*more: type[BaseException]) -> Iterator[None]:
-    """What the server said, and errors of kind `more`, become `DatabaseUnavailable` or `DatabaseContended`."""
+def translate_errors(*more: type[BaseException]) -> Iterator[None]:
+    """Raise errors of the server, and of the types `more`, as `DatabaseUnavailable` or `DatabaseContended`."""
     try:
         yield
-    except CONTENDED as trouble:
-        raise contended(f"{type(trouble).__name__}: {trouble}") from trouble
-    except (*UNAVAILABLE, *more) as trouble:
-        raise away(trouble) from trouble
+    except CONTENTION_ERRORS as error:
+        raise _contended(f"{type(error).__name__}: {error}") from error
+    except (*UNAVAILABLE_ERRORS, *more) as error:
+        raise _unavailable(error) from error
 
 
 @contextmanager
-def watched(conn: Any) -> Iterator[None]:
-    """Translate errors of a pooled connection: its use after a loss raises `DatabaseUnavailable`."""
-    pulse: Pulse = conn.pulse
-    pulse.answered = monotonic()
+def detect_loss(conn: Any) -> Iterator[None]:
+    """Raise the use of a lost connection of the pool as `DatabaseUnavailable` or `DatabaseContended`."""
+    activity: Activity = conn.activity
+    activity.last_statement_at = monotonic()
     try:
         yield
     except asyncpg.InterfaceError as error:
         if not _is_lost(conn):
-            raise  # a bug: the wrong number of arguments, say
-        if monotonic() - pulse.answered >= IDLE_IN_TRANSACTION_SECONDS:
-            # Most likely; nobody was listening as the server said why it closes.
-            raise contended("it was idle in its transaction for too long") from error
-        raise away(error) from error
+            raise  # a bug, such as a wrong number of arguments
+        if monotonic() - activity.last_statement_at >= IDLE_IN_TRANSACTION_SECONDS:
+            # The likely reason: the server's own message arrived while no statement was waiting for it.
+            raise _contended("it was idle in its transaction for too long") from error
+        raise _unavailable(error) from error
 
 
 def _is_lost(conn: Any) -> bool:
     try:
         return bool(conn.is_closed())
-    except asyncpg.InterfaceError:  # the pool's word for it
+    except asyncpg.InterfaceError:  # the pool raises it for a lost connection
         return True
 
 
-def away(trouble: BaseException) -> DatabaseUnavailable:
-    return DatabaseUnavailable(f"the database is away: {type(trouble).__name__}: {trouble}")
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    return DatabaseUnavailable(f"the database is unavailable: {type(error).__name__}: {error}")
 
 
-def contended(reason: str) -> DatabaseContended:
-    return DatabaseContended(f"the database ended it: {reason}")
+def _contended(reason: str) -> DatabaseContended:
+    return DatabaseContended(f"the database ended the transaction: {reason}")

@@ -1,4 +1,4 @@
-"""One pool of Postgres connections per process, with every wait bounded and trouble told apart from bugs."""
+"""The connection pool of a process. Every wait has a time limit, and an unavailable server raises its own error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import asyncpg
 import orjson
 
 from switchboard.postgres.connection import (
+    CONNECT_ERRORS,
     IDLE_IN_TRANSACTION_SECONDS,
-    UNREACHABLE,
     Connection,
     DatabaseUnavailable,
-    translated,
-    watched,
+    detect_loss,
+    translate_errors,
 )
 from switchboard.postgres.notifications import Notifications, Wake
 
@@ -24,8 +24,8 @@ ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
-# A process stopped inside a transaction keeps its locks: the server ends such a session for us. It also ends a
-# statement before we would: so one that is too slow is told apart from a server that hangs.
+# A process that hangs inside a transaction keeps its locks, so the server ends such a session. The server also ends a
+# slow statement before our own time limit does, which tells a slow statement from a server that hangs.
 SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000:.0f}",
     "lock_timeout": "2000",
@@ -38,7 +38,7 @@ SESSION_SETTINGS = {
 
 
 class Database:
-    """A service's own database. `service` names the owner and is the source of what it publishes."""
+    """A service's own database. `service` names the owner, which is the source of the messages that it publishes."""
 
     def __init__(self, pool: asyncpg.Pool, notifications: Notifications, service: str) -> None:
         self.pool = pool
@@ -49,15 +49,15 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection outside of any transaction.
 
-        Raises `DatabaseUnavailable` and `DatabaseContended`, also for its own trouble inside the block.
+        Raises `DatabaseUnavailable` and `DatabaseContended`, also for errors of the connection inside the block.
         """
-        with translated(*UNREACHABLE):
+        with translate_errors(*CONNECT_ERRORS):
             conn = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
         try:
-            with translated(), watched(conn):
-                yield cast("asyncpg.Connection", conn)  # the pool's proxy offers all of it
+            with translate_errors(), detect_loss(conn):
+                yield cast("asyncpg.Connection", conn)  # the pool's proxy has the same methods
         finally:
-            with translated(*UNREACHABLE):
+            with translate_errors(*CONNECT_ERRORS):
                 await self.pool.release(conn)
 
     @asynccontextmanager
@@ -67,20 +67,20 @@ class Database:
             yield conn
 
     def notify(self, channel: str) -> None:
-        """Wake whoever listens on `channel`, here at once and elsewhere by NOTIFY. Call it after the commit."""
+        """Wake the listeners of `channel`: in this process at once, elsewhere by NOTIFY. Call it after the commit."""
         self._notifications.notify(channel)
 
     def on_notify(self, channel: str, wake: Wake) -> None:
-        """Call `wake()` for each nudge of `channel`, possibly many at a time as one; polling stays the fallback."""
+        """Call `wake()` for notifications of `channel`, once for several at a time. One may be lost: poll as well."""
         self._notifications.listen(channel, wake)
 
     async def check(self) -> None:
-        """Raises `DatabaseUnavailable` unless it answers."""
+        """Raises `DatabaseUnavailable` unless the database answers."""
         async with self.connection() as conn:
             await conn.fetchval("select 1")
 
     async def check_writes(self) -> None:
-        """Raises `DatabaseUnavailable` unless it takes writes: a standby answers, and refuses them."""
+        """Raises `DatabaseUnavailable` unless the database takes writes: a standby answers but refuses them."""
         async with self.connection() as conn:
             if await conn.fetchval("show transaction_read_only") == "on":
                 raise DatabaseUnavailable("the database takes no writes")
@@ -90,7 +90,7 @@ class Database:
 async def open_database(
     url: str, *, application: str, size: int = 10, listen_url: str | None = None
 ) -> AsyncIterator[Database]:
-    """The pool, opened without waiting for the server. `listen_url`: past a PgBouncer, for LISTEN."""
+    """Open the pool without waiting for the server. `listen_url`: a direct connection for LISTEN, not PgBouncer's."""
     async with AsyncExitStack() as stack:
         pool = await asyncpg.create_pool(
             url,
@@ -101,8 +101,8 @@ async def open_database(
             command_timeout=STATEMENT_SECONDS,
             server_settings={**SESSION_SETTINGS, "application_name": application},
             connection_class=Connection,
-            init=_teach_json,
-            reset=_roll_back,
+            init=_set_json_codecs,
+            reset=_reset_session,
         )
         stack.callback(pool.terminate)
         notifications = Notifications(pool, listen_url or url, application)
@@ -113,7 +113,7 @@ async def open_database(
             await pool.close()
 
 
-async def _teach_json(conn: asyncpg.Connection) -> None:
+async def _set_json_codecs(conn: asyncpg.Connection) -> None:
     for name in ("json", "jsonb"):
         await conn.set_type_codec(name, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog", format="text")
 
@@ -122,7 +122,7 @@ def _to_json(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
-async def _roll_back(conn: asyncpg.Connection) -> None:
-    """Our sessions carry no other state than a transaction: asyncpg's own reset would cost a round trip each time."""
+async def _reset_session(conn: asyncpg.Connection) -> None:
+    """Roll back an open transaction, the only state that a session has. asyncpg's own reset costs a round trip."""
     if conn.is_in_transaction():
         await conn.execute("rollback")

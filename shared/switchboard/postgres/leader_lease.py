@@ -1,8 +1,8 @@
-"""Leadership by a lease in Postgres, on the database's clock: holder, term, expiry.
+"""Leader election by a lease in Postgres: holder, term and expiry, on the database's clock.
 
-An advisory lock would be held by a paused process for ever. A lease runs out; and its holder trusts it only until
-(start of its last successful renewal + time to live - margin) on its own monotonic clock, which goes on while the
-process is stopped. The term rises with every change of holder, so that a claim can check it in its own statement.
+A paused process would keep an advisory lock for ever; a lease expires. Its holder trusts it only until (start of the
+last successful renewal + time to live - margin) on its own monotonic clock, which goes on while the process is paused.
+The term rises with every change of the leader. It is a fencing token: a claim checks it in its own statement.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import asyncpg
 import structlog
 
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Stop
+from switchboard.postgres.notifications import Wake
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-TAKE_OR_RENEW = """
+ACQUIRE_OR_RENEW = """
 insert into leases as held (name, holder, term, acquired_at, expires_at)
 values ($1, $2, 1, clock_timestamp(), clock_timestamp() + $3)
 on conflict (name) do update set
@@ -37,9 +38,9 @@ log = structlog.get_logger(__name__)
 
 
 class LeaderLease:
-    """One process's claim to the lease `name`. Run it as a loop; ask `held()` right before each use of it.
+    """One process's candidacy for leadership `name`. Run it as a loop, and ask `held()` right before acting as leader.
 
-    `ttl`, `margin` and `renew_every` in seconds. A dead or hanging holder is replaced within `ttl + renew_every`.
+    `ttl`, `margin` and `renew_every` are seconds. A dead or hanging leader is replaced within `ttl + renew_every`.
     """
 
     def __init__(
@@ -53,32 +54,37 @@ class LeaderLease:
         renew_every: float = 0.75,
     ) -> None:
         self.name = name
-        self.holder = f"{holder}/{uuid4().hex[:8]}"  # a restarted instance is somebody else
+        self.holder = f"{holder}/{uuid4().hex[:8]}"  # a restarted instance is another holder
         self.term: int | None = None
-        self.changed = asyncio.Event()  # set whenever it was won or lost; cleared by the one who waits for it
+        self.changed = asyncio.Event()  # set when leadership was won or lost; cleared by the loop that waits for it
         self._database = database
         self._ttl = ttl
         self._margin = margin
         self._renew_every = renew_every
         self._trusted_until = 0.0
-        self._wake = asyncio.Event()
-        database.on_notify(self._channel, self._wake.set)
+        self._wakeup = Wakeup()
+        self._on_change: list[Wake] = []
+        database.on_notify(self._channel, self._wakeup.set)
+
+    def on_change(self, wake: Wake) -> None:
+        """Call `wake()` whenever this process wins or loses leadership."""
+        self._on_change.append(wake)
 
     def held(self) -> bool:
-        """Whether this process leads, as far as it may trust it. On any doubt: no."""
+        """Whether this process is the leader. False when in doubt."""
         return self.term is not None and monotonic() < self._trusted_until
 
     async def run(self, stop: Stop) -> None:
-        """Take the lease when it is free, keep it while it is ours, give it back at the end."""
+        """Acquire the lease when it is free, renew it, and release it at the end."""
         while not stop.is_set():
-            await self._take_or_renew()
-            await self._pause(stop)
+            await self._acquire_or_renew()
+            await self._wakeup.wait(stop, self._renew_every)
         await self.resign()
 
     async def resign(self) -> None:
-        """Hand over at once."""
+        """Release the lease, so that another process takes over at once."""
         term, self.term = self.term, None
-        self.changed.set()
+        self._report_change()
         if term is None:
             return
         try:
@@ -88,28 +94,24 @@ class LeaderLease:
         except Unavailable:
             log.info("lease_left_to_expire", lease=self.name)
 
-    async def _take_or_renew(self) -> None:
+    async def _acquire_or_renew(self) -> None:
         started = monotonic()
         try:
             async with asyncio.timeout(self._ttl), self._database.connection() as conn:
-                term = await conn.fetchval(TAKE_OR_RENEW, self.name, self.holder, timedelta(seconds=self._ttl))
+                term = await conn.fetchval(ACQUIRE_OR_RENEW, self.name, self.holder, timedelta(seconds=self._ttl))
         except (Unavailable, TimeoutError, asyncpg.PostgresError):
-            return  # what we hold runs out by itself
+            return  # a lease that we hold expires by itself
         if term != self.term:
             log.info("lease_lost" if term is None else "lease_won", lease=self.name, term=term or self.term)
-            self.changed.set()
+            self._report_change()
         self.term = term
         if term is not None:
             self._trusted_until = started + self._ttl - self._margin
 
-    async def _pause(self, stop: Stop) -> None:
-        """Until the next renewal, a resignation heard of, or the end."""
-        self._wake.clear()
-        stopping = asyncio.ensure_future(stop.wait())
-        woken = asyncio.ensure_future(self._wake.wait())
-        await asyncio.wait({stopping, woken}, timeout=self._renew_every, return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (stopping, woken):
-            waiting.cancel()
+    def _report_change(self) -> None:
+        self.changed.set()
+        for wake in self._on_change:
+            wake()
 
     @property
     def _channel(self) -> str:

@@ -1,7 +1,7 @@
-"""LISTEN and NOTIFY of one process: one listening connection for all channels, notifications coalesced.
+"""LISTEN and NOTIFY of one process: one listening connection for all channels, and coalesced notifications.
 
-A NOTIFY inside a transaction serialises commits, so it is sent after the commit, by one statement for all that came
-meanwhile. It may be lost with the process: whoever listens polls as well.
+A NOTIFY inside a transaction serialises commits, so it is sent after the commit, by one statement for all channels that
+are due. It may be lost with the process: listeners poll as well.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 import asyncpg
 import structlog
 
-from switchboard.runtime.background import name_of
+from switchboard.runtime.background import qualified_name
 from switchboard.runtime.unavailable import Unavailable
 
 Wake = Callable[[], None]
 
 PROBE_SECONDS = 30.0
 RECONNECT_SECONDS = 1.0
-UNAVAILABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
 
 log = structlog.get_logger(__name__)
 
 
 class Notifications:
-    """Nudges out and nudges in."""
+    """Sends notifications and wakes listeners."""
 
     def __init__(self, pool: asyncpg.Pool, listen_url: str, application: str) -> None:
         self._pool = pool
@@ -36,23 +36,23 @@ class Notifications:
         self._application = application
         self._wakes: dict[str, list[Wake]] = defaultdict(list)
         self._due: set[str] = set()
-        self._something_due = asyncio.Event()
+        self._any_due = asyncio.Event()
         self._channels_changed = asyncio.Event()
 
     def notify(self, channel: str) -> None:
-        """Wake the listeners of `channel`: those here now, those elsewhere by the next NOTIFY."""
+        """Wake the listeners of `channel`: in this process now, in others by the next NOTIFY."""
         self._wake(channel)
         self._due.add(channel)
-        self._something_due.set()
+        self._any_due.set()
 
     def listen(self, channel: str, wake: Wake) -> None:
-        """Call `wake` for every nudge of `channel` from now on."""
+        """Call `wake` for every notification of `channel` from now on."""
         self._wakes[channel].append(wake)
         self._channels_changed.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Both directions run inside this block."""
+        """Send and listen in the background, inside the block."""
         tasks = [asyncio.create_task(_forever(step)) for step in (self._send, self._listen)]
         try:
             yield
@@ -66,9 +66,9 @@ class Notifications:
             wake()
 
     async def _send(self) -> None:
-        await self._something_due.wait()
-        self._something_due.clear()
-        channels, self._due = list(self._due), set()  # lost if this fails: those who listen poll
+        await self._any_due.wait()
+        self._any_due.clear()
+        channels, self._due = list(self._due), set()  # lost if this fails: listeners poll
         await self._pool.execute("select pg_notify(c, '') from unnest($1::text[]) c", channels)
 
     async def _listen(self) -> None:
@@ -76,7 +76,7 @@ class Notifications:
         try:
             await self._listen_until_broken()
         finally:
-            self._channels_changed.set()  # not to wait for a new channel, next time
+            self._channels_changed.set()  # so that the next attempt does not wait for a new channel
         await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_until_broken(self) -> None:
@@ -88,9 +88,9 @@ class Notifications:
             while True:
                 self._channels_changed.clear()
                 for channel in set(self._wakes) - listened:
-                    await conn.add_listener(channel, self._heard)
+                    await conn.add_listener(channel, self._on_notification)
                     listened.add(channel)
-                    self._wake(channel)  # what was nudged while nobody listened
+                    self._wake(channel)  # for notifications that were sent before we listened
                 if conn.is_closed():
                     return
                 try:
@@ -101,18 +101,18 @@ class Notifications:
         finally:
             conn.terminate()
 
-    def _heard(self, _conn: Any, _pid: int, channel: str, _payload: object) -> None:
+    def _on_notification(self, _conn: Any, _pid: int, channel: str, _payload: object) -> None:
         self._wake(channel)
 
 
 async def _forever(step: Callable[[], Awaitable[None]]) -> None:
-    """Whatever stops a step, it begins anew: nobody awaits this task, so nobody would notice its end."""
+    """Repeat `step` through every error: no other task awaits this one, so its end would go unnoticed."""
     while True:
         try:
             await step()
-        except UNAVAILABLE as trouble:
-            log.debug("notifications_interrupted", step=name_of(step), error=str(trouble))
+        except CONNECTION_ERRORS as error:
+            log.debug("notifications_interrupted", step=qualified_name(step), error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
         except Exception:
-            log.exception("notifications_broke", step=name_of(step))
+            log.exception("notifications_broke", step=qualified_name(step))
             await asyncio.sleep(RECONNECT_SECONDS)

@@ -82,7 +82,7 @@ class ServiceRunner:
                 self._opening = False
                 await serving.enter_async_context(self._serving(app.http, self._settings.drain_seconds))
             self._socket.close()  # else the port stays open when the application closes its own half
-            app.health.opened()
+            app.health.mark_ready()
             log.info("ready")
             await self._work(app, serving)
 

@@ -1,7 +1,7 @@
-"""Long-lived work: every part of a process that lives longer than a request is one `async def loop(stop)`.
+"""Background loops: everything in a process that lives longer than a request is one `async def loop(stop)`.
 
-A loop works until `stop` is set, then finishes what it has in hand and returns. All loops of a process run in
-one TaskGroup: one that raises, or returns early, ends the process.
+Graceful shutdown: a loop works until `stop` is set, then finishes the work in hand and returns. All loops of a process
+run in one TaskGroup. A loop that raises, or returns early, ends the process.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ log = structlog.get_logger(__name__)
 
 
 class Stop:
-    """The one word to end, given to every loop. Set once, never cleared."""
+    """The signal for graceful shutdown, given to every loop. Set once, never cleared."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def is_set(self) -> bool:
-        """Whether it is time to end."""
+        """Whether the process is shutting down."""
         return self._event.is_set()
 
     def set(self) -> None:
-        """It is time to end."""
+        """Begin the shutdown."""
         self._event.set()
 
     async def wait(self) -> None:
-        """Return when it is time to end."""
+        """Return when the shutdown begins."""
         await self._event.wait()
 
     async def sleep(self, seconds: float) -> bool:
-        """Pause for `seconds`, or less when stopping. True when it is time to end."""
+        """Pause for `seconds`, or until the shutdown begins. True when it has begun."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -47,7 +47,7 @@ class Stop:
 
 
 class Wakeup:
-    """Wakes one waiting loop. Set by any number of sources: a notification, a lease that changed, a local call."""
+    """Wakes one waiting loop. Any number of sources may set it: a notification, a leadership change, a local call."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -75,33 +75,32 @@ LOOPS: web.AppKey[list[Loop]] = web.AppKey("loops", list)
 """Loops that an HTTP application brings along; they run beside those of its `App`."""
 
 
-class EndedEarly(RuntimeError):
-    """A loop returned although nobody asked it to stop: its work would be missing without anyone noticing."""
+class LoopEndedEarly(RuntimeError):
+    """A loop returned before the shutdown, which would leave its work undone without a trace."""
 
 
-def name_of(loop: Callable[..., object]) -> str:
-    """A name for logs."""
+def qualified_name(loop: Callable[..., object]) -> str:
+    """The name of a function or callable object, for logs."""
     return str(getattr(loop, "__qualname__", None) or type(loop).__qualname__)
 
 
 async def run_loops(loops: list[Loop], stop: Stop) -> None:
-    """Run them all until `stop`. Raises an ExceptionGroup as soon as one has crashed, the others being
-    cancelled.
-    """
+    """Run all loops until `stop`. When one crashes, cancel the others and raise an ExceptionGroup."""
     async with asyncio.TaskGroup() as group:
         for loop in loops:
-            group.create_task(_to_the_end(loop, stop), name=name_of(loop))
+            group.create_task(_run_until_stopped(loop, stop), name=qualified_name(loop))
 
 
-async def _to_the_end(loop: Loop, stop: Stop) -> None:
+async def _run_until_stopped(loop: Loop, stop: Stop) -> None:
     await loop(stop)
     if not stop.is_set():
-        raise EndedEarly(f"{name_of(loop)} ended before it was asked to stop")
+        raise LoopEndedEarly(f"{qualified_name(loop)} ended before the shutdown")
 
 
 def repeat(step: Callable[[], Awaitable[object]], *, every: float) -> Loop:
-    """A loop that does `step` at once and then each `every` seconds (give or take a tenth, so that instances
-    don't act in step). A server being away is waited for; any other error is the process's end.
+    """A loop that does `step` now and then every `every` seconds, with a jitter of a tenth.
+
+    While a server is unavailable the step is tried again at the next interval. Any other error ends the process.
     """
 
     async def repeating(stop: Stop) -> None:
@@ -109,15 +108,15 @@ def repeat(step: Callable[[], Awaitable[object]], *, every: float) -> Loop:
             try:
                 await step()
             except Unavailable as outage:
-                log.info("step_postponed", step=name_of(step), reason=str(outage))
+                log.info("step_postponed", step=qualified_name(step), reason=str(outage))
             await stop.sleep(every * random.uniform(0.9, 1.1))
 
-    repeating.__qualname__ = f"repeat({name_of(step)})"
+    repeating.__qualname__ = f"repeat({qualified_name(step)})"
     return repeating
 
 
 class Backoff:
-    """Growing pauses, with jitter: about `first`, doubling up to `most` seconds, until `reset`."""
+    """Exponential backoff with jitter: about `first` seconds, doubling up to `most`, until `reset`."""
 
     def __init__(self, first: float = 0.2, most: float = 5.0) -> None:
         self._first = first
@@ -130,5 +129,5 @@ class Backoff:
         return pause * random.uniform(0.8, 1.2)
 
     def reset(self) -> None:
-        """It worked: begin with short pauses again."""
+        """After a success: begin with short pauses again."""
         self._next = self._first

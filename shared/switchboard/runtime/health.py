@@ -1,6 +1,4 @@
-"""What a process says about itself: it turns (`/livez`), it can serve (`/readyz`), its work moves
-(`/health`).
-"""
+"""Health checks: liveness (`/livez`), readiness (`/readyz`) and a full report (`/health`) of one process."""
 
 from __future__ import annotations
 
@@ -12,12 +10,12 @@ from time import monotonic
 from typing import Any, Literal
 
 Check = Callable[[], Awaitable[object]]
-Facts = Callable[[], Mapping[str, Any]]
+Details = Callable[[], Mapping[str, Any]]
 State = Literal["starting", "ready", "draining"]
 
 CHECK_SECONDS = 2.0
-FRESH_SECONDS = 0.5  # gateways probe twice a second, each of them: they share a result
-# A check that only takes too long may be waiting behind requests: an instance under load is no instance to eject.
+FRESH_SECONDS = 0.5  # every gateway probes twice a second: they share one result
+# A check that times out may be queued behind requests. An instance under load stays ready for so long.
 SLOW_SECONDS = 5.0
 
 
@@ -32,18 +30,18 @@ class _Registered:
     last_good: float = float("-inf")
     slow: bool = False
 
-    def lets_requests_in(self, slow_for: float) -> bool:
-        """Whether it is good enough to be ready: passed, or passed lately and only slow now."""
+    def is_ready(self, slow_for: float) -> bool:
+        """Whether it passed, or passed within the last `slow_for` seconds and times out now."""
         return self.result == "ok" or (self.slow and monotonic() - self.last_good < slow_for)
 
 
 class Health:
     """The checks of one process, and whether it is starting, ready or draining.
 
-    A check is `async () -> None` that raises on trouble; the error's text is the reason shown. Those added
-    with `ready=True` also decide over `/readyz`, and so over whether requests come here at all: only what no
-    request can do without (the own database). Stalled work is `ready=False`: it degrades `/health` and raises
-    an alert.
+    A check is `async () -> None` and raises when it fails. The error's text is the reason shown. A check with
+    `ready=True` also decides readiness, and so whether the gateway sends requests here: use it only for what no
+    request can do without (the service's own database). A failed check with `ready=False` degrades `/health` and
+    raises an alert.
     """
 
     def __init__(
@@ -53,7 +51,7 @@ class Health:
         self.state: State = "starting"
         self.waiting_for = ""  # while starting
         self._checks: dict[str, _Registered] = {}
-        self._facts: dict[str, Facts] = {}
+        self._details: dict[str, Details] = {}
         self._since = monotonic()
         self._within = within
         self._fresh = fresh
@@ -65,28 +63,28 @@ class Health:
             raise ValueError(f"there is a health check {name!r} already")
         self._checks[name] = _Registered(check, ready, self._within)
 
-    def tell(self, name: str, facts: Facts) -> None:
-        """Show in `/readyz` and `/health`, as `name`, what `facts` knows without asking anybody. It decides nothing."""
-        self._facts[name] = facts
+    def add_details(self, name: str, details: Details) -> None:
+        """Show `details()` as `name` in `/readyz` and `/health`. It does no I/O and decides nothing."""
+        self._details[name] = details
 
-    def opened(self) -> None:
-        """The process has all that it needs."""
+    def mark_ready(self) -> None:
+        """The process has started: requests are welcome."""
         self.state = "ready"
 
     def drain(self) -> None:
-        """The process is about to end: send no more requests."""
+        """Graceful shutdown has begun: readiness fails, so that the gateway sends no more requests."""
         self.state = "draining"
 
     async def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Whether requests are welcome, and the answer of `/readyz`."""
+        """Readiness: whether requests are welcome, and the answer of `/readyz`."""
         checks = await self._results(only_ready=True) if self.state == "ready" else {}
-        ready = self.state == "ready" and all(self._checks[name].lets_requests_in(self._slow) for name in checks)
+        ready = self.state == "ready" and all(self._checks[name].is_ready(self._slow) for name in checks)
         status = self.state if self.state != "ready" or ready else "unready"
         report = {"status": status, "instance": self.instance, "checks": checks or self._start()}
-        return ready, report | self._told()
+        return ready, report | self._shown_details()
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether all is well, and the answer of `/health`, in the shape of the original's."""
+        """Whether every check passes, and the answer of `/health`, in the original platform's format."""
         checks = await self._results() or self._start()
         healthy = self.state == "ready" and all(result == "ok" for result in checks.values())
         report = {
@@ -97,13 +95,13 @@ class Health:
             "state": self.state,
             "checks": checks,
         }
-        return healthy, report | self._told()
+        return healthy, report | self._shown_details()
 
-    def _told(self) -> dict[str, Any]:
-        return {name: dict(facts()) for name, facts in self._facts.items()} if self.state != "starting" else {}
+    def _shown_details(self) -> dict[str, Any]:
+        return {name: dict(details()) for name, details in self._details.items()} if self.state != "starting" else {}
 
     def passed(self) -> dict[str, bool]:
-        """How each check ended last; those that were never run are left out."""
+        """The last result of each check that has run."""
         return {name: check.result == "ok" for name, check in self._checks.items() if check.result}
 
     def _start(self) -> dict[str, str]:
@@ -116,7 +114,7 @@ class Health:
 
 
 async def _result(registered: _Registered, fresh: float) -> str:
-    """`ok` or `error: ...`; callers at the same time share one check."""
+    """`ok` or `error: ...`. Concurrent callers share one run of the check."""
     if monotonic() - registered.at < fresh:
         return registered.result
     if registered.running is None:

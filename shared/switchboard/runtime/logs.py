@@ -1,8 +1,7 @@
-"""Logs: one JSON object a line on stderr, ours and the libraries', carrying who, which request and which
-event.
+"""Structured logs: one JSON object per line on stderr, for our own log lines and those of libraries.
 
-What a request or a delivery knows about itself is bound once, at its edge, by `about(request_id=...,
-tenant_id=...)`, and stands on every line written inside. Bodies, tokens and passwords never do.
+The ids of a request or a delivery are bound once, where it enters the process, with structlog's `bind_contextvars`.
+Every line that it logs carries them. Bodies, tokens and passwords are never logged.
 """
 
 from __future__ import annotations
@@ -10,13 +9,10 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import Any
 
 import orjson
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from switchboard.runtime.tracing import current_trace_id
@@ -27,7 +23,7 @@ QUIET = {"aiormq": logging.ERROR, "aio_pika": logging.ERROR, "asyncio": logging.
 
 
 def configure_logs(service: str, instance: str, level: str) -> None:
-    """Set up logging for this process; everything goes through it from now on."""
+    """Set up logging for this process."""
     shared = _processors(service, instance)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, render],
@@ -47,18 +43,8 @@ def configure_logs(service: str, instance: str, level: str) -> None:
         logging.getLogger(name).setLevel(least)
 
 
-def about(**facts: Any) -> AbstractContextManager[None]:
-    """Facts that stand on every line logged inside the block: `request_id`, `event_id`, `tenant_id`, ..."""
-    return bound_contextvars(**facts)
-
-
-def note(**facts: Any) -> None:
-    """As `about`, for the rest of the current task."""
-    bind_contextvars(**facts)
-
-
 def _processors(service: str, instance: str) -> list[Processor]:
-    def whose(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    def add_origin(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
         event["instance"] = instance
         trace_id = current_trace_id()
@@ -69,14 +55,14 @@ def _processors(service: str, instance: str) -> list[Processor]:
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        whose,
+        add_origin,
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
 
 
 def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Values under a name that smells of a secret are not written."""
+    """Mask values that are named like a secret."""
     for name in event:
         if _is_secret(name):
             event[name] = "***"
@@ -89,7 +75,7 @@ def _is_secret(name: str) -> bool:
 
 
 def render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
-    """The line, with passwords inside of URLs covered."""
+    """The log line as JSON, with passwords in URLs masked."""
     line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
     return PASSWORD_IN_URL.sub(rb"\1***@", line) if b"://" in line else line
 

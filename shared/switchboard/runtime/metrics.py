@@ -1,4 +1,4 @@
-"""Prometheus metrics of one process, in a registry of its own, handed to whoever counts."""
+"""Prometheus metrics of one process, in its own registry."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Metrics:
-    """The registry, and the histogram that every HTTP application fills.
+    """The registry, and the histogram of HTTP requests.
 
-    Others register their own: `Counter("relay_published_total", "...", registry=metrics.registry)`.
+    A service adds its own: `Counter("relay_published_total", "...", registry=metrics.registry)`.
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -38,7 +38,7 @@ class Metrics:
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request. `route` is a template, never a path: each value is a series for ever."""
+        """Count one answered request. `route` is a template, never a path: each value creates a time series."""
         key = (method, route, status)
         child = self._children.get(key)
         if child is None:
@@ -46,7 +46,7 @@ class Metrics:
         child.observe(seconds)
 
     async def exposition(self, health: Health) -> bytes:
-        """All of it in Prometheus's text format, with how each health check goes now."""
+        """All metrics in Prometheus's text format, with the current result of each health check."""
         if self._checks is None:
             self._checks = _Checks(health)
             self.registry.register(self._checks)
@@ -59,7 +59,7 @@ class _Checks(Collector):
         self._health = health
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        told = GaugeMetricFamily("health_check_ok", "1 while this check of /health passes", labels=["check"])
+        family = GaugeMetricFamily("health_check_ok", "1 while this check of /health passes", labels=["check"])
         for name, passed in self._health.passed().items():
-            told.add_metric([name], float(passed))
-        yield told
+            family.add_metric([name], float(passed))
+        yield family

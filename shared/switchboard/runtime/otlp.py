@@ -1,6 +1,4 @@
-"""Export of spans by OTLP. Imported only where it is wanted: the SDK and its exporter take half a second to
-load.
-"""
+"""Export of spans by OTLP. Imported only when it is configured: the SDK takes half a second to load."""
 
 from __future__ import annotations
 
@@ -15,8 +13,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 @contextmanager
-def exporting(service: str, instance: str, endpoint: str) -> Iterator[None]:
-    """Spans made inside go to `{endpoint}/v1/traces`, in the background; what is left is flushed at the end."""
+def export_spans(service: str, instance: str, endpoint: str) -> Iterator[None]:
+    """Send spans to `{endpoint}/v1/traces` in the background, and flush them at the end of the block."""
     resource = Resource.create({"service.name": service, "service.instance.id": instance})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=5)))

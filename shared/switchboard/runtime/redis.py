@@ -1,4 +1,4 @@
-"""One Redis client per process, every wait bounded, and its being away told apart from bugs."""
+"""The Redis client of a process: every wait has a time limit, and an unavailable server raises `RedisUnavailable`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MOST_CONNECTIONS = 256
 
 
 class RedisUnavailable(Unavailable):
-    """Redis can't be reached, or gives no answer in time."""
+    """Redis can't be reached, or does not answer in time."""
 
 
-UNAVAILABLE: tuple[type[Exception], ...] = (RedisUnavailable, exceptions.RedisError, OSError, TimeoutError)
-"""For those who go on without Redis: whatever it raises, saying no included."""
+REDIS_ERRORS: tuple[type[Exception], ...] = (RedisUnavailable, exceptions.RedisError, OSError, TimeoutError)
+"""For code that goes on without Redis: every error that a command may raise, an error reply included."""
 
-_UNREACHABLE = (
+_UNAVAILABLE_ERRORS = (
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.BusyLoadingError,
@@ -39,10 +39,10 @@ _UNREACHABLE = (
 
 @asynccontextmanager
 async def open_redis(url: str, *, answer_within: float = ANSWER_SECONDS) -> AsyncIterator[Redis]:
-    """The client; its commands and pipelines raise `RedisUnavailable`. Waits for nobody.
+    """The client. Its commands and pipelines raise `RedisUnavailable`. Opens no connection yet.
 
-    A connection that broke while idle is replaced once, at once. `answer_within`: seconds; a command that blocks on
-    purpose needs more than it blocks.
+    A connection that broke while idle is replaced at once. `answer_within`: seconds; a blocking command needs more
+    than the time that it blocks.
     """
     client: Redis = _Client.from_url(
         url,
@@ -60,15 +60,15 @@ async def open_redis(url: str, *, answer_within: float = ANSWER_SECONDS) -> Asyn
 
 
 async def check_redis(client: Redis) -> None:
-    """Raises `RedisUnavailable` unless it answers."""
-    with _translated():
+    """Raises `RedisUnavailable` unless Redis answers."""
+    with _translate_errors():
         async with asyncio.timeout(CONNECT_SECONDS):
             await client.ping()
 
 
 class _Client(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        with _translated():
+        with _translate_errors():
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -77,13 +77,13 @@ class _Client(Redis):
 
 class _Pipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        with _translated():
+        with _translate_errors():
             return await super().execute(raise_on_error)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
-    except _UNREACHABLE as trouble:
-        raise RedisUnavailable(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble
+    except _UNAVAILABLE_ERRORS as error:
+        raise RedisUnavailable(f"redis is unavailable: {str(error) or type(error).__name__}") from error

@@ -1,15 +1,14 @@
-"""Named refusals: what was asked is understood and declined. Expected, never logged as errors, shown to the
-caller.
+"""Refusals: the errors that a caller sees. A refusal is expected, so it is never logged as an error.
 
-A service's own refusals are one class each, in its `domain.py`:
+A service defines each of its own refusals as one class:
 
     class NotUploading(Conflict):
         \"\"\"This file is no longer being uploaded.\"\"\"
 
         code = "file_not_uploading"
 
-`code` is the stable machine word, `status` the HTTP status, the first line of the docstring the `detail` a
-client sees.
+`code` is stable and read by programs, `status` is the HTTP status, and the first line of the docstring is the
+`detail` that a client sees.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from typing import Any, ClassVar, TypedDict
 
 
 class Error(TypedDict):
-    """One thing wrong with what was sent: where (`["body", "phone"]`, `["query", "cursor"]`) and what."""
+    """An invalid part of a request: where it is (`["body", "phone"]`, `["query", "cursor"]`) and why it is invalid."""
 
     loc: list[str | int]
     msg: str
 
 
 class Refusal(Exception):
-    """This can't be done."""
+    """The request was refused."""
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 400
@@ -77,14 +76,14 @@ class Forbidden(Refusal):
 
 
 class NotFound(Refusal):
-    """There is no such thing here."""
+    """Not found."""
 
     code = "not_found"
     status = 404
 
 
 class Conflict(Refusal):
-    """This contradicts the present state."""
+    """The request conflicts with the current state."""
 
     code = "conflict"
     status = 409
@@ -98,7 +97,7 @@ class TooLarge(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """The body's content type is not understood here."""
+    """The content type of the body is not supported."""
 
     code = "unsupported_media_type"
     status = 415
@@ -116,7 +115,7 @@ class Invalid(Refusal):
         return cls(errors=[Error(loc=list(loc), msg=msg)])
 
 
-class _Later(Refusal):
+class _RetryLater(Refusal):
     """Try again later."""
 
     def __init__(self, detail: str | None = None, *, retry_after: float = 1, **kwargs: Any) -> None:
@@ -124,15 +123,15 @@ class _Later(Refusal):
         self.headers.setdefault("Retry-After", str(max(1, ceil(retry_after))))
 
 
-class TooMany(_Later):
+class TooMany(_RetryLater):
     """Too many requests: try again later."""
 
     code = "too_many_requests"
     status = 429
 
 
-class ServiceUnavailable(_Later):
-    """Not available at the moment: try again later."""
+class ServiceUnavailable(_RetryLater):
+    """The service is not available at the moment: try again later."""
 
     code = "unavailable"
     status = 503

@@ -1,11 +1,11 @@
-"""Settings come from the environment, once, into one frozen class for each service.
+"""Settings: one frozen class per service, read from environment variables when a process starts.
 
     class Settings(DatabaseSettings, BusSettings, IdentitySettings):
         trial_duration: Duration = timedelta(days=14)
 
 The field `trial_duration` is the variable `TRIAL_DURATION`; an empty variable counts as not set.
-`load(Settings)` gives the settings, or ends the process with one line that names every variable that is
-missing or malformed.
+`load(Settings)` returns the settings. If a variable is missing or malformed it ends the process with one line that
+names them all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def parse_duration(text: object) -> object:
-    """`5s`, `30m`, `2h`, `14d`, `250ms`; a bare number is refused, since nobody knows its unit."""
+    """`5s`, `30m`, `2h`, `14d`, `250ms`. A number without a unit is refused."""
     if not isinstance(text, str):
         return text
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text.strip())
@@ -57,15 +57,15 @@ def _url(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _safe_from_listeners(url: str) -> str:
+def _require_https(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme != "https" and not is_here(parts.hostname or ""):
-        raise ValueError("must be https, unless it is this very machine's: sessions would travel in the clear")
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https unless the host is loopback: sessions would travel unencrypted")
     return url
 
 
-def is_here(host: str) -> bool:
-    """Whether a host is this very machine."""
+def is_loopback(host: str) -> bool:
+    """Whether a host is a loopback address or a name of one."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -78,8 +78,8 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Url = Annotated[str, _url("http", "https")]
 """An http(s) URL, without a slash at its end."""
 
-PublicUrl = Annotated[Url, AfterValidator(_safe_from_listeners)]
-"""Where browsers find us: https, or http on loopback."""
+PublicUrl = Annotated[Url, AfterValidator(_require_https)]
+"""The address that browsers use: https, or http on loopback."""
 
 Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
 """At least one http(s) URL, separated by commas."""
@@ -90,7 +90,7 @@ RedisUrl = Annotated[str, _url("redis", "rediss")]
 
 
 class ServiceSettings(BaseSettings):
-    """What every process needs."""
+    """The settings of every process."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, validate_default=False
@@ -102,9 +102,9 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otel_exporter_otlp_endpoint: Url | None = None
     drain_notice: Duration = timedelta(seconds=1)
-    """How long readiness fails before work is stopped: the gateway probes twice a second."""
+    """How long readiness fails before the graceful shutdown stops work: the gateway probes twice a second."""
     drain_seconds: float = Field(default=10.0, ge=0)
-    """How long requests and loops may take to finish what they hold."""
+    """How long requests and loops may take to finish during the graceful shutdown."""
 
 
 class DatabaseSettings(ServiceSettings):
@@ -112,7 +112,7 @@ class DatabaseSettings(ServiceSettings):
 
     database_url: PostgresUrl = Field(repr=False)
     database_listen_url: PostgresUrl | None = Field(default=None, repr=False)
-    """Past a PgBouncer, for LISTEN."""
+    """For LISTEN, which needs a direct connection, not one through PgBouncer."""
     database_pool_size: int = Field(default=10, ge=1)
 
 
@@ -135,22 +135,22 @@ class IdentitySettings(ServiceSettings):
 
 
 def load(settings: type[S]) -> S:
-    """The settings of this process. Missing or malformed ones: one line on stderr and exit code 2."""
+    """The settings of this process. If any is missing or malformed: one line on stderr and exit code 2."""
     try:
         return settings()
     except ValidationError as error:
-        sys.stderr.write(f"cannot start: {complaint(settings, error)}\n")
+        sys.stderr.write(f"cannot start: {_describe_errors(settings, error)}\n")
         raise SystemExit(2) from None
 
 
-def complaint(settings: type[BaseSettings], error: ValidationError) -> str:
-    """One line: each variable with what is wrong about it, never its value."""
-    wrongs = error.errors(include_url=False, include_input=False, include_context=False)
-    words = [f"{variable_of(settings, wrong['loc'])} {_words(wrong['type'], wrong['msg'])}" for wrong in wrongs]
+def _describe_errors(settings: type[BaseSettings], error: ValidationError) -> str:
+    """One line: each invalid variable with the reason, never its value."""
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    words = [f"{_variable_name(settings, wrong['loc'])} {_describe(wrong['type'], wrong['msg'])}" for wrong in errors]
     return "; ".join(dict.fromkeys(words))
 
 
-def variable_of(settings: type[BaseSettings], loc: tuple[int | str, ...]) -> str:
+def _variable_name(settings: type[BaseSettings], loc: tuple[int | str, ...]) -> str:
     """The environment variable of a field."""
     if not loc:
         return settings.__name__
@@ -159,7 +159,7 @@ def variable_of(settings: type[BaseSettings], loc: tuple[int | str, ...]) -> str
     return (alias if isinstance(alias, str) else str(loc[0])).upper()
 
 
-def _words(kind: str, msg: str) -> str:
+def _describe(kind: str, msg: str) -> str:
     if kind == "missing":
         return "is missing"
     return msg.removeprefix("Value error, ").replace("Input should", "should")

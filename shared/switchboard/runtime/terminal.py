@@ -1,4 +1,4 @@
-"""Where operator commands print."""
+"""The terminal that operator commands print to."""
 
 from rich.console import Console, ConsoleDimensions
 
@@ -6,7 +6,7 @@ WIDE = 500  # columns
 
 
 class Terminal(Console):
-    """As rich's; but what goes to a file or a pipe isn't broken at 80 columns: names and ids are searched for there."""
+    """rich's console, which does not wrap lines in a file or a pipe: names and ids stay greppable."""
 
     @property
     def size(self) -> ConsoleDimensions:

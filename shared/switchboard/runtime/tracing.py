@@ -1,7 +1,7 @@
-"""W3C trace context from the HTTP request through the bus to the socket, with OpenTelemetry.
+"""Tracing with OpenTelemetry: the W3C trace context goes from the HTTP request through the bus to the socket.
 
-Without an OTLP endpoint nothing is recorded, and the SDK is not even imported: spans are then bare ids, made
-here and carried on, so that logs and messages of one request share a trace id everywhere.
+Without an OTLP endpoint no span is recorded and the SDK is not imported. Spans are then only ids, so that the logs and
+messages of one request still share a trace id.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Attributes = dict[str, AttributeValue]
 
 
 class _Export:
-    """Whether spans are exported: one for the process, as is OpenTelemetry's own provider, which is slow to ask."""
+    """Whether spans are exported. One per process, like OpenTelemetry's own provider, which is slow to ask."""
 
     is_on = False
 
@@ -32,13 +32,13 @@ _export = _Export()
 
 @contextmanager
 def tracing(service: str, instance: str, endpoint: str | None) -> Iterator[None]:
-    """Export spans to `endpoint` (OTLP over HTTP) while inside; with none, only pass trace ids on."""
+    """Export spans to `endpoint` (OTLP over HTTP) inside the block. None: only pass trace ids on."""
     if endpoint is None:
         yield
         return
-    from switchboard.runtime.otlp import exporting
+    from switchboard.runtime.otlp import export_spans
 
-    with exporting(service, instance, endpoint):
+    with export_spans(service, instance, endpoint):
         _export.is_on = True
         try:
             yield
@@ -47,29 +47,29 @@ def tracing(service: str, instance: str, endpoint: str | None) -> Iterator[None]
 
 
 def current_traceparent() -> str | None:
-    """The header to send along, for the span that we are in."""
-    here = trace.get_current_span().get_span_context()
-    if not here.is_valid:
+    """The `traceparent` header of the current span; None outside of any."""
+    current = trace.get_current_span().get_span_context()
+    if not current.is_valid:
         return None
-    return f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}"
+    return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
 
 
 def current_trace_id() -> str | None:
-    """For logs."""
-    here = trace.get_current_span().get_span_context()
-    return f"{here.trace_id:032x}" if here.is_valid else None
+    """The trace id of the current span, for logs; None outside of any."""
+    current = trace.get_current_span().get_span_context()
+    return f"{current.trace_id:032x}" if current.is_valid else None
 
 
-def continued(traceparent: str | None) -> AbstractContextManager[object]:
-    """What happens inside belongs to the trace that `traceparent` names; None, or a malformed one, changes nothing."""
+def continue_trace(traceparent: str | None) -> AbstractContextManager[object]:
+    """Continue the trace of `traceparent` inside the block. None, or a malformed one, changes nothing."""
     parent = parse_traceparent(traceparent)
-    return nullcontext() if parent is None else _Entered(NonRecordingSpan(parent))
+    return nullcontext() if parent is None else _UnrecordedSpan(NonRecordingSpan(parent))
 
 
 def span(
     name: str, attributes: Attributes | None = None, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None
 ) -> AbstractContextManager[Span]:
-    """A step of the current trace, or the first of a new one. An exception that leaves it is recorded on it.
+    """A span of the current trace, or the first of a new one. Records an exception that leaves the block.
 
     `parent`: a `traceparent` to continue in place of the current trace.
     """
@@ -77,11 +77,11 @@ def span(
     if _export.is_on:
         within = trace.set_span_in_context(NonRecordingSpan(continuing)) if continuing else None
         return trace.get_tracer("switchboard").start_as_current_span(name, within, attributes=attributes, kind=kind)
-    return _Entered(NonRecordingSpan(_child_of(continuing or trace.get_current_span().get_span_context())))
+    return _UnrecordedSpan(NonRecordingSpan(_child_of(continuing or trace.get_current_span().get_span_context())))
 
 
-class _Entered:
-    """A span that is the current one inside the block, and of which nothing is recorded."""
+class _UnrecordedSpan:
+    """A span that only carries ids: it is the current one inside the block and is not recorded."""
 
     __slots__ = ("_span", "_token")
 
@@ -97,7 +97,7 @@ class _Entered:
 
 
 def parse_traceparent(traceparent: str | None) -> SpanContext | None:
-    """The span that a `traceparent` header names, if it names one."""
+    """The parent span of a `traceparent` header; None if the header is missing or malformed."""
     match = TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match is None:
         return None

@@ -1,28 +1,29 @@
-"""The words for "a server that we need is away", and for "it is there, but this work was in another's way"."""
+"""Errors for a server that is unavailable, and for work that failed because of contention on an available server."""
 
 from __future__ import annotations
 
 import errno
 import socket
 
-UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT}
+UNREACHABLE_ERRNOS = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT}
 
 
 class Unavailable(Exception):
-    """A server that we need does not answer, or broke off. Nobody's fault here: HTTP answers 503, consumers wait."""
+    """A server that we need does not answer, or closed the connection. HTTP answers 503; consumers wait and retry."""
 
     retry_after: float = 2.0  # seconds
 
 
 class Contended(Unavailable):
-    """The server answers, but not to this work: it met another's lock, or took too long. Others may go on.
+    """The server is available, but it ended this work because of a lock, a deadlock or a time limit.
 
-    Who waits for a server treats it as any outage; a consumer, which would wait for ever, as its message's failure.
+    Code that waits for a server treats it as unavailable. A consumer, which would wait for ever, counts it as a failed
+    attempt of its message.
     """
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether a start failed for a server that is away, so that waiting for it makes sense."""
+    """Whether an error at the start means an unavailable server, so that waiting for it makes sense."""
     if isinstance(error, (Unavailable, ConnectionError, TimeoutError, socket.gaierror)):
         return True
-    return isinstance(error, OSError) and error.errno in UNREACHABLE
+    return isinstance(error, OSError) and error.errno in UNREACHABLE_ERRNOS

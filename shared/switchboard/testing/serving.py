@@ -20,7 +20,7 @@ async def served(opening: AbstractAsyncContextManager[App], port: int = 0) -> As
         runner = HttpRunner(app.http, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        app.health.opened()
+        app.health.mark_ready()
         stop = Stop()
         loops = [asyncio.create_task(loop(stop)) for loop in [*app.loops, *app.http.get(LOOPS, ())]]
         try:

@@ -41,7 +41,7 @@ def key() -> OKPKey:
 @pytest.fixture
 def health() -> Health:
     health = Health("demo-1")
-    health.opened()
+    health.mark_ready()
     return health
 
 

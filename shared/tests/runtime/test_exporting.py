@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PROGRAM = f"""
 import sys
-from switchboard.runtime.tracing import continued, span, tracing
+from switchboard.runtime.tracing import continue_trace, span, tracing
 with tracing("demo", "demo-1", sys.argv[1]):
-    with continued("00-{TRACE}-b7ad6b7169203331-01"), span("outer"), span("inner"):
+    with continue_trace("00-{TRACE}-b7ad6b7169203331-01"), span("outer"), span("inner"):
         pass
 """
 

@@ -18,7 +18,7 @@ async def passing() -> None:
 async def test_all_well() -> None:
     health = Health("demo-1")
     health.add("database", passing, ready=True)
-    health.opened()
+    health.mark_ready()
 
     healthy, report = await health.report()
 
@@ -33,7 +33,7 @@ async def test_all_well() -> None:
 async def test_stalled_work_degrades_health_and_leaves_readiness_alone() -> None:
     health = Health("demo-1")
     health.add("consumers", failing, ready=False)
-    health.opened()
+    health.mark_ready()
 
     healthy, report = await health.report()
     ready, _ = await health.readiness()
@@ -46,7 +46,7 @@ async def test_stalled_work_degrades_health_and_leaves_readiness_alone() -> None
 async def test_what_no_request_can_do_without_fails_readiness() -> None:
     health = Health("demo-1")
     health.add("database", failing, ready=True)
-    health.opened()
+    health.mark_ready()
 
     ready, readiness = await health.readiness()
 
@@ -59,7 +59,7 @@ async def test_nobody_is_ready_while_starting_or_draining() -> None:
     health.add("database", passing, ready=True)
 
     assert not (await health.readiness())[0]
-    health.opened()
+    health.mark_ready()
     assert (await health.readiness())[0]
     health.drain()
     assert not (await health.readiness())[0]
@@ -68,7 +68,7 @@ async def test_nobody_is_ready_while_starting_or_draining() -> None:
 async def test_a_check_that_hangs_is_given_up() -> None:
     health = Health("demo-1", within=0.01)
     health.add("database", asyncio.Event().wait, ready=True)
-    health.opened()
+    health.mark_ready()
 
     ready, readiness = await health.readiness()
 
@@ -81,7 +81,7 @@ async def test_an_instance_whose_check_is_slow_stays_ready_for_a_while() -> None
     slow.set()
     health = Health("demo-1", within=0.02, fresh=0, slow=1)
     health.add("database", slow.wait, ready=True)
-    health.opened()
+    health.mark_ready()
     await health.readiness()
 
     async def is_unready() -> bool:
@@ -103,7 +103,7 @@ async def test_probes_at_the_same_time_share_one_check() -> None:
 
     health = Health("demo-1")
     health.add("database", check, ready=True)
-    health.opened()
+    health.mark_ready()
 
     await asyncio.gather(*(health.readiness() for _ in range(5)), *(health.report() for _ in range(5)))
 

@@ -203,7 +203,7 @@ async def test_sigterm_during_the_start_ends_it(launch: Launch) -> None:
     assert await process.exit_code() == 0
 
 
-@pytest.mark.parametrize(("behaviour", "error"), [("crashes", "a bug in a loop"), ("ends early", "EndedEarly")])
+@pytest.mark.parametrize(("behaviour", "error"), [("crashes", "a bug in a loop"), ("ends early", "LoopEndedEarly")])
 async def test_a_loop_that_crashes_or_ends_early_ends_the_process(launch: Launch, behaviour: str, error: str) -> None:
     process = await launch(BEHAVIOUR=behaviour)
     await process.ready()

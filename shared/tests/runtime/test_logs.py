@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from switchboard.runtime.logs import about, configure_logs
-from switchboard.runtime.tracing import continued
+from switchboard.runtime.logs import configure_logs
+from switchboard.runtime.tracing import continue_trace
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -34,7 +35,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
 
 
 def test_a_line_says_who_and_what_it_belongs_to(stderr: Stderr) -> None:
-    with about(request_id="r1", tenant_id="t1"), continued(f"00-{TRACE}-b7ad6b7169203331-01"):
+    with bound_contextvars(request_id="r1", tenant_id="t1"), continue_trace(f"00-{TRACE}-b7ad6b7169203331-01"):
         structlog.get_logger().info("request", status=200)
 
     [line] = stderr.lines()
@@ -46,7 +47,7 @@ def test_a_line_says_who_and_what_it_belongs_to(stderr: Stderr) -> None:
 
 
 def test_facts_end_with_their_block(stderr: Stderr) -> None:
-    with about(event_id="e1"):
+    with bound_contextvars(event_id="e1"):
         pass
 
     structlog.get_logger().info("later")
@@ -58,7 +59,7 @@ def test_libraries_log_in_the_same_form(stderr: Stderr) -> None:
     try:
         raise RuntimeError("a bug")
     except RuntimeError:
-        with about(request_id="r1"):
+        with bound_contextvars(request_id="r1"):
             logging.getLogger("somebody.else").exception("it broke: %s", "again")
 
     [line] = stderr.lines()

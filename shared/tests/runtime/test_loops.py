@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from switchboard.runtime.background import Backoff, EndedEarly, Stop, repeat, run_loops
+from switchboard.runtime.background import Backoff, LoopEndedEarly, Stop, repeat, run_loops
 from switchboard.runtime.unavailable import Unavailable
 
 
@@ -49,7 +49,7 @@ async def test_a_loop_that_ends_early_is_an_error_that_names_it() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         await run_loops([forgetful], Stop())
 
-    assert raised.group_contains(EndedEarly, match="forgetful")
+    assert raised.group_contains(LoopEndedEarly, match="forgetful")
 
 
 async def test_a_repeated_step_outlives_an_outage() -> None:

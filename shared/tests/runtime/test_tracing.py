@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from switchboard.http import PlainRoute, Request, reply
-from switchboard.runtime.tracing import continued, current_trace_id, current_traceparent, span
+from switchboard.runtime.tracing import continue_trace, current_trace_id, current_traceparent, span
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -17,7 +17,7 @@ def test_outside_of_any_trace_there_is_nothing_to_send_along() -> None:
 
 
 def test_a_span_continues_the_trace_it_came_with() -> None:
-    with continued(PARENT):
+    with continue_trace(PARENT):
         assert current_traceparent() == PARENT
         with span("step"):
             inner = current_traceparent()
@@ -30,7 +30,7 @@ def test_a_span_continues_the_trace_it_came_with() -> None:
 
 
 def test_a_first_span_begins_a_trace() -> None:
-    with span("first"), continued(None):
+    with span("first"), continue_trace(None):
         first = current_trace_id()
         with span("second"):
             assert current_trace_id() == first
@@ -42,7 +42,7 @@ def test_a_first_span_begins_a_trace() -> None:
     "header", ["", "nonsense", f"01-{TRACE}-b7ad6b7169203331-01", PARENT.upper(), f"00-{'0' * 32}-b7ad6b7169203331-01"]
 )
 def test_a_malformed_header_changes_nothing(header: str) -> None:
-    with continued(header):
+    with continue_trace(header):
         assert current_traceparent() is None
 
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable
+from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 AWAY_SECONDS = 0.5  # after a failure nobody waits for Redis again so soon
 
@@ -50,7 +50,7 @@ class CoalescedReads:
         wanted = list(dict.fromkeys(key for keys, _ in waiting for key in keys))
         try:
             found = dict(zip(wanted, cast("Values", await self._redis.mget(wanted)), strict=True))
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             self._away_until = monotonic() + AWAY_SECONDS
             away = f"redis is away: {str(trouble) or type(trouble).__name__}"
             for _, future in waiting:

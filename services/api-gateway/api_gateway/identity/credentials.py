@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api_gateway.upstreams.headers import cookie
 from switchboard.runtime.refusals import Forbidden
-from switchboard.runtime.settings import is_here
+from switchboard.runtime.settings import is_loopback
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -27,7 +27,7 @@ class Credentials:
     def __init__(self, public_url: str, frontend_url: str | None) -> None:
         self.cookie_name = "__Host-session" if public_url.startswith("https:") else "session"
         self.origins = frozenset(_origin(url) for url in (public_url, frontend_url) if url)
-        self._at_home = is_here(urlsplit(public_url).hostname or "")
+        self._at_home = is_loopback(urlsplit(public_url).hostname or "")
 
     def find(self, request: web.BaseRequest) -> tuple[str | None, bool]:
         """The token, if there is one, and whether it came as a cookie."""
@@ -95,4 +95,4 @@ def _origin(url: str) -> str:
 
 def _is_own(origin: str, host: str) -> bool:
     """A page of the very host and port that it asks: on a machine of one's own it is `localhost` and 127.0.0.1."""
-    return bool(host) and is_here(urlsplit(f"//{host}").hostname or "") and origin == f"http://{host}"
+    return bool(host) and is_loopback(urlsplit(f"//{host}").hostname or "") and origin == f"http://{host}"

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from api_gateway.identity.coalesced_reads import CoalescedReads
 from switchboard.http.identity import Identity, Role
-from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable
+from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 FILLED_SECONDS = 60
 FILL_WITHIN = 5.0  # seconds; what auth said longer ago may have been marked, and the mark be gone
@@ -138,7 +138,7 @@ class Sessions:
                 pipe.set(_key(token), orjson.dumps(session), ex=FILLED_SECONDS, nx=True)
                 pipe.set(f"tenant:{fields['tenant_id']}", orjson.dumps(tenant), ex=FILLED_SECONDS, nx=True)
                 await pipe.execute()
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             log.info("session_not_cached", reason=str(trouble))
 
 

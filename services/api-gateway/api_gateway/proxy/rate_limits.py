@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from switchboard.runtime.background import Stop
 from switchboard.runtime.metrics import Metrics
-from switchboard.runtime.redis import UNAVAILABLE
+from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.refusals import TooMany
 
 WINDOW = 10  # seconds
@@ -82,7 +82,7 @@ class RateLimits:
                     pipe.incrby(f"{key}:{window}", amount)
                     pipe.expire(f"{key}:{window}", 2 * WINDOW)
                 answers = await pipe.execute()
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             self._note_away(str(trouble))
             return
         self._away = False

@@ -13,7 +13,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from auth.domain.users import OAuthStateInvalid
-from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable
+from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 LASTS_SECONDS = 600
 
@@ -50,7 +50,7 @@ class OAuthStates:
         state = secrets.token_urlsafe(32)
         try:
             await self._redis.set(f"oauth:state:{state}", orjson.dumps(asdict(begun)), ex=LASTS_SECONDS)
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             raise RedisUnavailable(f"redis is away: {trouble}") from trouble
         return state
 
@@ -60,7 +60,7 @@ class OAuthStates:
             raise OAuthStateInvalid()
         try:
             text = await self._redis.getdel(f"oauth:state:{state}")
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             raise RedisUnavailable(f"redis is away: {trouble}") from trouble
         if text is None:
             raise OAuthStateInvalid()

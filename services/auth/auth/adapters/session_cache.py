@@ -19,7 +19,7 @@ from auth.domain.session_invalidation import Mark
 from auth.store import accounts as store
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Loop, repeat
-from switchboard.runtime.redis import UNAVAILABLE
+from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.unavailable import Unavailable
 
 SECONDS = {"dead": 120, "stale": 10}
@@ -67,5 +67,5 @@ class SessionCache:
                 for mark in marks:
                     pipe.set(mark.key, orjson.dumps({"state": mark.state}), ex=SECONDS[mark.state])
                 await pipe.execute()
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             raise CacheUnavailable(f"the session cache is away: {trouble}") from trouble

@@ -11,7 +11,7 @@ import structlog
 from redis.asyncio import Redis
 
 from auth.domain.users import InvalidCredentials
-from switchboard.runtime.redis import UNAVAILABLE
+from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.refusals import TooMany
 
 MOST_FAILURES = 10
@@ -66,7 +66,7 @@ class Throttle:
             if failures < MOST_FAILURES:
                 return
             left = await self._redis.ttl(key)
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             log.warning("throttle_open", reason=str(trouble))
             return
         raise TooManyFailures(retry_after=max(left, 1))
@@ -77,5 +77,5 @@ class Throttle:
                 pipe.incr(key)
                 pipe.expire(key, WITHIN_SECONDS, nx=True)
                 await pipe.execute()
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             log.warning("throttle_open", reason=str(trouble))

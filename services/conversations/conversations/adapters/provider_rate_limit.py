@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from conversations.domain.providers import Account
-from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable
+from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 BURST_SECONDS = 0.1
 KEPT_MS = 600_000
@@ -128,7 +128,7 @@ class Pace:
             values += [bucket.rate, bucket.slowed_by]
         try:
             count, wait = await self._grant(keys=[bucket.key for bucket in buckets], args=values)
-        except UNAVAILABLE as trouble:
+        except REDIS_ERRORS as trouble:
             raise RedisUnavailable(f"redis is away: {trouble}") from trouble
         return Grant(int(count), float(wait))
 
@@ -136,10 +136,10 @@ class Pace:
         if unused <= 0:
             return
         keys = [bucket.key for bucket in buckets]
-        with suppress(*UNAVAILABLE):  # a moment's pace is lost, nothing else
+        with suppress(*REDIS_ERRORS):  # a moment's pace is lost, nothing else
             await self._give_back(keys=keys, args=[unused, *(bucket.rate for bucket in buckets)])
 
     async def slow_down(self, account: Account, after: float) -> None:
         """The provider said 429."""
-        with suppress(*UNAVAILABLE):  # the next 429 tells us again
+        with suppress(*REDIS_ERRORS):  # the next 429 tells us again
             await self._slow_down(keys=[f"slow:{account.pace_key}"], args=[after, KEPT_MS])

@@ -15,7 +15,7 @@ from realtime.log import lua_scripts as scripts
 from realtime.log.entries import Entry, Event
 from realtime.log.stream_ids import Place
 from realtime.log.tail import Tail, open_tail
-from switchboard.runtime.redis import UNAVAILABLE, RedisUnavailable
+from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 # A message comes twice when its consumer died before the acknowledgement: long before this, and rarely at all.
 REMEMBER_IDS = timedelta(minutes=10)
@@ -117,7 +117,7 @@ def away() -> Iterator[None]:
     """Redis' trouble as an `Unavailable`."""
     try:
         yield
-    except UNAVAILABLE as trouble:
+    except REDIS_ERRORS as trouble:
         raise RedisUnavailable(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble
 
 

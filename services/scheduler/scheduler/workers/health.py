@@ -53,7 +53,7 @@ class Timekeeping:
         """Show the checks, and the facts as `schedule`."""
         health.add("leader", self.check_leader, ready=False)
         health.add("lateness", self.check_lateness, ready=False)
-        health.tell("schedule", self.facts)
+        health.add_details("schedule", self.facts)
 
     async def look(self) -> Seen:
         """Ask the database."""

@@ -36,7 +36,7 @@ from switchboard.messaging.outbox.rows import add_rows
 from switchboard.messaging.outbox.unit_of_work import Work, wake
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Refusal
-from switchboard.runtime.tracing import continued
+from switchboard.runtime.tracing import continue_trace
 from switchboard.runtime.unavailable import Contended, Unavailable
 
 ADD_SEEN = """
@@ -90,7 +90,7 @@ class TransactionalEffect:
 def in_context(envelope: Envelope) -> ExitStack:
     """Log lines and outgoing messages inside the block carry the message's ids and trace."""
     stack = ExitStack()
-    stack.enter_context(continued(envelope.traceparent))
+    stack.enter_context(continue_trace(envelope.traceparent))
     stack.enter_context(
         structlog.contextvars.bound_contextvars(event_id=str(envelope.id), tenant_id=str(envelope.tenant_id or ""))
     )

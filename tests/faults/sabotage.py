@@ -10,6 +10,7 @@ import itertools
 import runpy
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from aiormq.abc import DeliveredMessage
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.connection import BrokerUnavailable
 from switchboard.messaging.inbox import consumer
-from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
+from switchboard.messaging.inbox.deduplication import TransactionalEffect
 from switchboard.messaging.outbox import publisher
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.rows import UnsentRow
@@ -29,46 +30,46 @@ EVERY = 5
 
 def stumble_before_acknowledging() -> None:
     """Every so many batches: their effect is committed, and they come again."""
-    take = consumer.Consumer._take
+    handle = consumer.Consumer._handle
     count = itertools.count(1)
 
-    async def take_and_stumble(self: Any, batch: list[DeliveredMessage], stop: Stop) -> None:
-        effect = self._effect
+    async def handle_and_stumble(self: Any, batch: list[DeliveredMessage], stop: Stop) -> None:
+        handler = self._handler
 
         async def then_stumble(envelopes: list[Envelope]) -> None:
-            await effect(envelopes)
+            await handler.effect(envelopes)
             if next(count) % EVERY == 0:
                 raise BrokerUnavailable("between the effect and the acknowledgement")
 
-        self._effect = then_stumble
+        self._handler = replace(handler, effect=then_stumble)
         try:
-            await take(self, batch, stop)
+            await handle(self, batch, stop)
         finally:
-            self._effect = effect
+            self._handler = handler
 
-    consumer.Consumer._take = take_and_stumble  # type: ignore[method-assign]
+    consumer.Consumer._handle = handle_and_stumble  # type: ignore[method-assign]
 
 
 def stumble_before_publishing() -> None:
     """At a third of the messages, once each: read from the outbox, and not sent. So what waits gets on all the same."""
-    publish = publisher.Channel.publish
+    publish = publisher.ConfirmChannel.publish
     stumbled: set[str] = set()
 
-    async def publish_or_stumble(self: publisher.Channel, *message: Any, **about: Any) -> None:
+    async def publish_or_stumble(self: publisher.ConfirmChannel, *message: Any, **about: Any) -> None:
         name = str(about["event_id"])
         if name not in stumbled and name[-1] in "05af3":
             stumbled.add(name)
             raise BrokerUnavailable("before the message was sent")
         await publish(self, *message, **about)
 
-    publisher.Channel.publish = publish_or_stumble  # type: ignore[method-assign]
+    publisher.ConfirmChannel.publish = publish_or_stumble  # type: ignore[method-assign]
 
 
 def switch_the_inbox_off() -> None:
     async def all_are_new(self: TransactionalEffect, conn: object, envelopes: list[Envelope]) -> set[UUID]:
         return {envelope.id for envelope in envelopes}
 
-    TransactionalEffect._mark_seen = all_are_new  # type: ignore[method-assign]
+    TransactionalEffect._add_to_inbox = all_are_new  # type: ignore[method-assign]
 
 
 def delete_before_the_confirm() -> None:

@@ -1,4 +1,4 @@
-"""A service's place on the bus: its two connections, and the loops that a service composes from them."""
+"""The bus of a service: its two broker connections, and the loops that it composes from them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.membership import Membership
-from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
+from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, RetryPolicy
 from switchboard.messaging.inbox.consumer import Consumer
-from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
+from switchboard.messaging.inbox.deduplication import TransactionalEffect
+from switchboard.messaging.inbox.pruning import keep_pruning
 from switchboard.messaging.inbox.queue_watch import QueueWatch
-from switchboard.messaging.inbox.subscriptions import Effect, Probe, Subscriptions
+from switchboard.messaging.inbox.subscriptions import BatchHandler, Subscriptions
 from switchboard.messaging.outbox.relay import Relay
-from switchboard.messaging.pruning import prune_forever
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Loop, Stop, run_loops
@@ -23,7 +23,7 @@ Check = Callable[[], Awaitable[None]]
 
 
 class Bus:
-    """Gives loops to run and checks to report; holds the connections that both use."""
+    """Gives loops to run and health checks to register. Holds the connections that both use."""
 
     def __init__(
         self,
@@ -31,47 +31,45 @@ class Bus:
         publishing: Broker,
         instance: str,
         registry: tuple[Subscription, ...],
-        retries: Retries,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._consuming = consuming
         self._publishing = publishing
         self._instance = instance
         self._registry = registry
-        self._retries = retries
+        self._retry_policy = retry_policy
         self.checks: dict[str, Check] = {"rabbitmq": publishing.check}
 
     def consume(self, subscriptions: Subscriptions, database: Database | None) -> Loop:
-        """Consume all subscriptions of a service, with exactly-once effect.
+        """Consume all subscriptions of a service.
 
-        Handlers run in a transaction with their inbox row, which needs a `database`; batch handlers are idempotent
-        themselves.
+        Handlers have an exactly-once effect: they run in a transaction with their inbox row, which needs a `database`.
+        Batch handlers are idempotent themselves.
         """
-        consumers: list[tuple[Subscription, Effect, Probe]] = [
-            (subscription, batch.effect, batch.probe) for subscription, batch in subscriptions.batches()
-        ]
-        for subscription, handlers in subscriptions.each():
+        handlers = subscriptions.batches()
+        for subscription, functions in subscriptions.each():
             if database is None:
                 raise LookupError(f"{subscription.queue} needs a database for its inbox")
-            effect = TransactionalEffect(database, subscription, handlers)
-            consumers.append((subscription, effect, database.check_writes))
-        return self._consume(consumers)
+            effect = TransactionalEffect(database, subscription, functions)
+            handlers.append((subscription, BatchHandler(effect, database.check_writes)))
+        return self._consume(handlers)
 
     def relay(self, database: Database) -> Loop:
-        """The service's outbox: whichever instance holds the lease sends."""
+        """The service's outbox relay: the instance that holds the lease publishes, and prunes the inbox."""
         lease = LeaderLease(database, "relay", self._instance)
-        relay = Relay(database, self._publishing, lease, self._registry, self._retries)
+        relay = Relay(database, self._publishing, lease, self._registry, self._retry_policy)
         self.checks["outbox"] = relay.check
-        return _together(lease.run, relay.run, lambda stop: prune_forever(database, lease, stop))
+        return _together(lease.run, relay.run, lambda stop: keep_pruning(database, lease, stop))
 
-    def _consume(self, subscriptions: Sequence[tuple[Subscription, Effect, Probe]]) -> Loop:
-        peers = Membership(self._consuming, subscriptions[0][0].service, self._instance)
-        loops: list[Loop] = [peers.run]
-        for subscription, effect, probe in subscriptions:
+    def _consume(self, handlers: Sequence[tuple[Subscription, BatchHandler]]) -> Loop:
+        membership = Membership(self._consuming, handlers[0][0].service, self._instance)
+        loops: list[Loop] = [membership.run]
+        for subscription, handler in handlers:
             consumers = [
-                Consumer(self._consuming, self._publishing, subscription, queue, effect, self._retries, probe)
+                Consumer(self._consuming, self._publishing, subscription, queue, handler, self._retry_policy)
                 for queue in subscription.queues()
             ]
-            watch = QueueWatch(self._consuming, peers, self._instance, consumers)
+            watch = QueueWatch(self._consuming, membership, self._instance, consumers)
             self.checks[subscription.queue] = watch.check
             loops += [consumer.run for consumer in consumers] + [watch.run]
         return _together(*loops)
@@ -84,13 +82,13 @@ async def open_bus(
     service: str,
     instance: str | None = None,
     registry: tuple[Subscription, ...] = SUBSCRIPTIONS,
-    retries: Retries = DEFAULT_RETRIES,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> AsyncIterator[Bus]:
-    """Connections are made when first needed: a broker that is away delays nothing here."""
+    """The bus. Connections are made when they are first needed, so an unavailable broker delays nothing here."""
     name = instance or service
     consuming, publishing = Broker(url, f"{name} consuming"), Broker(url, f"{name} publishing")
     try:
-        yield Bus(consuming, publishing, name, registry, retries)
+        yield Bus(consuming, publishing, name, registry, retry_policy)
     finally:
         await consuming.close()
         await publishing.close()

@@ -1,4 +1,4 @@
-"""The tables of messaging: each service's database has its own."""
+"""The tables of messaging, in the database of each service: outbox, inbox, leases and idempotency keys."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ MESSAGING_TABLES = (
 
 
 class Operations(Protocol):
-    """What alembic's `op` offers of use here."""
+    """The part of alembic's `op` that is used here."""
 
     def execute(self, sqltext: str) -> object: ...
 
 
 def create_messaging_tables(op: Operations) -> None:
-    """For a service's first migration."""
+    """Create the tables, in a service's first migration."""
     for statement in MESSAGING_TABLES:
         op.execute(statement)

@@ -58,15 +58,19 @@ class Wakeup:
 
     async def wait(self, stop: Stop, within: float | None = None) -> bool:
         """Wait until set, until stopping, or for `within` seconds, and clear it. True when it was set."""
+        if not (self._event.is_set() or stop.is_set()):
+            await self._wait(stop, within)
+        woken = self._event.is_set()
+        self._event.clear()
+        return woken
+
+    async def _wait(self, stop: Stop, within: float | None) -> None:
         waits = [asyncio.ensure_future(self._event.wait()), asyncio.ensure_future(stop.wait())]
         try:
             await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        woken = self._event.is_set()
-        self._event.clear()
-        return woken
 
 
 Loop = Callable[[Stop], Awaitable[None]]

@@ -12,7 +12,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Message, registered
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier
 from switchboard.http.identity_keys import FixedKeys, new_key
-from switchboard.messaging.inbox.delivery_policy import TransactionalEffect
+from switchboard.messaging.inbox.deduplication import TransactionalEffect
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.postgres.database import Database
 

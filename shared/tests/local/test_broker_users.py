@@ -107,7 +107,7 @@ async def test_another_team_hears_events_in_queues_of_its_own_that_drop_their_ol
     [
         (EVENTS, f"user.created.{SLOT}"),
         (COMMANDS, "reminder.fire"),
-        ("", "auth.commands.accounts"),
+        ("", "auth.commands"),
         ("", "ext.billing.users"),
     ],
 )
@@ -120,7 +120,7 @@ async def test_another_team_publishes_nothing(url_of: dict[str, str], exchange: 
             await target.publish(aio_pika.Message(b"{}"), routing_key, mandatory=False)
 
 
-@pytest.mark.parametrize("name", ["ext.search.users", "auth.commands.accounts"])
+@pytest.mark.parametrize("name", ["ext.search.users", "auth.commands"])
 async def test_another_team_has_no_queues_of_others(url_of: dict[str, str], name: str) -> None:
     connection = await aio_pika.connect(url_of["ext-billing"])
     async with connection, connection.channel() as channel:

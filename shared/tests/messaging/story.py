@@ -14,7 +14,7 @@ from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.conversations import ConversationCleared, ConversationRead
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.broker.retries import Retries
+from switchboard.messaging.broker.retry_policy import RetryPolicy
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetters
@@ -26,7 +26,7 @@ ORDERED = Subscription("conversations", "ordered", (ConversationRead,), partitio
 UNORDERED = Subscription("conversations", "unordered", (TrialSweep,), partitions=0)
 REGISTRY = (ORDERED, UNORDERED)
 NEWER_REGISTRY = (replace(ORDERED, types=(ConversationRead, ConversationCleared)), UNORDERED)
-QUICK = Retries(
+QUICK = RetryPolicy(
     in_place=timedelta(seconds=0.5),
     pauses=(timedelta(milliseconds=50),),
     delays=(timedelta(milliseconds=20), timedelta(milliseconds=40)),
@@ -67,7 +67,7 @@ class Messaging:
     amqp_url: str
     on_read: Handler = field(default=note)
     on_sweep: Handler = field(default=note_sweep)
-    retries: Retries = QUICK
+    retry_policy: RetryPolicy = QUICK
 
     @asynccontextmanager
     async def instance(
@@ -81,7 +81,7 @@ class Messaging:
         subscriptions.on(ConversationRead, lambda event, work: self.on_read(event, work))
         subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))
         async with open_bus(
-            self.amqp_url, service="conversations", instance=name, registry=registry, retries=self.retries
+            self.amqp_url, service="conversations", instance=name, registry=registry, retry_policy=self.retry_policy
         ) as bus:
             loops = [bus.consume(subscriptions, self.database)]
             async with running(*loops, *([bus.relay(self.database)] if relay else [])):

@@ -21,7 +21,7 @@ from switchboard.messaging.broker.routing import COMMANDS
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.operators.commands import app
 
-QUEUE = "auth.commands.accounts"
+QUEUE = "auth.commands"
 
 
 async def command(amqp_url: str, *words: str) -> Result:

@@ -19,11 +19,11 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.routing import COMMANDS, EVENTS, routing_key
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.bus import open_bus
+from switchboard.messaging.inbox.pruning import prune
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
-from switchboard.messaging.pruning import prune
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import becomes, until
 
@@ -121,7 +121,7 @@ async def declare_newer(messaging: Messaging) -> None:
 
 async def test_a_type_that_an_older_instance_does_not_know_waits_for_a_newer_one(messaging: Messaging) -> None:
     """It is the older one's place, which waits in vain and then steps behind the newer one."""
-    messaging.retries = replace(QUICK, in_place=timedelta(seconds=30))
+    messaging.retry_policy = replace(QUICK, in_place=timedelta(seconds=30))
     await declare_newer(messaging)
     async with messaging.instance():
         await messaging.publish(read(1), cleared(2), read(3))
@@ -287,7 +287,7 @@ async def test_while_a_server_is_away_nothing_is_taken_from_the_queue_again_and_
     subscriptions = Subscriptions("conversations", REGISTRY[:1])
     subscriptions.on_batch("ordered", server.take, server.check)
     async with (
-        open_bus(messaging.amqp_url, service="conversations", registry=REGISTRY, retries=QUICK) as bus,
+        open_bus(messaging.amqp_url, service="conversations", registry=REGISTRY, retry_policy=QUICK) as bus,
         running(bus.consume(subscriptions, None), bus.relay(messaging.database)),
     ):
         await messaging.publish(*(read(seq) for seq in range(1, 301)))

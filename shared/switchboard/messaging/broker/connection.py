@@ -1,6 +1,6 @@
-"""Connections to RabbitMQ, opened when needed and again after a loss.
+"""Connections to RabbitMQ, opened when they are needed and again after a loss.
 
-Nothing here is "robust" by itself: whoever uses a channel notices its end, and begins anew with a fresh one.
+No channel recovers by itself: the code that uses a channel notices its end and starts over with a new one.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ CONNECT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10
 CLOSE_SECONDS = 2.0
 
-BROKER_TROUBLE: tuple[type[BaseException], ...] = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
-LOST: tuple[type[BaseException], ...] = (RuntimeError, *BROKER_TROUBLE)
-"""RuntimeError is aiormq's word for a connection that was lost and doesn't say so yet."""
+BROKER_ERRORS: tuple[type[BaseException], ...] = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+LOST_CONNECTION_ERRORS: tuple[type[BaseException], ...] = (RuntimeError, *BROKER_ERRORS)
+"""aiormq raises RuntimeError for a connection that was lost without its noticing."""
 
 
 class BrokerUnavailable(Unavailable):
-    """RabbitMQ can't be reached, or broke off in the middle."""
+    """RabbitMQ can't be reached, or closed the connection or the channel."""
 
 
 class Broker:
-    """One connection for one purpose: a memory alarm blocks a connection that publishes, acknowledgements and all."""
+    """One connection for one purpose: a memory alarm blocks a connection that publishes, acknowledgements included."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url = str(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS))
@@ -43,62 +43,63 @@ class Broker:
     async def channel(self, *, confirms: bool) -> AsyncIterator[AbstractChannel]:
         """A channel, closed at the end of the block. Raises `BrokerUnavailable`, also for errors inside the block.
 
-        With `confirms` each publish waits for the broker's word, and what can't be routed raises.
+        `confirms`: publisher confirms. Each publish waits for the broker's confirm, and an unroutable message raises.
         """
-        with translated():
+        with translate_errors():
             async with asyncio.timeout(CONNECT_SECONDS):
-                channel = await self._opened(confirms)
+                channel = await self._open_channel(confirms)
             try:
                 yield channel
             finally:
-                await self._close_within_reason(channel)
+                await self._close_channel(channel)
 
-    async def _opened(self, confirms: bool) -> AbstractChannel:
-        connection = await self._connected()
+    async def _open_channel(self, confirms: bool) -> AbstractChannel:
+        connection = await self._connect_once()
         try:
             return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-        except LOST:  # since it was last used: nothing else tells
-            await self._let_go(connection)
-        connection = await self._connected()
+        except LOST_CONNECTION_ERRORS:  # an idle connection shows its loss only when it is used
+            await self._disconnect(connection)
+        connection = await self._connect_once()
         try:
             return await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
         except RuntimeError as error:
-            await self._let_go(connection)
-            raise BrokerUnavailable(f"RabbitMQ is away: {error}") from error
+            await self._disconnect(connection)
+            raise BrokerUnavailable(f"RabbitMQ is unavailable: {error}") from error
 
     async def check(self) -> None:
-        """Raises `BrokerUnavailable` unless it is reached."""
+        """Raises `BrokerUnavailable` unless RabbitMQ answers."""
         async with self.channel(confirms=False):
             pass
 
     async def close(self) -> None:
-        """End the connection; the next channel opens another one."""
+        """Close the connection. The next channel opens another one."""
         if self._connection is not None:
-            await self._let_go(self._connection)
+            await self._disconnect(self._connection)
 
-    async def _let_go(self, connection: AbstractConnection) -> None:
-        if self._connection is connection:  # and not what somebody else has opened in its place
+    async def _disconnect(self, connection: AbstractConnection) -> None:
+        if self._connection is connection:  # another task may have replaced it
             self._connection = None
         if not connection.is_closed:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await connection.close()
-            except BROKER_TROUBLE:
-                pass  # it is over either way: without its heartbeats the broker drops it
+            except BROKER_ERRORS:
+                pass  # the broker drops it when its heartbeats end
 
-    async def _close_within_reason(self, channel: AbstractChannel) -> None:
+    async def _close_channel(self, channel: AbstractChannel) -> None:
         if channel.is_closed:
             return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await channel.close()
         except TimeoutError:
-            # The broker may still have it open, with a consumer that keeps its queue's single active place.
+            # On the broker it may still be open, with a consumer that remains its queue's single active consumer.
             await self.close()
-        except BROKER_TROUBLE:
-            pass  # the connection is gone, and the channel with it
+        except BROKER_ERRORS:
+            pass  # the channel ended with its connection
 
-    async def _connected(self) -> AbstractConnection:
+    async def _connect_once(self) -> AbstractConnection:
+        """The open connection; concurrent callers share one attempt to open it."""
         async with self._connecting:
             if self._connection is None or self._connection.is_closed:
                 self._connection = await self._connect()
@@ -108,16 +109,14 @@ class Broker:
         names: FieldTable = {"connection_name": self._name}
         try:
             return await aio_pika.connect(self._url, timeout=CONNECT_SECONDS, client_properties=names)
-        except (
-            StopAsyncIteration
-        ) as end:  # aiormq's word for a connection that is dropped in the middle of the greeting
-            raise BrokerUnavailable("RabbitMQ is away: it hung up") from end
+        except StopAsyncIteration as error:  # aiormq raises it for a connection that is closed during the handshake
+            raise BrokerUnavailable("RabbitMQ is unavailable: it closed the connection") from error
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Broker trouble inside the block becomes `BrokerUnavailable`."""
+def translate_errors() -> Iterator[None]:
+    """Raise errors of the broker inside the block as `BrokerUnavailable`."""
     try:
         yield
-    except BROKER_TROUBLE as trouble:
-        raise BrokerUnavailable(f"RabbitMQ is away: {type(trouble).__name__}: {trouble}") from trouble
+    except BROKER_ERRORS as error:
+        raise BrokerUnavailable(f"RabbitMQ is unavailable: {type(error).__name__}: {error}") from error

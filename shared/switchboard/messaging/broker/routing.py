@@ -1,8 +1,7 @@
-"""Names on the wire: exchanges, routing keys, slots.
+"""Routing: exchange names, routing keys and slots.
 
-An event's routing key is `<type>.<tenant_id>.<slot>`. The slot, two digits, is a hash of its subject, so that a
-subscription that needs order binds each of its partitions to a share of the slots and one subject always meets the
-same queue.
+An event's routing key is `<type>.<tenant_id>.<slot>`. The slot, two digits, is a hash of its subject. An ordered
+subscription binds each of its partitions to a share of the slots, so that one subject always goes to the same queue.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ NO_TENANT = "-"
 
 
 def slot_of(subject: str) -> int:
-    """0 to 63, the same in every process and release."""
+    """The slot of a subject: 0 to 63, the same in every process and release."""
     return crc32(subject.encode()) % SLOTS
 
 
 def partition_of(subject: str, partitions: int) -> int:
-    """The partition, of so many, that carries this subject."""
+    """The index of the partition that carries this subject."""
     return slot_of(subject) % partitions
 
 

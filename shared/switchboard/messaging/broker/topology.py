@@ -1,7 +1,7 @@
-"""Exchanges, queues and bindings of the whole product, declared by every service before it publishes.
+"""The topology: exchanges, queues and bindings of the whole product, declared by every service before it publishes.
 
-So what is published before a subscriber's first start waits for it. All queues are quorum queues that dead-letter
-at-least-once: what the broker gives up on (its delivery limit, 20 by default from 4.0, then dropped) is parked too.
+So messages that are published before a subscriber's first start wait for it. All queues are quorum queues that
+dead-letter at-least-once, so a message that exceeds the broker's delivery limit is dead-lettered, not dropped.
 
     switchboard.events ──<type>.#──▶ <service>.<name> (exchange) ──#.<slot>──▶ <service>.<name>.<n>   ordered
     switchboard.events / .commands ──────────────────────────────────────────▶ <service>.<name>       unordered
@@ -20,7 +20,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.message import Command
-from switchboard.messaging.broker.retries import DEFAULT_RETRIES, Retries
+from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, RetryPolicy
 from switchboard.messaging.broker.routing import COMMANDS, DEAD, EVENTS, SLOTS
 
 DELIVERY_LIMIT = 50
@@ -32,13 +32,13 @@ def delay_name(delay: timedelta) -> str:
 
 
 async def declare_topology(
-    channel: AbstractChannel, subscriptions: Iterable[Subscription], retries: Retries = DEFAULT_RETRIES
+    channel: AbstractChannel, subscriptions: Iterable[Subscription], retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
 ) -> None:
-    """Idempotent. A queue that stands with other arguments is an error of the broker's, raised."""
+    """Idempotent. Raises the broker's error if a queue exists with other arguments."""
     events = await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
     commands = await channel.declare_exchange(COMMANDS, ExchangeType.TOPIC, durable=True)
     dead = await channel.declare_exchange(DEAD, ExchangeType.DIRECT, durable=True)
-    for delay in retries.delays:
+    for delay in retry_policy.delays:
         await _declare_delay(channel, delay)
     for subscription in subscriptions:
         await _declare_dead_letters(channel, dead, subscription)
@@ -72,7 +72,7 @@ async def _declare_dead_letters(channel: AbstractChannel, dead: AbstractExchange
         arguments={
             "x-queue-type": "quorum",
             "x-delivery-limit": NEVER,
-        },  # looking at a dead letter returns it
+        },  # reading a dead letter returns it
     )
     await queue.bind(dead, subscription.queue)
 

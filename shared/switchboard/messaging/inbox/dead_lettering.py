@@ -1,4 +1,4 @@
-"""Dead letters and delays: what a consumer publishes of its own, past the outbox."""
+"""Dead-lettering and delaying: what a consumer publishes without the outbox."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import Subscription
 from switchboard.messaging.broker.routing import DEAD
 from switchboard.messaging.broker.topology import delay_name
+from switchboard.messaging.inbox.deduplication import TransactionalEffect
+from switchboard.messaging.inbox.subscriptions import Effect
 from switchboard.messaging.outbox.publisher import ConfirmChannel
 
 ATTEMPTS = "x-switchboard-attempts"
 REASON = "x-switchboard-reason"
 HANDLER = "x-switchboard-handler"
 ERROR = "x-switchboard-error"
-PARKED_AT = "x-switchboard-parked-at"
+DEAD_LETTERED_AT = "x-switchboard-parked-at"
 ROUTING_KEY = "x-switchboard-routing-key"
 EVENT_ID = "event_id"
 
 
 class DeadLetterPublisher:
-    """Publishes on a channel of its own, with confirms: a message is acknowledged only once its copy is safe."""
+    """Publishes with publisher confirms: a message is acknowledged only once its copy is safe."""
 
     def __init__(self, channel: AbstractChannel, subscription: Subscription) -> None:
         self._channel = ConfirmChannel(channel)
         self._subscription = subscription
 
-    async def park(self, message: AbstractIncomingMessage, error: Exception, *, handler: str, attempts: int) -> None:
-        """Copy it to the subscription's dead letters, with what was wrong."""
+    async def dead_letter(
+        self, message: AbstractIncomingMessage, error: Exception, *, handler: str, attempts: int
+    ) -> None:
+        """Copy the message to the subscription's dead letters, with the error."""
         kind = type(error)
         headers = {
             **_kept_headers(message),
@@ -37,13 +41,13 @@ class DeadLetterPublisher:
             ERROR: str(error)[:2000],
             HANDLER: handler,
             ATTEMPTS: attempts,
-            PARKED_AT: datetime.now(UTC).isoformat(),
+            DEAD_LETTERED_AT: datetime.now(UTC).isoformat(),
             "x-switchboard-subscription": self._subscription.queue,
         }
         await self._send(DEAD, self._subscription.queue, message, headers)
 
     async def delay(self, message: AbstractIncomingMessage, pause: timedelta, *, attempts: int) -> None:
-        """Let it come back to its queue after that pause: one that has a delay queue."""
+        """Copy the message to the delay queue of that pause, from which it returns to its own queue."""
         headers = {**_kept_headers(message), ATTEMPTS: attempts}
         await self._send(delay_name(pause), self._subscription.queue, message, headers)
 
@@ -56,9 +60,17 @@ class DeadLetterPublisher:
 
 
 def attempts_of(message: AbstractIncomingMessage) -> int:
-    """How often it was tried and put off."""
+    """How often the message was attempted and delayed."""
     attempts = message.headers.get(ATTEMPTS, 0)
     return attempts if isinstance(attempts, int) else 0
+
+
+def handler_name(effect: Effect, message_type: str) -> str:
+    """The name of the handler of this type, for the operator who reads the dead letter."""
+    if isinstance(effect, TransactionalEffect) and message_type in effect.handlers:
+        handler = effect.handlers[message_type][1]
+        return f"{handler.__module__}.{handler.__qualname__}"
+    return getattr(effect, "__qualname__", type(effect).__qualname__)
 
 
 def _kept_headers(message: AbstractIncomingMessage) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A watch over a process's consumers: that the broker still has them, and that partitions are spread.
+"""Watches a process's consumers: the broker must still have them, and partitions are balanced over instances.
 
-A broker can drop a consumer without a word reaching us. And the place of a queue's single active consumer goes to
-whoever came first: the first instance up would keep every partition. So when instances come or go, each begins anew
-on the partitions that are another's by turn, and so queues up behind it.
+A broker can drop a consumer without notice. And it makes the first consumer of a queue its single active consumer, so
+the first instance to start would keep every partition. So when instances come or go, each one resubscribes to the
+partitions that belong to another instance, and queues up behind it.
 """
 
 from __future__ import annotations
@@ -22,50 +22,52 @@ log = structlog.get_logger(__name__)
 
 
 class QueueWatch:
-    """Run it as a loop beside its consumers, one a partition."""
+    """Run it as a loop next to the consumers of a subscription, one per partition."""
 
-    def __init__(self, broker: Broker, peers: Membership, instance: str, consumers: list[Consumer]) -> None:
+    def __init__(self, broker: Broker, membership: Membership, instance: str, consumers: list[Consumer]) -> None:
         self._broker = broker
-        self._peers = peers
+        self._membership = membership
         self._instance = instance
         self._consumers = consumers
-        self._seen: list[str] = [instance]  # at the last look
-        self._spread_over: list[str] = [instance]
-        self._unattended: set[str] = set()
+        self._last_seen: list[str] = [instance]
+        self._balanced_over: list[str] = [instance]
+        self._unconsumed: set[str] = set()  # queues that had no consumer when last checked
 
     async def run(self, stop: Stop) -> None:
+        """Check the queues, and balance the partitions, at intervals."""
         while not await stop.sleep(WATCH_SECONDS):
-            self._spread()
+            self._balance()
             try:
                 async with self._broker.channel(confirms=False) as channel:
                     for consumer in self._consumers:
-                        await self._look_at(channel, consumer)
+                        await self._check_queue(channel, consumer)
             except Unavailable:
-                self._unattended.clear()
+                self._unconsumed.clear()
 
     async def check(self) -> None:
-        """Raises when a queue has no consumer of ours."""
-        detached = [consumer.queue for consumer in self._consumers if not consumer.attached]
-        if detached:
-            raise RuntimeError(f"no consumer on {', '.join(detached)}")
+        """Health check: raises when a queue has no consumer of this process."""
+        unsubscribed = [consumer.queue for consumer in self._consumers if not consumer.subscribed]
+        if unsubscribed:
+            raise RuntimeError(f"no consumer on {', '.join(unsubscribed)}")
 
-    def _spread(self) -> None:
-        """Once for each change of who lives, and not before it was seen twice."""
-        before, self._seen = self._seen, self._peers.names()
-        if len(self._consumers) < 2 or self._seen != before or self._seen == self._spread_over:
+    def _balance(self) -> None:
+        """Once for each change of the membership, and only after it was seen twice."""
+        before, self._last_seen = self._last_seen, self._membership.instances()
+        instances = self._last_seen
+        if len(self._consumers) < 2 or instances != before or instances == self._balanced_over:
             return
-        self._spread_over = self._seen
+        self._balanced_over = instances
         for partition, consumer in enumerate(self._consumers):
-            if self._seen[partition % len(self._seen)] != self._instance:
-                log.info("partition_left_to_another", queue=consumer.queue, instances=len(self._seen))
+            if instances[partition % len(instances)] != self._instance:
+                log.info("partition_left_to_another", queue=consumer.queue, instances=len(instances))
                 consumer.resubscribe()
 
-    async def _look_at(self, channel: AbstractChannel, consumer: Consumer) -> None:
+    async def _check_queue(self, channel: AbstractChannel, consumer: Consumer) -> None:
         queue = await channel.declare_queue(consumer.queue, passive=True)
-        if queue.declaration_result.consumer_count or not consumer.attached:
-            self._unattended.discard(consumer.queue)
-        elif consumer.queue in self._unattended:
+        if queue.declaration_result.consumer_count or not consumer.subscribed:
+            self._unconsumed.discard(consumer.queue)
+        elif consumer.queue in self._unconsumed:
             log.error("consumer_lost", queue=consumer.queue)
             consumer.resubscribe()
         else:
-            self._unattended.add(consumer.queue)  # may be on its way: look once more
+            self._unconsumed.add(consumer.queue)  # it may just be subscribing: check once more

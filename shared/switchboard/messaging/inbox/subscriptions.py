@@ -1,4 +1,4 @@
-"""Which function handles which message: the only registration there is."""
+"""The table of a service's consumers: which function handles which message."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Probe = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class BatchHandler:
-    """Handles the messages of a subscription in batches, outside of a transaction."""
+    """Handles the messages of a subscription in batches. `probe`: asks whether a server that was lost is back."""
 
     effect: Effect
     probe: Probe
 
 
 class Subscriptions:
-    """A service's table, held against the product's registry of subscriptions: nothing missing, nothing twice."""
+    """The handlers of a service, checked against the product's registry: none missing, none twice."""
 
     def __init__(self, service: str, registry: tuple[Subscription, ...] = SUBSCRIPTIONS) -> None:
         self.service = service
@@ -42,7 +42,7 @@ class Subscriptions:
         self._batches: dict[str, BatchHandler] = {}
 
     def on(self, message: type[M], handler: Callable[[M, Work], Awaitable[None]]) -> None:
-        """Handle `message` by `handler`, in the subscription that the registry puts it in."""
+        """Handle `message` by `handler`, in the subscription that the registry assigns it to."""
         subscription = next((s for s in self._registry if message in s.types), None)
         if subscription is None or subscription.name in self._batches:
             raise LookupError(f"{self.service} subscribes to no {message.type}: add it to contracts/consumers.py")
@@ -59,11 +59,11 @@ class Subscriptions:
         self._batches[name] = BatchHandler(effect, probe)
 
     def batches(self) -> list[tuple[Subscription, BatchHandler]]:
-        """Every subscription that is handled in batches."""
+        """Every subscription that has a batch handler."""
         return [(s, self._batches[s.name]) for s in self._registry if s.name in self._batches]
 
     def each(self) -> list[tuple[Subscription, dict[str, tuple[type[Message], Handler]]]]:
-        """Every subscription with its handlers by message type. Raises `LookupError` when one has no handler."""
+        """Every other subscription with its handlers by message type. Raises `LookupError` when a type has none."""
         handled = [subscription for subscription in self._registry if subscription.name in self._handlers]
         for subscription in handled:
             missing = {cls.type for cls in subscription.types} - set(self._handlers[subscription.name])

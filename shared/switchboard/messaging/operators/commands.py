@@ -1,4 +1,4 @@
-"""`bin/switchboard dead-letters …` (and `events …`, of `tailing`): what was parked, why, and what becomes of it."""
+"""`bin/switchboard dead-letters …`: list, show, replay and discard dead letters. `events …` is in `tailing.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from switchboard.messaging.operators.context import operators_broker
+from switchboard.messaging.operators.context import operator_broker
 from switchboard.messaging.operators.dead_letters import DeadLetters, TooOld
 from switchboard.messaging.operators.tailing import events
 from switchboard.runtime.terminal import Terminal
@@ -23,14 +23,14 @@ dead_letters = typer.Typer(no_args_is_help=True, help="Messages that could not b
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(events, name="events")
 
-Which = Annotated[str, typer.Argument(help="The subscription, as `list` names it.")]
-One = Annotated[str | None, typer.Option("--id", help="One dead letter's id, or its event's.")]
-Every = Annotated[bool, typer.Option("--all", help="All of the subscription.")]
+SubscriptionArgument = Annotated[str, typer.Argument(help="The subscription, named as in `list`.")]
+IdOption = Annotated[str | None, typer.Option("--id", help="The id of one dead letter, or of its event.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All dead letters of the subscription.")]
 
 
 @dead_letters.command("list")
 def list_() -> None:
-    """How many lie in each subscription."""
+    """Count the dead letters of each subscription."""
 
     async def run() -> dict[str, int]:
         async with _open() as letters:
@@ -44,11 +44,11 @@ def list_() -> None:
 
 @dead_letters.command()
 def show(
-    subscription: Annotated[str | None, typer.Argument(help="Only this one; all by default.")] = None,
+    subscription: Annotated[str | None, typer.Argument(help="Only this subscription; all by default.")] = None,
     limit: int = 20,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """What they are and why they were parked, oldest first."""
+    """Show dead letters and their errors, oldest first."""
 
     async def run() -> list[object]:
         async with _open() as letters:
@@ -66,12 +66,14 @@ def show(
 
 @dead_letters.command()
 def replay(
-    subscription: Which,
-    id: One = None,
-    all: Every = False,
-    force: Annotated[bool, typer.Option(help="Even if older than inboxes remember (25 days).")] = False,
+    subscription: SubscriptionArgument,
+    id: IdOption = None,
+    all: AllOption = False,
+    force: Annotated[
+        bool, typer.Option(help="Replay messages older than 25 days too: the inbox may have forgotten them.")
+    ] = False,
 ) -> None:
-    """Hand them to their subscription again, and to no other."""
+    """Return dead letters to the queue of their own subscription."""
     _one_or_all(id, all)
 
     async def run() -> int:
@@ -82,8 +84,8 @@ def replay(
 
 
 @dead_letters.command()
-def discard(subscription: Which, id: One = None, all: Every = False) -> None:
-    """Drop them for good."""
+def discard(subscription: SubscriptionArgument, id: IdOption = None, all: AllOption = False) -> None:
+    """Delete dead letters."""
     _one_or_all(id, all)
 
     async def run() -> int:
@@ -95,14 +97,14 @@ def discard(subscription: Which, id: One = None, all: Every = False) -> None:
 
 @asynccontextmanager
 async def _open() -> AsyncIterator[DeadLetters]:
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of a broker that is away beside our own words
-    broker = operators_broker()
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # its errors would repeat ours
+    broker = operator_broker()
     try:
         yield DeadLetters(broker)
-    except (LookupError, TooOld) as refused:
-        raise typer.BadParameter(str(refused)) from refused
-    except Unavailable as outage:
-        raise SystemExit(f"dead-letters: the broker does not answer: {outage}") from None
+    except (LookupError, TooOld) as error:
+        raise typer.BadParameter(str(error)) from error
+    except Unavailable as error:
+        raise SystemExit(f"dead-letters: the broker does not answer: {error}") from None
     finally:
         await broker.close()
 

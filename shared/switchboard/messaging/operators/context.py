@@ -1,4 +1,4 @@
-"""The broker, as operators' commands reach it."""
+"""The broker connection of operator commands."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ class _Settings(BaseSettings):
     amqp_url: AmqpUrl
 
 
-def operators_broker() -> Broker:
-    """That of `AMQP_URL`. A missing or malformed one ends the command with a line that names it."""
+def operator_broker() -> Broker:
+    """The broker of `AMQP_URL`. If that is missing or malformed, the command ends with a line that names it."""
     return Broker(load(_Settings).amqp_url, "operator")

@@ -1,7 +1,7 @@
 """Dead letters, for operators: list, show, replay, discard.
 
-Reading takes messages without acknowledging them, and closing the channel returns them. A replay goes to the queue of
-its own subscription only: others have had the message already.
+They are read without an acknowledgement, so closing the channel returns them. A replay goes to the queue of its own
+subscription only: the others have handled the message already.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.contracts.envelope import Envelope, Unreadable
-from switchboard.messaging.broker.connection import Broker, translated
+from switchboard.messaging.broker.connection import Broker, translate_errors
 from switchboard.messaging.broker.routing import partition_of
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.inbox.dead_lettering import (
     ATTEMPTS,
+    DEAD_LETTERED_AT,
     ERROR,
     EVENT_ID,
     HANDLER,
-    PARKED_AT,
     REASON,
     ROUTING_KEY,
 )
 from switchboard.messaging.outbox.publisher import ConfirmChannel
 
 SAFE_AGE = timedelta(days=25)
-"""Inbox rows live 30 days: an older message may have had its effect, and nobody would know."""
+"""Inbox rows live 30 days. An older message may have had its effect without a trace of it."""
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A parked message. `id` is the dead letter's own; `event_id` is unknown where the message can't be read."""
+    """A dead-lettered message. `event_id` is None where the message can't be decoded."""
 
     id: str
     subscription: str
@@ -56,28 +56,28 @@ class DeadLetter:
             subscription=subscription.queue,
             type=message.type or "",
             event_id=_text(headers.get(EVENT_ID)),
-            reason=_text(headers.get(REASON)) or _brokers_reason(headers),
+            reason=_text(headers.get(REASON)) or _broker_reason(headers),
             error=_text(headers.get(ERROR)) or "",
             handler=_text(headers.get(HANDLER)) or "",
             attempts=int(str(headers.get(ATTEMPTS, 0))),
-            parked_at=_text(headers.get(PARKED_AT)) or "",
+            parked_at=_text(headers.get(DEAD_LETTERED_AT)) or "",
             body=message.body.decode(errors="backslashreplace"),
         )
 
 
 class TooOld(Exception):
-    """This message is older than inboxes remember for sure: it needs `force`."""
+    """The inbox may have forgotten this message: it needs `force`."""
 
 
 class DeadLetters:
-    """All subscriptions' dead letters behind one broker connection."""
+    """The dead letters of all subscriptions."""
 
     def __init__(self, broker: Broker, registry: Iterable[Subscription] = SUBSCRIPTIONS) -> None:
         self._broker = broker
         self._registry = list(registry)
 
     async def counts(self) -> dict[str, int]:
-        """How many lie in each subscription."""
+        """The number of dead letters of each subscription."""
         counts = {}
         async with self._broker.channel(confirms=False) as channel:
             await declare_topology(channel, self._registry)
@@ -87,20 +87,20 @@ class DeadLetters:
         return counts
 
     async def find(self, subscription: str | None = None, *, limit: int = 100) -> list[DeadLetter]:
-        """The oldest of one subscription, or of all."""
+        """The oldest dead letters of one subscription, or of all."""
         found: list[DeadLetter] = []
         async with self._broker.channel(confirms=False) as channel:
             for each in self._chosen(subscription):
-                async for message in self._waiting(channel, each):
+                async for message in self._dead_letters(channel, each):
                     if len(found) >= limit:
                         return found
                     found.append(DeadLetter.of(message, each))
         return found
 
     async def replay(self, subscription: str, *, id: str | None = None, force: bool = False) -> int:
-        """Put one (by its id or event id), or all, back into their subscription's own queue. Returns how many.
+        """Return one (by its id or event id), or all, to the queue of their subscription. Returns how many.
 
-        Raises `TooOld` at the first that is older than `SAFE_AGE`, unless `force`.
+        Raises `TooOld` at the first one older than `SAFE_AGE`, unless `force`.
         """
         (chosen,) = self._chosen(subscription)
         replayed = 0
@@ -108,29 +108,29 @@ class DeadLetters:
             self._broker.channel(confirms=True) as sending,
             self._broker.channel(confirms=False) as channel,
         ):
-            async for message in self._waiting(channel, chosen):
+            async for message in self._dead_letters(channel, chosen):
                 if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
-                    await self._put_back(ConfirmChannel(sending), chosen, message, force=force)
+                    await self._return_to_queue(ConfirmChannel(sending), chosen, message, force=force)
                     await message.ack()
                     replayed += 1
         return replayed
 
     async def discard(self, subscription: str, *, id: str | None = None) -> int:
-        """Drop one (by its id or event id), or all, for good. Returns how many."""
+        """Delete one (by its id or event id), or all. Returns how many."""
         (chosen,) = self._chosen(subscription)
         discarded = 0
         async with self._broker.channel(confirms=False) as channel:
-            async for message in self._waiting(channel, chosen):
+            async for message in self._dead_letters(channel, chosen):
                 if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
                     await message.ack()
                     discarded += 1
         return discarded
 
-    async def _waiting(
+    async def _dead_letters(
         self, channel: AbstractChannel, subscription: Subscription
     ) -> AsyncIterator[AbstractIncomingMessage]:
-        """Those that lay there when we came: what is acknowledged goes, the rest returns with the channel's end."""
-        with translated():
+        """The present dead letters. Those that are not acknowledged return when the channel ends."""
+        with translate_errors():
             await declare_topology(channel, [subscription])
             queue = await channel.declare_queue(f"{subscription.queue}.dead", passive=True)
             for _ in range(queue.declaration_result.message_count or 0):
@@ -139,7 +139,7 @@ class DeadLetters:
                     return
                 yield message
 
-    async def _put_back(
+    async def _return_to_queue(
         self, sending: ConfirmChannel, subscription: Subscription, message: AbstractIncomingMessage, *, force: bool
     ) -> None:
         queue = subscription.queue
@@ -150,7 +150,7 @@ class DeadLetters:
         else:
             if datetime.now(UTC) - envelope.time > SAFE_AGE and not force:
                 raise TooOld(
-                    f"{envelope.id} is of {envelope.time:%Y-%m-%d}, and inboxes may have forgotten it: --force"
+                    f"{envelope.id} is of {envelope.time:%Y-%m-%d}, and the inbox may have forgotten it: use --force"
                 )
             if subscription.ordered:
                 queue = subscription.queues()[partition_of(envelope.subject, subscription.partitions)]
@@ -175,7 +175,7 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _brokers_reason(headers: Any) -> str:
-    """The broker parked it itself: why stands in its own header."""
+def _broker_reason(headers: Any) -> str:
+    """The reason of a message that the broker dead-lettered, from the broker's own header."""
     reason = headers.get("x-first-death-reason")
     return f"broker: {_text(reason)}" if reason else "unknown"

@@ -1,4 +1,4 @@
-"""`bin/switchboard events tail`: what is published, as it is, one line for each event."""
+"""`bin/switchboard events tail`: print published events, one per line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import typer
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.messaging.broker.connection import BrokerUnavailable
 from switchboard.messaging.broker.routing import EVENTS
-from switchboard.messaging.operators.context import operators_broker
+from switchboard.messaging.operators.context import operator_broker
 from switchboard.runtime.unavailable import Unavailable
 
-AT_ONCE = 200
-BEHIND = 10_000  # events; of a reader who is slower than that, the oldest are dropped
+PREFETCH = 200
+MOST_QUEUED = 10_000  # events; for a slower reader, the oldest are dropped
 
-events = typer.Typer(no_args_is_help=True, help="What happens, as the services tell each other.")
+events = typer.Typer(no_args_is_help=True, help="Events that the services publish.")
 
 
 @events.callback()
@@ -30,18 +30,18 @@ def _group() -> None: ...
 
 @events.command()
 def tail(
-    tenant: Annotated[UUID | None, typer.Option(help="Only this tenant's.")] = None,
+    tenant: Annotated[UUID | None, typer.Option(help="Only events of this tenant.")] = None,
     type: Annotated[
-        list[str] | None, typer.Option(help="Only these: `message.status_changed`, or all of `message`.")
+        list[str] | None, typer.Option(help="Only these types: `message.status_changed`, or all of `message`.")
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many events.")] = None,
 ) -> None:
-    """Print each event from now on: time, type, tenant, subject, data. Takes nothing away from any service."""
+    """Print each event from now on: time, type, tenant, subject, data. The services get their events all the same."""
 
     async def run() -> None:
         left = count
-        async with aclosing(_events(type or [])) as happening:
-            async for envelope in happening:
+        async with aclosing(_events(type or [])) as stream:
+            async for envelope in stream:
                 if tenant is not None and envelope.tenant_id != tenant:
                     continue
                 typer.echo(line(envelope))
@@ -49,13 +49,13 @@ def tail(
                 if left == 0:
                     return
 
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of a broker that is away beside our own words
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # its errors would repeat ours
     try:
         asyncio.run(run())
-    except Unavailable as outage:
-        raise SystemExit(f"events: the broker does not answer: {outage}") from None
+    except Unavailable as error:
+        raise SystemExit(f"events: the broker does not answer: {error}") from None
     except KeyboardInterrupt:
-        pass  # how a tail ends
+        pass  # the usual way to end it
 
 
 def line(envelope: Envelope) -> str:
@@ -65,12 +65,12 @@ def line(envelope: Envelope) -> str:
 
 
 async def _events(types: Iterable[str]) -> AsyncGenerator[Envelope]:
-    """From a queue of one's own, which goes with the connection. Raises `BrokerUnavailable`."""
-    broker = operators_broker()
+    """Events from an exclusive queue, deleted with the connection. Raises `BrokerUnavailable`."""
+    broker = operator_broker()
     try:
         async with broker.channel(confirms=False) as channel:
-            await channel.set_qos(prefetch_count=AT_ONCE)
-            queue = await channel.declare_queue(exclusive=True, arguments={"x-max-length": BEHIND})
+            await channel.set_qos(prefetch_count=PREFETCH)
+            queue = await channel.declare_queue(exclusive=True, arguments={"x-max-length": MOST_QUEUED})
             for key in [f"{wanted}.#" for wanted in types] or ["#"]:
                 await queue.bind(EVENTS, key)
             async with queue.iterator() as messages:
@@ -79,8 +79,8 @@ async def _events(types: Iterable[str]) -> AsyncGenerator[Envelope]:
                     await message.ack()
                     try:
                         yield Envelope.decode(message.body)
-                    except Unreadable as trouble:
-                        typer.echo(f"unreadable: {trouble}", err=True)
+                    except Unreadable as error:
+                        typer.echo(f"unreadable: {error}", err=True)
             raise BrokerUnavailable("the connection ended")
     finally:
         await broker.close()

@@ -1,4 +1,8 @@
-"""Subjects whose next message the broker would not take, and when each is tried again."""
+"""Blocked subjects: their next message could not be published, so their later ones wait for it.
+
+Other subjects go on. Some errors close the channel for every message in flight on it (no permission to publish, no such
+exchange, message too large). Each of these messages is then retried alone, on a channel of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,44 +20,48 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass
-class _Held:
+class _Blocked:
     row_id: int
     failures: int = 0
     due: float = 0.0  # on the monotonic clock
-    alone: bool = False
+    isolated: bool = False
 
 
 class BlockedSubjects:
-    """A subject is tried again among the others; where its message closes the channel for all, on one of its own.
+    """The blocked subjects of a relay, with the time of their next retry. They outlive a channel.
 
-    Outlives the channels: a message that closes them is told by what was in flight as that happened.
+    A subject is retried among the others, or isolated: on a channel of its own.
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, _Held] = {}
+        self._blocked: dict[str, _Blocked] = {}
 
-    def suspect(self, rows: Iterable[UnsentRow]) -> None:
-        """One of these closed the channel: each is tried alone, at once."""
+    def isolate(self, rows: Iterable[UnsentRow]) -> None:
+        """One of these closed the channel: retry each on a channel of its own, at once."""
         for row in rows:
-            self._held[row.subject] = _Held(row.id, alone=True)
+            self._blocked[row.subject] = _Blocked(row.id, isolated=True)
 
-    def refused(self, row: UnsentRow, failure: Exception, *, alone: bool = False) -> None:
-        """The broker would not take it. It is tried again after a pause that grows."""
-        held = self._held.setdefault(row.subject, _Held(row.id))
-        pause = RETRY_SECONDS[min(held.failures, len(RETRY_SECONDS) - 1)]
-        self._held[row.subject] = _Held(row.id, held.failures + 1, monotonic() + pause, alone)
+    def block(self, row: UnsentRow, failure: Exception, *, isolated: bool = False) -> None:
+        """The message could not be published. Its subject is retried after a pause that grows."""
+        failures = self._blocked[row.subject].failures if row.subject in self._blocked else 0
+        pause = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+        self._blocked[row.subject] = _Blocked(row.id, failures + 1, monotonic() + pause, isolated)
         log.error("message_not_taken", subject=row.subject, reason=str(failure), retry_in=pause)
 
     def release(self, subject: str) -> None:
-        """Its message was taken, or is gone."""
-        self._held.pop(subject, None)
+        """The message was published, or is gone."""
+        self._blocked.pop(subject, None)
 
     def waiting(self) -> list[str]:
-        """Subjects that are not to be sent among the others now."""
+        """Subjects that must not be published among the others now."""
         now = monotonic()
-        return [subject for subject, held in self._held.items() if held.alone or held.due > now]
+        return [subject for subject, blocked in self._blocked.items() if blocked.isolated or blocked.due > now]
 
-    def due_alone(self) -> dict[int, str]:
-        """What is to be tried on a channel of its own now: row id -> subject."""
+    def due_in_isolation(self) -> dict[int, str]:
+        """Messages that are due on a channel of their own: row id -> subject."""
         now = monotonic()
-        return {held.row_id: subject for subject, held in self._held.items() if held.alone and held.due <= now}
+        return {
+            blocked.row_id: subject
+            for subject, blocked in self._blocked.items()
+            if blocked.isolated and blocked.due <= now
+        }

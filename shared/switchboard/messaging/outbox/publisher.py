@@ -1,4 +1,4 @@
-"""Publishing with the broker's confirmation, one channel for all of a process."""
+"""Publishing with publisher confirms, on one channel per process."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from aiormq.exceptions import (
 
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.envelope import CONTENT_TYPE
-from switchboard.messaging.broker.connection import Broker, BrokerUnavailable, translated
-from switchboard.messaging.broker.retries import Retries
+from switchboard.messaging.broker.connection import Broker, BrokerUnavailable, translate_errors
+from switchboard.messaging.broker.retry_policy import RetryPolicy
 from switchboard.messaging.broker.topology import declare_topology
 
 CONFIRM_SECONDS = 30.0
 
 
 class Unroutable(Exception):
-    """No queue takes this message: the topology is not what it should be."""
+    """No queue is bound for this message: the topology is not as declared."""
 
 
-class Refused(Exception):
-    """The broker said no to this message."""
+class Rejected(Exception):
+    """The broker rejected this message with a negative confirm."""
 
 
 class ChannelRefused(BrokerUnavailable):
-    """The broker closed the channel over a message that was in flight on it: this one or another."""
+    """The broker closed the channel because of a message in flight: this one or another."""
 
 
 CLOSED_OVER_A_MESSAGE = (ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed)
 
 
 class ConfirmChannel:
-    """An open channel to publish on. Awaiting many publishes together keeps many confirms in flight.
+    """An open channel with publisher confirms. Concurrent publishes keep many confirms in flight.
 
-    It goes past aio-pika's exchanges to the library beneath, which need not see each message written out to the
-    socket before it takes the next: only its confirm counts.
+    It bypasses aio-pika's exchanges and uses aiormq, which need not wait until each message is written to the socket
+    before it takes the next: only the confirm counts.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
@@ -65,22 +65,22 @@ class ConfirmChannel:
         event_id: UUID | str | None,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Publish and wait for the confirm. Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable`, `Refused`."""
+        """Publish and wait for the confirm. Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable`, `Rejected`."""
         properties = spec.Basic.Properties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_type=type,
-            # Fresh for each attempt: returns are matched by it (aio-pika #689).
+            # New for each attempt: returned messages are matched by it (aio-pika #689).
             message_id=uuid4().hex,
             timestamp=datetime.now(UTC),
             headers={"event_id": str(event_id), **(headers or {})} if event_id else headers or {},
         )
-        with translated():
+        with translate_errors():
             try:
                 async with asyncio.timeout(CONFIRM_SECONDS):
-                    beneath = await self._channel.get_underlay_channel()
-                    assert isinstance(beneath, aiormq.Channel)  # `wait` is not in its abstract class
-                    await beneath.basic_publish(
+                    channel = await self._channel.get_underlay_channel()
+                    assert isinstance(channel, aiormq.Channel)  # `wait` is not in its abstract class
+                    await channel.basic_publish(
                         body,
                         exchange=exchange,
                         routing_key=routing_key,
@@ -91,17 +91,17 @@ class ConfirmChannel:
             except PublishError as error:
                 raise Unroutable(f"no queue for {routing_key!r} on {exchange!r}") from error
             except DeliveryError as error:
-                raise Refused(f"{routing_key!r} on {exchange!r} was refused") from error
+                raise Rejected(f"{routing_key!r} on {exchange!r} was rejected") from error
             except CLOSED_OVER_A_MESSAGE as error:
                 raise ChannelRefused(f"the broker closed the channel: {error!r}") from error
 
 
 @asynccontextmanager
 async def open_publishing(
-    broker: Broker, subscriptions: Iterable[Subscription], retries: Retries
+    broker: Broker, subscriptions: Iterable[Subscription], retry_policy: RetryPolicy
 ) -> AsyncIterator[ConfirmChannel]:
-    """A channel to publish on, after every queue of the product is declared."""
+    """A channel to publish on, opened after every queue of the product is declared."""
     async with broker.channel(confirms=True) as channel:
-        with translated():
-            await declare_topology(channel, subscriptions, retries)
+        with translate_errors():
+            await declare_topology(channel, subscriptions, retry_policy)
         yield ConfirmChannel(channel)

@@ -1,4 +1,4 @@
-"""One transaction of a service: its rows and its outgoing messages commit together."""
+"""The unit of work: one transaction that commits a service's rows together with its outgoing messages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from switchboard.contracts.message import Command, Event
 from switchboard.messaging.outbox.rows import OutboxRow, add_rows, row_of
 from switchboard.postgres.database import Database
 
-OUTBOX = "outbox"  # the channel that wakes the relay
+OUTBOX = "outbox"  # the NOTIFY channel that wakes the outbox relay
 
 
 @dataclass
 class Work:
-    """What an action needs: the connection in its transaction, whose tenant it acts for, and `publish`.
+    """The unit of work that an action gets: a connection in its transaction, the tenant, and `publish`.
 
-    `envelope` is that of the message being handled, None in a request.
+    `envelope` belongs to the message that is being handled; None in an HTTP request.
     """
 
     conn: asyncpg.Connection
@@ -29,34 +29,34 @@ class Work:
     tenant_id: UUID | None = None
     envelope: Envelope | None = None
     rows: list[OutboxRow] = field(default_factory=list)
-    nudges: set[str] = field(default_factory=set)
+    notifications: set[str] = field(default_factory=set)
 
     async def publish(self, message: Event | Command, *, tenant_id: UUID | None = None, id: UUID | None = None) -> UUID:
-        """Write the message down, to be sent once this transaction has committed. Returns its id.
+        """Write the message to the outbox. The relay sends it after the commit. Returns its id.
 
-        `tenant_id`: another than the work's own. `id`: one derived from what happened, where doing it again must not
-        make a second message. Lock the aggregate's row first: order is promised for messages of one subject.
+        `tenant_id`: of another tenant than the work's. `id`: derived from the cause, where a repetition must not make a
+        second message. Lock the aggregate's row first: only messages of one subject keep their order.
         """
         row = row_of(message, source=self.source, tenant_id=tenant_id or self.tenant_id, id=id)
         self.rows.append(row)
         return row.event_id
 
     def notify(self, channel: str) -> None:
-        """Wake who listens on `channel`, once this transaction has committed."""
-        self.nudges.add(channel)
+        """Wake the listeners of `channel` after the commit."""
+        self.notifications.add(channel)
 
 
 @asynccontextmanager
 async def open_work(database: Database, *, tenant_id: UUID | None) -> AsyncIterator[Work]:
-    """A transaction, committed with its messages at the end of the block; then the relay is woken."""
+    """A transaction, committed with its messages at the end of the block. Then it wakes the outbox relay."""
     async with database.transaction() as conn:
         work = Work(conn, database.service, tenant_id)
         yield work
         await add_rows(conn, work.rows)
-    wake(database, work)
+    notify_committed(database, work)
 
 
-def wake(database: Database, work: Work) -> None:
-    """After the commit: the relay, when there is something to send, and whoever the work named."""
-    for channel in work.nudges | ({OUTBOX} if work.rows else set()):
+def notify_committed(database: Database, work: Work) -> None:
+    """After the commit, wake the outbox relay if there are messages, and the listeners that the work named."""
+    for channel in work.notifications | ({OUTBOX} if work.rows else set()):
         database.notify(channel)

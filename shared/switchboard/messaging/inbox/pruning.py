@@ -1,4 +1,4 @@
-"""The inbox forgets after 30 days, in small bites, by the relay's holder."""
+"""Pruning of the inbox: the outbox relay's leader deletes rows after 30 days, in small batches."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Stop
 from switchboard.runtime.unavailable import Unavailable
 
-BITE = 5_000
-EVERY_SECONDS = 600.0
+BATCH = 5_000
+INTERVAL_SECONDS = 600.0
 
 DROP_OLD = """
 delete from inbox where ctid = any(array(
@@ -22,16 +22,17 @@ log = structlog.get_logger(__name__)
 
 
 async def prune(conn: asyncpg.Connection) -> int:
-    """One bite. Returns how many rows it removed."""
-    return int((await conn.execute(DROP_OLD, BITE)).split()[-1])
+    """Delete one batch of old rows. Returns how many."""
+    return int((await conn.execute(DROP_OLD, BATCH)).split()[-1])
 
 
-async def prune_forever(database: Database, lease: LeaderLease, stop: Stop) -> None:
-    while not await stop.sleep(EVERY_SECONDS):
+async def keep_pruning(database: Database, lease: LeaderLease, stop: Stop) -> None:
+    """A loop that prunes while this process is the leader."""
+    while not await stop.sleep(INTERVAL_SECONDS):
         try:
             while lease.held() and not stop.is_set():
                 async with database.connection() as conn:
-                    if await prune(conn) < BITE:
+                    if await prune(conn) < BATCH:
                         break
-        except Unavailable as outage:
-            log.info("pruning_waits", reason=str(outage))
+        except Unavailable as error:
+            log.info("pruning_waits", reason=str(error))

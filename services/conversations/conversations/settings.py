@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-import phonenumbers
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from switchboard.runtime.phones import Region
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, Url, Urls
 
-
-def _known_region(region: str) -> str:
-    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("must be a country's two letters, such as US")
-    return region.upper()
-
-
-Region = Annotated[str, AfterValidator(_known_region)]
 Rate = Annotated[float, Field(gt=0, le=100_000)]
 
 

@@ -19,6 +19,7 @@ from switchboard.http.identity_keys import Keys
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.process.runner import App
 from switchboard.process.service import open_service
+from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.background import repeat
 
 
@@ -27,7 +28,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
     """Open the scheduler, ready to run. `keys`: see `open_service`. `clock`: a test's own."""
     clock = clock or SystemClock()
     async with open_service("scheduler", settings, keys=keys) as service:
-        auth = await service.client("auth", settings.auth_urls)
+        users = UserDirectory(await service.client("auth", settings.auth_urls))
         database = service.database
         counts = SchedulerMetrics(service.metrics.registry)
         lease = LeaderLease(
@@ -42,7 +43,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None, clock: Clock
         timekeeping = Timekeeping(database, clock, counts)
         timekeeping.report_to(service.health)
         yield service.app(
-            routes=routes(clock, settings.default_region, auth),
+            routes=routes(clock, settings.default_region, users),
             consumers=subscriptions(clock),
             workers=[
                 lease.run,

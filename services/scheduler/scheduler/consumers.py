@@ -6,7 +6,6 @@ from scheduler.actions.calls import follow_call
 from scheduler.actions.campaigns import follow_campaign
 from scheduler.actions.trials import follow_trial
 from scheduler.domain.clock import Clock
-from scheduler.store import users as people
 from switchboard.contracts.auth import (
     TenantCreated,
     TenantTrialExpired,
@@ -28,24 +27,17 @@ from switchboard.contracts.conversations import (
 )
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.outbox.unit_of_work import Work
-
-TenantEvent = TenantCreated | TenantUpdated | TenantTrialExtended | TenantTrialExpired
-
-
-async def know_user(event: UserCreated | UserUpdated, work: Work) -> None:
-    assert work.tenant_id is not None
-    assert work.envelope is not None
-    await people.save_user(work.conn, people.user_of(event, work.tenant_id), as_of=work.envelope.time)
+from switchboard.replica.user_replica import TenantEvent, UserReplica
 
 
 def subscriptions(clock: Clock) -> Subscriptions:
     """The table, and what it needs of the clock."""
 
+    replica = UserReplica(tenant_columns=("trial_ends_at",))
+
     async def know_tenant(event: TenantEvent, work: Work) -> None:
-        assert work.envelope is not None
-        tenant = people.Tenant(event.tenant_id, event.name, event.status, event.trial_ends_at)
-        if await people.save_tenant(work.conn, tenant, as_of=work.envelope.time):
-            await follow_trial(work, tenant, clock.now())
+        if await replica.save_tenant(event, work):
+            await follow_trial(work, event, clock.now())
 
     async def campaign_went_on(event: CampaignEvent, work: Work) -> None:
         assert work.envelope is not None
@@ -56,8 +48,8 @@ def subscriptions(clock: Clock) -> Subscriptions:
         await follow_call(work, event, work.envelope.time, clock.now())
 
     subs = Subscriptions("scheduler")
-    subs.on(UserCreated, know_user)
-    subs.on(UserUpdated, know_user)
+    subs.on(UserCreated, replica.apply_user)
+    subs.on(UserUpdated, replica.apply_user)
     subs.on(TenantCreated, know_tenant)
     subs.on(TenantUpdated, know_tenant)
     subs.on(TenantTrialExtended, know_tenant)

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
 
-import phonenumbers
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
+from switchboard.runtime.phones import Region
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, IdentitySettings
-
-
-def _known_region(region: str) -> str:
-    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("must be a country's two letters, such as US")
-    return region.upper()
-
 
 SHORTEST = timedelta(milliseconds=50)
 LONGEST = timedelta(minutes=1)
-
-Region = Annotated[str, AfterValidator(_known_region)]
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings):

@@ -8,7 +8,7 @@ import pytest
 
 from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.recurrence.rules import BadRule, parse_rule
-from scheduler.domain.recurrence.time_zones import to_instant
+from switchboard.runtime.time_zones import to_instant
 
 
 def local(text: str) -> datetime:

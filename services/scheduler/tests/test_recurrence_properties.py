@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.recurrence.patterns import locals_from
 from scheduler.domain.recurrence.rules import parse_rule
-from scheduler.domain.recurrence.time_zones import SECOND, to_instant, to_local
+from switchboard.runtime.time_zones import SECOND, to_instant, to_local
 
 from .oracle import Parts, occurrences
 

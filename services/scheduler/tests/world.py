@@ -28,6 +28,7 @@ from switchboard.http import HttpContext, http_app
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import Database, open_database
 from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.background import Stop
 from switchboard.runtime.health import Health
 from switchboard.testing import until
@@ -108,7 +109,7 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         )
         http = http_app(
             "scheduler",
-            routes(clock, "US", auth.client),
+            routes(clock, "US", UserDirectory(auth.client)),
             HttpContext(health, verifier=verifier("scheduler"), database=database),
         )
         client = await stack.enter_async_context(TestClient(TestServer(http)))

@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 from conversations.domain.contact_csv import BrokenRecord, Record, Records
 from conversations.domain.contacts import COLUMNS, ContactRow, Rejected, UnknownOwner, UnusableFile, columns_of, row_of
 from conversations.store import contacts as store
-from conversations.store.users import list_user_ids
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.replica.user_replica import list_user_ids
 
 BATCH = 1000
 MOST_STRANGERS = 100  # who are asked about; of a file that names more, somebody made the ids up

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from conversations.store import conversations as store
 from conversations.store import message_append as appending
-from conversations.store.users import find_unknown_files
+from conversations.store.documents import find_unknown_files
 from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Invalid, NotFound

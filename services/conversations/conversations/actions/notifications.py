@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from conversations.actions.messages import DELIVERIES
 from conversations.store import notifications as store
 from conversations.store.deliveries import add_notice
-from conversations.store.users import find_user
 from switchboard.contracts.conversations import NotificationCreated, NotificationKind, ReminderFire
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_replica import find_user
 
 WORTH_A_MESSAGE = timedelta(hours=1)
 

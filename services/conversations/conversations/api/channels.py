@@ -12,11 +12,11 @@ import asyncpg
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
-from conversations.domain.phones import requested_phone
 from conversations.store import channels as store
 from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute
 from switchboard.http.identity import Role
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Conflict, Invalid, NotFound
 
 NEEDED = {"twilio": frozenset({"account_sid", "auth_token"}), "sandbox": frozenset({"secret"})}

@@ -19,10 +19,7 @@ from uuid_utils.compat import uuid7
 from conversations.actions import contact_files
 from conversations.api.csv_streams import csv_headers, stream, uploaded_chunks, wants_csv
 from conversations.domain.contacts import LONGEST_NAME, LONGEST_TAG, MOST_TAGS, PhoneTaken, UnusableFile
-from conversations.domain.phones import requested_phone
 from conversations.store import contacts as store
-from conversations.store.users import find_user
-from switchboard.contracts.auth import USER_PATH
 from switchboard.http import (
     Body,
     Page,
@@ -39,6 +36,8 @@ from switchboard.http.client import ServiceClient
 from switchboard.http.identity import Role
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database
+from switchboard.replica.user_directory import UserDirectory
+from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Forbidden, Invalid, UnsupportedMediaType
 
 MAX_UPLOAD = 256 * 1024 * 1024
@@ -108,7 +107,7 @@ class Contacts:
 
     database: Database
     region: str
-    auth: ServiceClient
+    users: UserDirectory
 
     async def list_all(self, request: Request) -> Page[ContactAnswer] | web.StreamResponse:
         """The tenant's contacts."""
@@ -174,14 +173,11 @@ class Contacts:
             return await stream(request.http, _report(report, spool), "application/json")
 
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
-        if owner_id is None or await find_user(work.conn, request.identity.tenant_id, owner_id) is not None:
-            return
-        if not await self._is_user(request, owner_id):
+        if owner_id is not None and not await self.users.of_caller(request, work.conn).exists(owner_id):
             raise Invalid.field("is no user of this tenant", "body", "owner_id")
 
     async def _is_user(self, request: Request, user_id: UUID) -> bool:
-        """By auth's own word: who was invited just now may be named before the event comes here."""
-        return await self.auth.find(USER_PATH.format(id=user_id), request.identity_header) is not None
+        return await self.users.ask_auth(request, user_id) is not None
 
 
 async def get(request: Request, conn: asyncpg.Connection) -> ContactAnswer:
@@ -207,7 +203,7 @@ async def _report(report: contact_files.Report, rejected: IO[bytes]) -> AsyncIte
 
 
 def routes(database: Database, region: str, auth: ServiceClient) -> list[Route]:
-    api = Contacts(database, region, auth)
+    api = Contacts(database, region, UserDirectory(auth))
     return [
         PlainRoute("GET", "/api/v1/contacts", api.list_all, query=ContactsQuery, answer=Page[ContactAnswer]),
         WriteRoute(

@@ -11,7 +11,6 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from conversations.actions import messages as actions
-from conversations.domain.phones import requested_phone
 from conversations.store import conversations as store
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.contracts.files import FILE_PATH
@@ -19,6 +18,7 @@ from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, W
 from switchboard.http.client import ServiceClient
 from switchboard.http.paging import MOST
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.runtime.phones import requested_phone
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -94,7 +94,7 @@ class Conversations:
     files: ServiceClient
 
     def phone(self, request: Request) -> str:
-        return requested_phone(request.path["phone"], self.region)
+        return requested_phone(request.path["phone"], self.region, "path", "phone")
 
     async def list_mine(self, request: Request, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
         """My conversations, newest first."""

@@ -10,11 +10,11 @@ from conversations.actions import inbound as actions
 from conversations.adapters.provider_accounts import Accounts
 from conversations.adapters.sandbox import Sandbox
 from conversations.adapters.twilio import Twilio
-from conversations.domain.phones import NotAPhone, to_e164
 from conversations.domain.providers import Account, BadSignature, CallReceipt, Inbound, Receipt
 from switchboard.http import PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import Forbidden, Invalid, NotFound
 
 Told = Receipt | CallReceipt | Inbound | None

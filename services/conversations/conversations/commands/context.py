@@ -9,8 +9,8 @@ from typing import TypeVar
 import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from conversations.settings import Region
 from switchboard.postgres.database import Database, open_database
+from switchboard.runtime.phones import Region
 from switchboard.runtime.settings import PostgresUrl, load
 from switchboard.runtime.unavailable import Unavailable
 

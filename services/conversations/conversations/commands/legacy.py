@@ -16,10 +16,10 @@ from conversations.commands.context import with_database
 from conversations.legacy import exporting, importing, verifying
 from conversations.legacy import store as imports
 from conversations.legacy.folder import Broken, Group, Names, group_files, list_files
-from conversations.settings import Region
-from conversations.store import users as projections
 from switchboard.cli.user_map import read_user_map
 from switchboard.postgres.database import Database
+from switchboard.replica.user_replica import list_user_ids
+from switchboard.runtime.phones import Region
 from switchboard.runtime.terminal import Terminal
 
 AT_ONCE = 4  # conversations in hand
@@ -63,7 +63,7 @@ def migrate_conversations(
 
     async def run(database: Database) -> bool:
         async with database.connection() as conn:
-            users = frozenset(await projections.list_user_ids(conn, tenant))
+            users = frozenset(await list_user_ids(conn, tenant))
         names = Names(read_user_map(user_map), users, region)
         groups, broken = await asyncio.to_thread(group_files, list_files(folder), names)
         tally = importing.Tally(broken=broken)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
-from conversations.domain.phones import NotAPhone, to_e164
+from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import Conflict, Invalid
 
 COLUMNS = ("phone", "name", "tags", "owner_id", "opted_out")

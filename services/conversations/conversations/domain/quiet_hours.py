@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
-UNKNOWN = "Etc/Unknown"
+from switchboard.runtime.time_zones import find_time_zone
+
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -20,18 +21,13 @@ def zone_of(phone: str, otherwise: str) -> ZoneInfo:
     Of several that a number may be in, `otherwise` if it is one of them; else the one in their middle, west to east.
     """
     names = time_zones_for_number(phonenumbers.parse(phone, None))
-    given = _zone(otherwise)
+    given = find_time_zone(otherwise)
     if given is not None and otherwise in names:
         return given
-    zones = sorted(filter(None, map(_zone, names)), key=lambda zone: (SOME_DAY.astimezone(zone).utcoffset(), zone.key))
+    zones = sorted(
+        filter(None, map(find_time_zone, names)), key=lambda zone: (SOME_DAY.astimezone(zone).utcoffset(), zone.key)
+    )
     return zones[len(zones) // 2] if zones else given or ZoneInfo("UTC")
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return None if name in ("", UNKNOWN) else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return None
 
 
 def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from conversations.domain.phones import NotAPhone, from_file_name
+from conversations.legacy.phones import from_file_name
+from switchboard.runtime.phones import NotAPhone
 
 
 @dataclass(frozen=True)

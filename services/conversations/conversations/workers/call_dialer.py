@@ -12,10 +12,10 @@ from conversations.actions.claiming import new_holder
 from conversations.adapters.provider_accounts import Accounts
 from conversations.domain.providers import NotSent, OutcomeUnknown, OutgoingCall
 from conversations.store import calls as store
-from conversations.store.users import find_user
 from switchboard.contracts.conversations import CallStatus
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.replica.user_replica import find_user
 from switchboard.runtime.background import Stop
 from switchboard.runtime.unavailable import Unavailable
 

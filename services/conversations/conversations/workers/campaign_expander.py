@@ -13,13 +13,13 @@ from uuid_utils.compat import uuid7
 
 from conversations.actions.campaigns import CAMPAIGNS
 from conversations.actions.messages import DELIVERIES
-from conversations.domain.phones import NotAPhone, to_e164
 from conversations.store import expansion as store
 from conversations.store.contacts import ensure_contacts
 from conversations.store.runs import Run
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop
+from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.unavailable import Unavailable
 
 CHUNK = 5000

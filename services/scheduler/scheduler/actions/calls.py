@@ -10,7 +10,6 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, refuse, sees, user_of
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.actions.wakeup import notify_leader
 from scheduler.domain.kinds.call import CANCELLED, KIND, SCHEDULED, after_result, cancelled, planned
 from scheduler.domain.refusals import AlreadyFired, WrongState
@@ -19,13 +18,14 @@ from scheduler.store import schedules
 from switchboard.contracts.conversations import CallEvent
 from switchboard.http.identity import Identity
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_directory import TenantUsers
 from switchboard.runtime.refusals import NotFound
 
 
 async def plan_call(
     work: Work,
     caller: Identity,
-    colleagues: Colleagues,
+    users: TenantUsers,
     now: datetime,
     *,
     contact_phone: str,
@@ -37,8 +37,8 @@ async def plan_call(
 ) -> Schedule:
     """Plan a call. Its user needs a phone to be rung at. `id`: of one that was planned elsewhere before."""
     check_time("scheduled_at", scheduled_at, now)
-    owner = await user_of(colleagues, caller, user_id)
-    await _check_can_be_rung(colleagues, owner)
+    owner = await user_of(users, caller, user_id)
+    await _check_can_be_rung(users, owner)
     call = Schedule(
         id=id or uuid7(),
         kind=KIND,
@@ -59,7 +59,7 @@ async def plan_call(
 
 
 async def change_call(
-    work: Work, caller: Identity, colleagues: Colleagues, now: datetime, call_id: UUID, changes: dict[str, Any]
+    work: Work, caller: Identity, users: TenantUsers, now: datetime, call_id: UUID, changes: dict[str, Any]
 ) -> Schedule:
     """Change what `changes` names, while it is still to come."""
     call = await _lock_planned(work, caller, call_id)
@@ -70,8 +70,8 @@ async def change_call(
         check_time("scheduled_at", changes["scheduled_at"], now)
     owner = call.user_id
     if "user_id" in changes:
-        owner = await user_of(colleagues, caller, changes["user_id"])
-        await _check_can_be_rung(colleagues, owner)
+        owner = await user_of(users, caller, changes["user_id"])
+        await _check_can_be_rung(users, owner)
     kept = {name: changes[name] for name in {"contact_phone", "note"} & changes.keys()}
     anew = call.planned_anew(changes.get("scheduled_at", call.planned_at), None)
     changed = replace(
@@ -104,8 +104,8 @@ async def follow_call(work: Work, event: CallEvent, made_at: datetime, now: date
         await schedules.save_schedule(work.conn, told, now)
 
 
-async def _check_can_be_rung(colleagues: Colleagues, user_id: UUID) -> None:
-    if await colleagues.find(user_id, with_phone=True) is None:
+async def _check_can_be_rung(users: TenantUsers, user_id: UUID) -> None:
+    if await users.find(user_id, with_phone=True) is None:
         raise refuse("user_id", "has no notify_phone to be rung at; PATCH /auth/me sets it")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.recurrence.rules import BadRule, normalised, parse_rule
-from scheduler.domain.recurrence.time_zones import is_zone, to_local
-from scheduler.store import users as people
 from switchboard.http.identity import Identity, Role
+from switchboard.replica.user_directory import TenantUsers
+from switchboard.replica.user_replica import find_user
 from switchboard.runtime.refusals import Forbidden, Invalid
+from switchboard.runtime.time_zones import is_time_zone, to_local
 
 PAST = timedelta(minutes=1)
 FARTHEST_YEAR = 2200
@@ -32,7 +32,7 @@ def check_time(field: str, at: datetime, now: datetime) -> None:
 
 
 def check_zone(zone: str | None) -> None:
-    if zone is not None and not is_zone(zone):
+    if zone is not None and not is_time_zone(zone):
         raise refuse("time_zone", "is not an IANA time zone")
 
 
@@ -55,13 +55,13 @@ def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | Non
     return series
 
 
-async def user_of(colleagues: Colleagues, caller: Identity, wished: UUID | None) -> UUID:
+async def user_of(users: TenantUsers, caller: Identity, wished: UUID | None) -> UUID:
     """Whose it is to be: the caller's own or, for an admin, a colleague's."""
     if wished is None or wished == caller.user_id:
         return caller.user_id
     if caller.role < Role.ADMIN:
         raise Forbidden("only an admin plans for others")
-    colleague = await colleagues.find(wished)
+    colleague = await users.find(wished)
     if colleague is None:
         raise refuse("user_id", "is not a user of this tenant")
     if colleague.disabled:
@@ -69,13 +69,13 @@ async def user_of(colleagues: Colleagues, caller: Identity, wished: UUID | None)
     return wished
 
 
-async def zone_of(colleagues: Colleagues, zone: str | None, user_id: UUID, *, of_series: bool) -> str:
+async def zone_of(users: TenantUsers, zone: str | None, user_id: UUID, *, of_series: bool) -> str:
     """The zone that was named, else the user's own, else UTC. A series keeps it for good: auth itself is asked then."""
     check_zone(zone)
     if zone is not None:
         return zone
-    user = await (colleagues.find_now(user_id) if of_series else people.find_user(colleagues.conn, user_id))
-    known = user is not None and user.time_zone is not None and is_zone(user.time_zone)
+    user = await (users.find_current(user_id) if of_series else find_user(users.conn, users.tenant_id, user_id))
+    known = user is not None and user.time_zone is not None and is_time_zone(user.time_zone)
     return user.time_zone if known and user and user.time_zone else UTC_ZONE
 
 

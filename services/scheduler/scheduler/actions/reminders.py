@@ -10,7 +10,6 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from scheduler.actions.planning import check_time, recurrence_of, refuse, sees, user_of, zone_of
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.actions.wakeup import notify_leader
 from scheduler.domain.kinds.reminder import CANCELLED, FIRED, KIND, SCHEDULED, SKIPPED, created, updated
 from scheduler.domain.refusals import AlreadyFired
@@ -18,6 +17,7 @@ from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.http.identity import Identity
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_directory import TenantUsers
 from switchboard.runtime.refusals import NotFound
 
 OVER = (FIRED, SKIPPED)
@@ -26,7 +26,7 @@ OVER = (FIRED, SKIPPED)
 async def create_reminder(
     work: Work,
     caller: Identity,
-    colleagues: Colleagues,
+    users: TenantUsers,
     now: datetime,
     *,
     lead_id: str,
@@ -42,8 +42,8 @@ async def create_reminder(
     elsewhere before.
     """
     check_time("remind_at", remind_at, now)
-    owner = await user_of(colleagues, caller, user_id)
-    zone = await zone_of(colleagues, time_zone, owner, of_series=recurrence is not None)
+    owner = await user_of(users, caller, user_id)
+    zone = await zone_of(users, time_zone, owner, of_series=recurrence is not None)
     reminder = Schedule(
         id=id or uuid7(),
         kind=KIND,
@@ -65,7 +65,7 @@ async def create_reminder(
 
 
 async def change_reminder(
-    work: Work, caller: Identity, colleagues: Colleagues, now: datetime, reminder_id: UUID, changes: dict[str, Any]
+    work: Work, caller: Identity, users: TenantUsers, now: datetime, reminder_id: UUID, changes: dict[str, Any]
 ) -> Schedule:
     """Change what `changes` names.
 
@@ -77,7 +77,7 @@ async def change_reminder(
     for name in ("lead_id", "note", "remind_at", "user_id", "time_zone", "misfire"):
         if name in changes and changes[name] is None:
             raise refuse(name, "can be changed, but not taken away")
-    owner = await user_of(colleagues, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
+    owner = await user_of(users, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
     payload = {**reminder.payload, **{name: changes[name] for name in {"lead_id", "note"} & changes.keys()}}
     changed = replace(
         reminder,
@@ -87,7 +87,7 @@ async def change_reminder(
         revision=reminder.revision + 1,
     )
     if {"remind_at", "recurrence", "time_zone"} & changes.keys():
-        changed = await _planned_anew(colleagues, changed, changes, now)
+        changed = await _planned_anew(users, changed, changes, now)
     return await _save(work, changed, now)
 
 
@@ -113,7 +113,7 @@ async def cancel_reminder(work: Work, caller: Identity, now: datetime, reminder_
     await _save(work, replace(reminder.without_plan(), status=CANCELLED), now)
 
 
-async def _planned_anew(colleagues: Colleagues, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
+async def _planned_anew(users: TenantUsers, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
     # Not `planned_at`, which a snooze may have moved: the series keeps its time.
     at = changes.get("remind_at") or reminder.next_at or reminder.planned_at
     if "remind_at" in changes:
@@ -122,7 +122,7 @@ async def _planned_anew(colleagues: Colleagues, reminder: Schedule, changes: dic
     series = reminder.recurrence
     rule = changes.get("recurrence", series and series.rule)
     named = changes.get("time_zone", reminder.payload.get("time_zone"))
-    zone = await zone_of(colleagues, named, reminder.user_id, of_series=rule is not None)
+    zone = await zone_of(users, named, reminder.user_id, of_series=rule is not None)
     planned = replace(reminder.planned_anew(at, recurrence_of(rule, zone, at)), revision=reminder.revision)
     return replace(planned, status=SCHEDULED, payload={**reminder.payload, "time_zone": zone})
 

@@ -9,13 +9,13 @@ from scheduler.actions.wakeup import notify_leader
 from scheduler.domain.kinds.trial import KIND, OVER, SCHEDULED, timer_of
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
-from scheduler.store.users import Tenant
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_replica import TenantEvent
 
 
-async def follow_trial(work: Work, tenant: Tenant, now: datetime) -> None:
+async def follow_trial(work: Work, tenant: TenantEvent, now: datetime) -> None:
     """Set, move or stop the tenant's timer. One that has fired for this very time isn't set again."""
-    timer = await schedules.find_any(work.conn, timer_of(tenant.id), lock=True)
+    timer = await schedules.find_any(work.conn, timer_of(tenant.tenant_id), lock=True)
     ends_at = tenant.trial_ends_at if tenant.status == "trial" else None
     if timer is None:
         if ends_at is not None:
@@ -29,14 +29,14 @@ async def follow_trial(work: Work, tenant: Tenant, now: datetime) -> None:
     notify_leader(work, ends_at, now)
 
 
-def _new_timer(tenant: Tenant, ends_at: datetime, now: datetime) -> Schedule:
+def _new_timer(tenant: TenantEvent, ends_at: datetime, now: datetime) -> Schedule:
     return Schedule(
-        id=timer_of(tenant.id),
+        id=timer_of(tenant.tenant_id),
         kind=KIND,
         status=SCHEDULED,
         next_at=ends_at,
         planned_at=ends_at,
-        tenant_id=tenant.id,
+        tenant_id=tenant.tenant_id,
         created_at=now,
         updated_at=now,
     )

@@ -10,20 +10,19 @@ from pydantic import BaseModel
 
 from scheduler.actions import calls
 from scheduler.actions.planning import sees
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.api.fields import Note, OwnedQuery, Phone
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds.call import KIND
-from scheduler.domain.phones import to_e164
 from scheduler.domain.refusals import AlreadyFired, WrongState
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CallStatus
-from switchboard.http.client import ServiceClient
 from switchboard.http.paging import Page, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_directory import UserDirectory
+from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Forbidden, NotFound
 
 PATH = "/api/v1/calls"
@@ -72,24 +71,24 @@ class CallAnswer(BaseModel):
         )
 
 
-def call_routes(clock: Clock, region: str | None, auth: ServiceClient) -> list[Route]:
+def call_routes(clock: Clock, region: str | None, directory: UserDirectory) -> list[Route]:
     """The table. `region`: where a phone without a country is at home."""
 
     async def create(request: Request, work: Work) -> CallAnswer:
         """Plan a call."""
         fields = {name: getattr(request.body, name) for name in NewCall.model_fields}
-        fields["contact_phone"] = to_e164(request.body.contact_phone, region, "contact_phone")
-        colleagues = Colleagues.of_caller(request, work, auth)
-        return CallAnswer.of(await calls.plan_call(work, request.identity, colleagues, clock.now(), **fields))
+        fields["contact_phone"] = requested_phone(request.body.contact_phone, region, "body", "contact_phone")
+        users = directory.of_caller(request, work.conn)
+        return CallAnswer.of(await calls.plan_call(work, request.identity, users, clock.now(), **fields))
 
     async def change(request: Request, work: Work) -> CallAnswer:
         """Change a call that is still to come."""
         changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
         if request.body.contact_phone is not None:
-            changes["contact_phone"] = to_e164(request.body.contact_phone, region, "contact_phone")
-        colleagues = Colleagues.of_caller(request, work, auth)
+            changes["contact_phone"] = requested_phone(request.body.contact_phone, region, "body", "contact_phone")
+        users = directory.of_caller(request, work.conn)
         return CallAnswer.of(
-            await calls.change_call(work, request.identity, colleagues, clock.now(), request.uuid("id"), changes)
+            await calls.change_call(work, request.identity, users, clock.now(), request.uuid("id"), changes)
         )
 
     async def cancel(request: Request, work: Work) -> None:

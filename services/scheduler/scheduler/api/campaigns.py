@@ -14,7 +14,6 @@ from scheduler.actions import campaigns
 from scheduler.api.fields import Phone, ZoneName
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds.campaign import KIND
-from scheduler.domain.phones import to_e164
 from scheduler.domain.refusals import WrongState
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
@@ -23,6 +22,7 @@ from switchboard.http.paging import Page, PageQuery, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.runtime.phones import requested_phone
 
 PATH = "/api/v1/campaigns"
 
@@ -150,5 +150,5 @@ def _audience(audience: Audience, region: str | None) -> dict[str, Any]:
     """As the bus carries it, each phone once."""
     if audience.phones is None:
         return audience.model_dump(mode="json", exclude_none=True)
-    phones = [to_e164(each, region, "audience", "phones", n) for n, each in enumerate(audience.phones)]
+    phones = [requested_phone(each, region, "body", "audience", "phones", n) for n, each in enumerate(audience.phones)]
     return {"phones": list(dict.fromkeys(phones))}

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from scheduler.actions import reminders
 from scheduler.actions.planning import sees
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.api.fields import LeadId, Note, OwnedQuery, Rule, ZoneName
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds.reminder import CANCELLED, KIND
@@ -18,11 +17,11 @@ from scheduler.domain.refusals import AlreadyFired
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.scheduler import ReminderStatus
-from switchboard.http.client import ServiceClient
 from switchboard.http.paging import Page, decode_cursor, page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.refusals import Forbidden, NotFound
 
 PATH = "/api/v1/reminders"
@@ -97,25 +96,21 @@ class ReminderAnswer(BaseModel):
         )
 
 
-def reminder_routes(clock: Clock, auth: ServiceClient) -> list[Route]:
+def reminder_routes(clock: Clock, directory: UserDirectory) -> list[Route]:
     """The table, and what it needs of the clock."""
 
     async def create(request: Request, work: Work) -> ReminderAnswer:
         """Plan a reminder."""
         fields = {name: getattr(request.body, name) for name in NewReminder.model_fields}
-        colleagues = Colleagues.of_caller(request, work, auth)
-        return ReminderAnswer.of(
-            await reminders.create_reminder(work, request.identity, colleagues, clock.now(), **fields)
-        )
+        users = directory.of_caller(request, work.conn)
+        return ReminderAnswer.of(await reminders.create_reminder(work, request.identity, users, clock.now(), **fields))
 
     async def change(request: Request, work: Work) -> ReminderAnswer:
         """Change a reminder; a new time or series plans it anew."""
         changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
-        colleagues = Colleagues.of_caller(request, work, auth)
+        users = directory.of_caller(request, work.conn)
         return ReminderAnswer.of(
-            await reminders.change_reminder(
-                work, request.identity, colleagues, clock.now(), request.uuid("id"), changes
-            )
+            await reminders.change_reminder(work, request.identity, users, clock.now(), request.uuid("id"), changes)
         )
 
     async def snooze(request: Request, work: Work) -> ReminderAnswer:

@@ -15,16 +15,16 @@ from scheduler.actions.calls import plan_call
 from scheduler.actions.campaigns import plan_campaign
 from scheduler.actions.planning import PAST, recurrence_of, zone_of
 from scheduler.actions.reminders import create_reminder
-from scheduler.actions.user_lookup import Colleagues
 from scheduler.api.campaigns import NewCampaign, plan_of
-from scheduler.domain.phones import to_e164
 from scheduler.domain.schedules import Misfire
 from scheduler.legacy.rows import Row, Unreadable
 from scheduler.store import schedules
-from scheduler.store import users as people
 from switchboard.http.identity import Identity, Role
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
+from switchboard.replica.user_directory import TenantUsers
+from switchboard.replica.user_replica import find_user
+from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Refusal
 
 NO_SESSION = UUID(int=0)
@@ -96,8 +96,7 @@ async def _user(work: Work, plan: Import, row: Row) -> Identity:
         user_id = plan.users.get(old) or UUID(old)
     except ValueError:
         raise Unreadable(f"user {old} is not in the user map") from None
-    user = await people.find_user(work.conn, user_id)
-    if user is None or user.tenant_id != plan.tenant:
+    if await find_user(work.conn, plan.tenant, user_id) is None:
         raise Unreadable(f"user {old} is not known in this tenant")
     return Identity(user_id, plan.tenant, Role.AGENT, NO_SESSION)
 
@@ -106,13 +105,13 @@ async def _reminder(work: Work, user: Identity, _plan: Import, row: Row, now: da
     at, rule = row.moment("remind_at"), row.get("recurrence")
     zone = row.get("time_zone")
     if rule is not None and at < now - PAST:  # a series goes on with its next occurrence
-        zone_kept = await zone_of(Colleagues(work.conn, user.tenant_id), zone, user.user_id, of_series=True)
+        zone_kept = await zone_of(TenantUsers(work.conn, user.tenant_id), zone, user.user_id, of_series=True)
         series = recurrence_of(str(rule), zone_kept, at)
         at = (series and series.next_after(now)) or at
     await create_reminder(
         work,
         user,
-        Colleagues(work.conn, user.tenant_id),
+        TenantUsers(work.conn, user.tenant_id),
         now,
         lead_id=row.text("lead_id"),
         note=str(row.get("note") or ""),
@@ -129,9 +128,9 @@ async def _call(work: Work, user: Identity, plan: Import, row: Row, now: datetim
     await plan_call(
         work,
         user,
-        Colleagues(work.conn, user.tenant_id),
+        TenantUsers(work.conn, user.tenant_id),
         now,
-        contact_phone=to_e164(row.text("contact_phone"), plan.region, "contact_phone"),
+        contact_phone=requested_phone(row.text("contact_phone"), plan.region, "body", "contact_phone"),
         scheduled_at=row.moment("scheduled_at"),
         note=str(row.get("note") or ""),
         user_id=None,

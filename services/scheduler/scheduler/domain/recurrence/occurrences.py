@@ -16,7 +16,7 @@ from itertools import islice
 
 from scheduler.domain.recurrence.patterns import locals_from
 from scheduler.domain.recurrence.rules import Rule, parse_rule
-from scheduler.domain.recurrence.time_zones import to_instant, to_local
+from switchboard.runtime.time_zones import to_instant, to_local
 
 WINDOWS = (  # to look back through, so that a dense rule is walked through only at its end
     timedelta(minutes=1),

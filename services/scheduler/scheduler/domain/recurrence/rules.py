@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, weekday
 
-from scheduler.domain.recurrence.time_zones import to_local
+from switchboard.runtime.time_zones import to_local
 
 Freq = Literal[0, 1, 2, 3, 4, 5, 6]
 

@@ -1,36 +1,41 @@
-"""Local times and instants of an IANA time zone.
+"""IANA time zones: which exist, and local times as instants.
 
-A local time that a clock change leaves out stands for the first instant after the gap; one that happens twice
-stands for the first of the two. So later local times never stand for earlier instants.
+A local time that a clock change skips means the first instant after the gap. A local time that happens twice means the
+first of the two. A later local time therefore never means an earlier instant.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 NO_PLACES = {"localtime", "Factory"}  # the machine's own zone, and none
 SECOND = timedelta(seconds=1)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _names() -> frozenset[str]:
     return frozenset(available_timezones() - NO_PLACES)
 
 
-def is_zone(name: str) -> bool:
-    """Whether this is an IANA time zone that we know."""
+def is_time_zone(name: str) -> bool:
+    """Whether this is the name of an IANA time zone."""
     return name in _names()
 
 
+def find_time_zone(name: str) -> ZoneInfo | None:
+    """The IANA time zone of this name, if there is one."""
+    return ZoneInfo(name) if is_time_zone(name) else None
+
+
 def to_local(at: datetime, zone: str) -> datetime:
-    """What a clock on the wall of `zone` shows at `at`, without zone or fold."""
+    """The local time in `zone` at the instant `at`, without zone or fold."""
     return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
 def to_instant(local: datetime, zone: str) -> datetime:
-    """The instant, in UTC, for which a local time stands."""
+    """The instant, in UTC, that a local time of `zone` means."""
     tz = ZoneInfo(zone)
     at = local.replace(tzinfo=tz, fold=0).astimezone(UTC)
     if at.astimezone(tz).replace(tzinfo=None) == local:
@@ -39,7 +44,7 @@ def to_instant(local: datetime, zone: str) -> datetime:
 
 
 def _end_of_gap(local: datetime, tz: ZoneInfo, after: datetime) -> datetime:
-    """The first whole second at which the wall shows `local` or later. `after` lies behind the gap."""
+    """The first whole second at which the local time is `local` or later. `after`: an instant behind the gap."""
     before = local.replace(tzinfo=tz, fold=1).astimezone(UTC)
     while after - before > SECOND:
         middle = before + (after - before) // 2

@@ -1,0 +1,31 @@
+"""The phone number in the name of a file of the original platform."""
+
+from __future__ import annotations
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat
+
+from switchboard.runtime.phones import to_e164
+
+
+def from_file_name(stem: str, region: str | None) -> str:
+    """The phone that a file of the original is named after: digits, often without a plus, in E.164. Raises `NotAPhone`.
+
+    A name that is a valid number of the region is one; else it is read as digits that begin with a country code.
+    """
+    if stem.lstrip().startswith(("+", "00")):
+        return to_e164(stem, region)
+    try:
+        number = phonenumbers.parse(stem, region)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is not None and phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    digits = "".join(c for c in stem if c.isdigit())
+    try:
+        international = phonenumbers.parse("+" + digits, None)
+    except phonenumbers.NumberParseException:
+        international = None
+    if international is not None and phonenumbers.is_valid_number(international):
+        return phonenumbers.format_number(international, PhoneNumberFormat.E164)
+    return to_e164(stem, region)

@@ -1,0 +1,47 @@
+"""Phone numbers: each spelling becomes E.164 or is refused."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat
+from pydantic import AfterValidator
+
+from switchboard.runtime.refusals import Invalid
+
+
+class NotAPhone(ValueError):
+    """No phone number can be read from this text."""
+
+
+@lru_cache(maxsize=4096)
+def to_e164(spelling: str, region: str | None = None) -> str:
+    """The number in E.164. `region` ("US"): the country of a number without a country code. Raises `NotAPhone`."""
+    try:
+        number = phonenumbers.parse(spelling, region)
+    except phonenumbers.NumberParseException as error:
+        raise NotAPhone(f"{spelling!r} is not a phone number") from error
+    if not phonenumbers.is_possible_number(number):
+        raise NotAPhone(f"{spelling!r} is too short or too long for a phone number")
+    return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def requested_phone(spelling: str, region: str | None, *loc: str | int) -> str:
+    """The number at `loc` of a request ("body", "phone") in E.164. Raises `Invalid`, which names `loc`."""
+    try:
+        return to_e164(spelling, region)
+    except NotAPhone as error:
+        raise Invalid.field("is not a phone number", *loc) from error
+
+
+def known_region(region: str) -> str:
+    """The code of a country in upper case. Raises `ValueError` if there is no such country."""
+    if region.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("must be a country's two letters, such as US")
+    return region.upper()
+
+
+Region = Annotated[str, AfterValidator(known_region)]
+"""A setting that holds a country's two letters."""

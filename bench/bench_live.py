@@ -18,7 +18,7 @@ import aiohttp
 import uvloop
 from rich.table import Table
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.servers import begin_run, end_run
@@ -67,17 +67,17 @@ async def sign_up(http: aiohttp.ClientSession, gateway: str) -> str:
         return token
 
 
-def listening(gateway: str, token: str, times: dict[str, float]) -> Live:
+def listening(gateway: str, token: str, times: dict[str, float]) -> LiveClient:
     """Notes when each text was first heard, and when all is `ready`."""
 
-    async def hear(event: Happened) -> None:
+    async def hear(event: LiveEvent) -> None:
         message: dict[str, Any] = event.data.get("message", {})
         times.setdefault(message.get("body", ""), perf_counter())
 
     async def ready() -> None:
         times["ready"] = perf_counter()
 
-    return Live(gateway, token, hear=hear, reload=ready)
+    return LiveClient(gateway, token, on_event=hear, on_reload=ready)
 
 
 def spread(seconds: list[float]) -> list[str]:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from switchboard.local.status import Row
 from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
@@ -60,13 +60,13 @@ async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
             for path in ("/auth/me", "/reminders", "/files?entity_type=lead&entity_id=1"):
                 await ask("GET", path, None, 200)
 
-    async def hear(event: Happened) -> None:
+    async def hear(event: LiveEvent) -> None:
         if event.type == "conversation.message_appended":
             work.heard.append(event.data["message"]["body"])
 
     async def reload() -> None: ...
 
-    async with Live(user.gateways, user.token, hear=hear, reload=reload) as live:
+    async with LiveClient(user.gateways, user.token, on_event=hear, on_reload=reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
         workers = [asyncio.create_task(write_and_read()) for _ in range(at_once)]
         try:

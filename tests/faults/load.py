@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from tests.e2e.people import Refused, User
 from tests.e2e.times import in_seconds
 
@@ -117,7 +117,7 @@ class Worker:
         for phone in phones:
             self.books["campaign deliveries"].acknowledge(f"{name} {phone}")
 
-    async def hear(self, event: Happened) -> None:
+    async def hear(self, event: LiveEvent) -> None:
         if event.type != "conversation.message_appended":
             return
         name = event.data["message"]["body"]
@@ -238,10 +238,10 @@ class Worker:
 
 
 @asynccontextmanager
-async def listening(worker: Worker) -> AsyncIterator[Live]:
+async def listening(worker: Worker) -> AsyncIterator[LiveClient]:
     """From the first connection on."""
     urls = worker.random.sample(worker.user.gateways, len(worker.user.gateways))
-    async with Live(urls, worker.user.token, hear=worker.hear, reload=worker.reload) as live:
+    async with LiveClient(urls, worker.user.token, on_event=worker.hear, on_reload=worker.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
         yield live
 

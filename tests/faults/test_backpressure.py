@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from switchboard.local.place import Place
 from switchboard.local.stack import Stack
 from switchboard.testing import becomes, until
@@ -45,7 +45,7 @@ class Ear:
 
     seqs: list[int] = field(default_factory=list)
 
-    async def hear(self, event: Happened) -> None:
+    async def hear(self, event: LiveEvent) -> None:
         if event.type == "conversation.message_appended":
             self.seqs.append(event.data["message"]["seq"])
 
@@ -74,7 +74,7 @@ async def write_meanwhile(user: User, count: int) -> list[Answer]:
 
 async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Trouble) -> None:
     ear = Ear()
-    async with Live(stack.gateways, user.token, hear=ear.hear, reload=ear.reload) as live:
+    async with LiveClient(stack.gateways, user.token, on_event=ear.hear, on_reload=ear.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
         async with trouble(stack):
             answers = await write_meanwhile(user, COUNT)

@@ -12,12 +12,12 @@ from realtime.fanout.rooms import REVOCATIONS, TENANT_ROOM, user_room
 from realtime.log.entries import Event
 from realtime.log.event_log import EventLog
 from switchboard.contracts.auth import SessionRevoked
-from switchboard.contracts.consumers import of_service
+from switchboard.contracts.consumers import subscriptions_of
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.contracts.message import Event as EventClass
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 
-(FEED,) = of_service("realtime")
+(FEED,) = subscriptions_of("realtime")
 VISIBLE_TO = {cls.type: cls.visible_to for cls in FEED.types if issubclass(cls, EventClass)}
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.outbox.publisher import ConfirmChannel
@@ -38,7 +38,7 @@ class Witness:
         self.stretches: list[list[int]] = []
         self.last_event_id: str | None = None
 
-    async def hear(self, event: Happened) -> None:
+    async def hear(self, event: LiveEvent) -> None:
         self.stretches[-1].append(event.data["seq"])
 
     async def reload(self) -> None:
@@ -55,12 +55,12 @@ class Witness:
             self.last_event_id = live.last_event_id
             await asyncio.sleep(random.uniform(0.1, 10) if not done.is_set() else 0)
 
-    def _live(self) -> Live:
-        return Live(
+    def _live(self) -> LiveClient:
+        return LiveClient(
             random.sample(self.urls, len(self.urls)),
             str(self.user),
-            hear=self.hear,
-            reload=self.reload,
+            on_event=self.hear,
+            on_reload=self.reload,
             last_event_id=self.last_event_id,
         )
 

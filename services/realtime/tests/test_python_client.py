@@ -1,4 +1,4 @@
-"""The reference client, `switchboard.client.Live`."""
+"""The reference client, `switchboard.client.LiveClient`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import socketio
 
-from switchboard.client import Happened, Live, Unauthenticated, live
+from switchboard.client import LiveClient, LiveEvent, SessionRejected, live
 from switchboard.testing import becomes, until
 
 from .test_losses import restart, world_with_own_redis
@@ -25,15 +25,17 @@ class Screen:
         self.readable = asyncio.Event()
         self.readable.set()
 
-    async def hear(self, event: Happened) -> None:
+    async def hear(self, event: LiveEvent) -> None:
         await self.readable.wait()
         self.seqs.append(event.data["seq"])
 
     async def reload(self) -> None:
         self.reloads += 1
 
-    def live(self, world: World) -> Live:
-        return Live([instance.url for instance in world.instances], "good", hear=self.hear, reload=self.reload)
+    def live(self, world: World) -> LiveClient:
+        return LiveClient(
+            [instance.url for instance in world.instances], "good", on_event=self.hear, on_reload=self.reload
+        )
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ async def test_a_cut_brings_it_back_without_a_gap_or_a_double(world: World, scre
         await client.connected.wait()
         for start in range(0, 50, 10):
             await world.append(*(read_by(ANNA, seq) for seq in range(start, start + 10)))
-            await client.cut()
+            await client.disconnect()
 
         await becomes(lambda: screen.seqs, list(range(50)), within=20)
 
@@ -79,13 +81,13 @@ async def test_it_reloads_when_the_log_was_lost(amqp_url: str, tmp_path: Path, s
 async def test_a_slow_reader_holds_little_and_misses_nothing(
     world: World, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MOST_WAITING", 50)
+    monkeypatch.setattr(live, "MAX_PENDING", 50)
     async with screen.live(world) as client:
         await client.connected.wait()
         screen.readable.clear()
         await world.append(*(read_by(ANNA, seq) for seq in range(500)))
         await until(lambda: client._ended.is_set())
-        assert client._arrived.qsize() <= 51
+        assert client._pending.qsize() <= 51
 
         screen.readable.set()
 
@@ -98,7 +100,7 @@ async def test_the_end_of_the_session_is_told(world: World, screen: Screen) -> N
         await world.append(revoked(ANNA))
 
         async with asyncio.timeout(20):
-            with pytest.raises(Unauthenticated):
+            with pytest.raises(SessionRejected):
                 await client.closed()
 
 
@@ -144,11 +146,11 @@ async def test_python_socketios_own_client_comes_back_when_it_is_only_let_go(
         await client.shutdown()
 
 
-class LeftEarly(Live):
+class LeftEarly(LiveClient):
     """Left so many turns of the loop after its connection was confirmed."""
 
     def __init__(self, turns: int, url: str, screen: Screen) -> None:
-        super().__init__(url, "good", hear=screen.hear, reload=screen.reload)
+        super().__init__(url, "good", on_event=screen.hear, on_reload=screen.reload)
         self._turns = turns
         self.leaving = asyncio.Event()
 
@@ -194,7 +196,7 @@ class GivenUp(socketio.AsyncClient):  # type: ignore[misc]
         await super().disconnect()
 
 
-class GivesUpOnce(Live):
+class GivesUpOnce(LiveClient):
     """Its first connection is a `GivenUp`."""
 
     first: GivenUp | None = None
@@ -209,7 +211,7 @@ class GivesUpOnce(Live):
 
 async def test_what_a_connection_brings_that_was_given_up_is_not_heard_twice(world: World, screen: Screen) -> None:
     screen.readable.clear()
-    async with GivesUpOnce(world.instances[0].url, "good", hear=screen.hear, reload=screen.reload) as client:
+    async with GivesUpOnce(world.instances[0].url, "good", on_event=screen.hear, on_reload=screen.reload) as client:
         await until(lambda: client.first is not None and client.first.ready.is_set())
         await world.append(*(read_by(ANNA, seq) for seq in (1, 2)))
         await until(lambda: bool(client._socket not in (None, client.first) and client._socket.connected))

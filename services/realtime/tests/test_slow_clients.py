@@ -15,7 +15,7 @@ import aiohttp
 import psutil
 import pytest
 
-from switchboard.client import Happened, Live
+from switchboard.client import LiveClient, LiveEvent
 from switchboard.http.identity import Identity
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.outbox.publisher import ConfirmChannel
@@ -123,7 +123,7 @@ class Ear:
     seqs: list[int] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
 
-    async def hear(self, event: Happened) -> None:
+    async def hear(self, event: LiveEvent) -> None:
         self.seqs.append(event.data["seq"])
         self.delays.append(time() - float(event.data["contact_phone"].partition(" ")[0]))
 
@@ -154,7 +154,7 @@ async def test_a_client_that_never_reads_costs_hardly_any_memory_and_disturbs_no
         channel = ConfirmChannel(await stack.enter_async_context(broker.channel(confirms=True)))
         ears = [Ear() for _ in range(LISTENERS)]
         for ear in ears:
-            live = Live(url, str(ANNA.user_id), hear=ear.hear, reload=ear.reload)
+            live = LiveClient(url, str(ANNA.user_id), on_event=ear.hear, on_reload=ear.reload)
             await (await stack.enter_async_context(live)).connected.wait()
         process = psutil.Process(instance.pid)
         await pour(channel, ears, process)  # until all that is allocated once is allocated

@@ -1,4 +1,4 @@
-"""The operator's command for schema migrations."""
+"""The operator command `migrate`: schema migrations of the services' databases."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ app = typer.Typer()
 @app.command()
 def migrate(
     service: Annotated[
-        list[str] | None, typer.Option(help="Only this one; may be given again. Without it: all that are installed.")
+        list[str] | None,
+        typer.Option(help="Migrate only this service. Repeat the option for several. Default: all installed services."),
     ] = None,
 ) -> None:
-    """Bring the databases up to date: each service's own, as its DATABASE_URL says. Run again: no harm."""
+    """Migrate the services' databases, each given by its DATABASE_URL, to the latest version. Safe to repeat."""
     chosen = service or installed_with_migrations()
     databases = {name: url for name in chosen if (url := _database_of(name, alone=len(chosen) == 1))}
     if not databases:
-        raise typer.BadParameter("no DATABASE_URL is set for any of: " + ", ".join(chosen))
+        raise typer.BadParameter("DATABASE_URL is not set for any of: " + ", ".join(chosen))
     try:
         done = migrate_all({name.replace("-", "_"): url for name, url in databases.items()})
-    except (NoScripts, Unavailable) as trouble:
-        typer.echo(f"not migrated: {trouble}", err=True)
+    except (NoScripts, Unavailable) as error:
+        typer.echo(f"not migrated: {error}", err=True)
         raise typer.Exit(1) from None
     for name, revisions in done.items():
         typer.echo(f"{name}: " + (", ".join(revisions) if revisions else "up to date"))
 
 
 def installed_with_migrations() -> list[str]:
-    """The services on this machine that have migrations."""
+    """The installed services that have migrations."""
     names = {found.metadata["Name"] for found in distributions()}
     services = sorted(name.removeprefix("switchboard-") for name in names if name.startswith("switchboard-"))
     return [name for name in services if _has_migrations(name)]
@@ -51,6 +52,6 @@ def _has_migrations(service: str) -> bool:
 
 
 def _database_of(service: str, *, alone: bool) -> str | None:
-    """This process's own DATABASE_URL counts where only one service is meant."""
+    """A service's DATABASE_URL. The environment variable counts only if one service is migrated."""
     given = os.environ.get("DATABASE_URL") if alone else None
     return given or environment_of(service).get("DATABASE_URL")

@@ -1,8 +1,8 @@
-"""`bin/switchboard`: the operator's commands of every installed package, in one program.
+"""`bin/switchboard`: the operator commands of all installed packages in one program.
 
-A package offers a typer application under the entry point group `switchboard.commands`; its commands
-stand side by side with those of the others. Before one of service X runs, the variables in
-`$SWITCHBOARD_ENV_DIR/X.env` are set, unless they are already; `make up` writes these files.
+A package offers its commands as a typer application by an entry point of the group `switchboard.commands`. Before a
+command of the package X runs, the variables in `$SWITCHBOARD_ENV_DIR/X.env` are set, unless they are set already.
+`make up` writes these files to the default directory, `.local/run/env` in the repository.
 """
 
 import functools
@@ -20,24 +20,25 @@ from typer.core import TyperGroup
 
 GROUP = "switchboard.commands"
 ENVIRONMENTS = "SWITCHBOARD_ENV_DIR"
-DEFAULT_ENVIRONMENTS = Path(__file__).resolve().parents[3] / ".local" / "run" / "env"
-FIRST = "local"  # asked most, loaded quickest
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEFAULT_ENVIRONMENTS = REPOSITORY / ".local" / "run" / "env"
+FIRST = "local"  # its commands are used most, and it imports least
 
 
 def environment_of(service: str) -> dict[str, str]:
-    """The settings of a service on this machine; nothing when no file says them."""
+    """The settings of a service on this machine. Empty when it has no file."""
     file = Path(os.environ.get(ENVIRONMENTS) or DEFAULT_ENVIRONMENTS) / f"{service}.env"
     return read_environment(file) if file.exists() else {}
 
 
 def read_environment(file: Path) -> dict[str, str]:
-    """Lines of NAME=VALUE."""
+    """Read a file with lines of NAME=VALUE."""
     lines = (line.partition("=") for line in file.read_text().splitlines() if "=" in line)
     return {name: value for name, _, value in lines}
 
 
-class Commands(TyperGroup):
-    """Those of all packages; a package is loaded when none before it knows the command."""
+class CommandsOfPackages(TyperGroup):
+    """The commands of all packages. Packages are imported one after another until the command is found."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(name for entry in _entries() for name in _commands(entry))
@@ -49,15 +50,17 @@ class Commands(TyperGroup):
         return None
 
 
-operator = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+operator = typer.Typer(
+    cls=CommandsOfPackages, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False
+)
 
 
 @operator.callback()
-def _operate() -> None:
+def _configure() -> None:
     """Operate Switchboard: its data, its messages, its processes."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # what is printed is the command's answer
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # stdout has the output of the command alone
     )
 
 
@@ -67,23 +70,23 @@ def _entries() -> list[EntryPoint]:
 
 @functools.cache
 def _commands(entry: EntryPoint) -> dict[str, Any]:
-    offered: typer.Typer = entry.load()
-    _set_environment_before(offered, entry.name)
-    offered.callback()(_nothing)  # a group also when it has but one command
-    commands: dict[str, Any] = dict(typer.main.get_group(offered).commands)
+    package_app: typer.Typer = entry.load()
+    _set_environments(package_app, entry.name)
+    package_app.callback()(_no_callback)  # makes it a group even if it has only one command
+    commands: dict[str, Any] = dict(typer.main.get_group(package_app).commands)
     return commands
 
 
-def _nothing() -> None: ...
+def _no_callback() -> None: ...
 
 
-def _set_environment_before(app: typer.Typer, service: str) -> None:
+def _set_environments(app: typer.Typer, service: str) -> None:
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _in_environment(service, command.callback)
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            _set_environment_before(group.typer_instance, service)
+            _set_environments(group.typer_instance, service)
 
 
 def _in_environment(service: str, command: Callable[..., Any]) -> Callable[..., Any]:

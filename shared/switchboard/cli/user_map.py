@@ -1,4 +1,4 @@
-"""The operator's table of old user ids and new ones."""
+"""The option `--user-map`: a file that maps the legacy platform's user ids to new ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 
 def read_user_map(path: Path | None) -> dict[str, UUID]:
-    """JSON `{old: new}` or CSV `old,new`, by the file's first character. Empty without a file."""
+    """Read JSON `{old: new}` or CSV lines `old,new`. Text that begins with `{` is JSON. Empty without a file."""
     if path is None:
         return {}
     text = path.read_text("utf-8-sig")
@@ -27,5 +27,5 @@ def _csv(text: str) -> list[tuple[str, str]]:
     if rows and rows[0][0].strip().lower() in ("old", "old_id", "user_id"):
         rows = rows[1:]
     if any(len(row) != 2 for row in rows):
-        raise ValueError("each line takes two columns: old,new")
+        raise ValueError("each line needs two columns: old,new")
     return [(row[0], row[1]) for row in rows]

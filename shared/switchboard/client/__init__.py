@@ -1,5 +1,5 @@
-"""A client of Switchboard's live events, for Python; `docs/realtime-clients.md` says the same for JavaScript."""
+"""A Python client of Switchboard's live events. `docs/realtime-clients.md` describes the protocol."""
 
-from switchboard.client.live import Happened, Live, Unauthenticated
+from switchboard.client.live import LiveClient, LiveEvent, SessionRejected
 
-__all__ = ["Happened", "Live", "Unauthenticated"]
+__all__ = ["LiveClient", "LiveEvent", "SessionRejected"]

@@ -1,12 +1,12 @@
-"""Live events, each exactly once and in order, across lost connections and dead servers.
+"""Live events, each exactly once and in order, across lost connections and failed servers.
 
-    async with Live("https://crm.example", token, hear=on_event, reload=on_reload) as live:
-        await live.closed()
+    async with LiveClient("https://crm.example", token, on_event=on_event, on_reload=on_reload) as client:
+        await client.closed()
 
-`hear(event)` is called for each event; `reload()` whenever events may have been missed for good: at the start, and when
-the server's log no longer reaches back to where we were. Fetch the state by HTTP then. What happens while you fetch
-comes as events too: one that the state has already must do no harm (a message has its `seq`). Where state is kept
-across restarts of the program, keep `last_event_id` with it.
+`on_event(event)` is called for each event. `on_reload()` is called when events may have been missed: at the start, and
+when the server's log no longer reaches back to the last position. Fetch the state by HTTP then. Events that happen
+during the fetch arrive afterwards, so applying one that the state already contains must do no harm (a message has its
+`seq`). If the state is kept across restarts of the program, keep `last_event_id` with it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from socketio import exceptions
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 CONNECT_SECONDS = 10.0
-MOST_WAITING = 10_000  # events that a slow `hear` may be behind; beyond, they wait in the server's log
+MAX_PENDING = 10_000  # events received and not yet handled; further ones are left in the server's log
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """One event. `event_id` is its place in the log, `id` its own."""
+class LiveEvent:
+    """One event. `event_id` is its position in the server's log, `id` the id of the message."""
 
     type: str
     id: str
@@ -37,15 +37,15 @@ class Happened:
     data: Mapping[str, Any]
 
 
-class Unauthenticated(Exception):
-    """The session is not good, or not any more."""
+class SessionRejected(Exception):
+    """The session is invalid or has ended."""
 
 
-class Live:
-    """A connection that is always made again, to any of several addresses, and goes on where it was.
+class LiveClient:
+    """A connection that reconnects to any of several addresses and resumes at the last position.
 
-    `hear` and `reload` are awaited, one after the other: a slow one delays later events, it doesn't mix them up. What
-    one of them raises ends it all, and comes out of `closed()`.
+    `on_event` and `on_reload` are awaited one after another, so a slow one delays later events and never reorders them.
+    An exception from one of them ends the client, and `closed()` raises it.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class Live:
         urls: str | Sequence[str],
         token: str,
         *,
-        hear: Callable[[Happened], Awaitable[None]],
-        reload: Callable[[], Awaitable[None]],
+        on_event: Callable[[LiveEvent], Awaitable[None]],
+        on_reload: Callable[[], Awaitable[None]],
         transports: Sequence[str] = ("websocket",),
         last_event_id: str | None = None,
     ) -> None:
         self._urls = [urls] if isinstance(urls, str) else list(urls)
         self._token = token
-        self._hear = hear
-        self._reload = reload
+        self._on_event = on_event
+        self._on_reload = on_reload
         self._transports = list(transports)
         self._running: asyncio.Task[None] | None = None
         self._socket: socketio.AsyncClient | None = None
-        self._arrived: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+        self._pending: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self._ended = asyncio.Event()
-        self._refused = False
+        self._rejected = False
         self.last_event_id = last_event_id
         self.connected = asyncio.Event()
 
@@ -79,21 +79,21 @@ class Live:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
-        await self.cut()
+        await self.disconnect()
 
     async def closed(self) -> None:
-        """Wait for the end: raises `Unauthenticated` when the session is over, or what `hear` or `reload` raised."""
+        """Wait until the client ends. Raises `SessionRejected`, or the exception of `on_event` or `on_reload`."""
         if self._running is not None:
             await asyncio.shield(self._running)
 
-    async def cut(self) -> None:
-        """Drop the connection as it is; it will be made again."""
+    async def disconnect(self) -> None:
+        """Close the current connection. The client reconnects."""
         if self._socket is not None:
             await self._socket.disconnect()
 
     async def _run(self) -> None:
-        handling = asyncio.create_task(self._handle())
-        connecting = asyncio.create_task(self._connect_again_and_again())
+        handling = asyncio.create_task(self._handle_pending())
+        connecting = asyncio.create_task(self._keep_connected())
         try:
             done, _ = await asyncio.wait({handling, connecting}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -104,17 +104,17 @@ class Live:
             await asyncio.wait({handling, connecting})
             self.connected.clear()
 
-    async def _connect_again_and_again(self) -> None:
+    async def _keep_connected(self) -> None:
         pause = FIRST_PAUSE
-        while not self._refused:
-            if await self._stay_connected():
+        while not self._rejected:
+            if await self._connect():
                 pause = FIRST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST_PAUSE)
-        raise Unauthenticated
+        raise SessionRejected
 
-    async def _stay_connected(self) -> bool:
-        """One connection, to its end. Whether there was one."""
+    async def _connect(self) -> bool:
+        """Connect to the next address and wait until the connection ends. False: it could not be made."""
         self._urls.append(self._urls.pop(0))
         self._ended = asyncio.Event()
         socket = self._socket = self._new_socket(self._ended)
@@ -122,59 +122,59 @@ class Live:
         try:
             await socket.connect(self._urls[-1], auth=auth, transports=self._transports, wait_timeout=CONNECT_SECONDS)
         except exceptions.ConnectionError:
-            self._ended.set()  # what it may still bring is not for us: the next one brings it again
+            self._ended.set()  # ignore events that still arrive: the next connection brings them again
             await socket.disconnect()
             return False
-        _heed_cancellation()
-        await self._ended.wait()  # not `socket.wait()`: cancelled, it would cancel the client's own reading
-        await socket.disconnect()  # ours to end, where we are the ones who hear no more
+        _raise_if_cancelled()
+        await self._ended.wait()  # not `socket.wait()`: a cancellation would cancel the socket's reader
+        await socket.disconnect()  # still open if it was ended by too many pending events
         self.connected.clear()
-        await self._arrived.join()  # what it brought counts before we say where we are
+        await self._pending.join()  # the next connection resumes after the events that are handled
         return True
 
     def _new_socket(self, ended: asyncio.Event) -> socketio.AsyncClient:
         socket = socketio.AsyncClient(reconnection=False, handle_sigint=False)
 
-        async def hear(name: str, payload: Any = None, *_: Any) -> None:
-            if self._arrived.qsize() >= MOST_WAITING:
-                ended.set()  # nothing further from this connection: the next one begins where we are then
+        async def receive(name: str, payload: Any = None, *_: Any) -> None:
+            if self._pending.qsize() >= MAX_PENDING:
+                ended.set()  # accept no more from this connection; the next one resumes from there
             if isinstance(payload, dict) and not ended.is_set():
-                self._arrived.put_nowait((name, payload))
+                self._pending.put_nowait((name, payload))
 
         async def end(*_: Any) -> None:
             ended.set()
 
-        async def refuse(reason: Any) -> None:
-            self._refused = isinstance(reason, dict) and reason.get("message") == "unauthenticated"
+        async def reject(reason: Any) -> None:
+            self._rejected = isinstance(reason, dict) and reason.get("message") == "unauthenticated"
 
-        socket.on("*", hear)
+        socket.on("*", receive)
         socket.on("disconnect", end)
-        socket.on("connect_error", refuse)
+        socket.on("connect_error", reject)
         return socket
 
-    async def _handle(self) -> None:
+    async def _handle_pending(self) -> None:
         while True:
-            name, payload = await self._arrived.get()
+            name, payload = await self._pending.get()
             try:
-                await self._take(name, payload)
+                await self._handle(name, payload)
             finally:
-                self._arrived.task_done()
+                self._pending.task_done()
 
-    async def _take(self, name: str, payload: dict[str, Any]) -> None:
+    async def _handle(self, name: str, payload: dict[str, Any]) -> None:
         if name == "session.ready":
             self.connected.set()
             if not payload["resumed"]:
-                await self._reload()
+                await self._on_reload()
                 self.last_event_id = payload["last_event_id"]
         elif name == "session.cursor":
             self.last_event_id = payload["last_event_id"]
         elif "event_id" in payload:
-            await self._hear(Happened(name, payload["id"], payload["event_id"], payload["time"], payload["data"]))
+            await self._on_event(LiveEvent(name, payload["id"], payload["event_id"], payload["time"], payload["data"]))
             self.last_event_id = payload["event_id"]
 
 
-def _heed_cancellation() -> None:
-    """Until Python 3.12 `asyncio.wait_for`, which the library waits with, swallows one that comes with the result."""
+def _raise_if_cancelled() -> None:
+    """Until Python 3.12 `asyncio.wait_for`, used by the library, swallows a cancellation that comes with the result."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

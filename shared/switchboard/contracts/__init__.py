@@ -1,1 +1,4 @@
-"""What travels between services: the envelope, one class per event and command, and who consumes which."""
+"""Message contracts: the envelope, one class per event and command, and the subscriptions of all services.
+
+Needs pydantic only, so that other teams can install it: `pip install switchboard`.
+"""

@@ -1,4 +1,4 @@
-"""What `auth` publishes and obeys: tenants, users, sessions, trials."""
+"""Events and commands of `auth`: tenants, users, sessions, trials."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ RoleName = Literal["owner", "admin", "agent"]
 TenantStatus = Literal["trial", "active", "expired"]
 
 USER_PATH = "/internal/users/{id}"
-"""Where auth tells the scheduler and conversations of one user, as `user.updated` does."""
+"""Internal path of one user, for the scheduler and conversations. Answers the data of `user.updated`."""
 
 
 class _TenantEvent(Event):
-    """A tenant as it stands after the change."""
+    """State of a tenant after a change."""
 
     visible_to = "tenant"
 
@@ -54,7 +54,7 @@ class TenantTrialExpired(_TenantEvent):
 
 
 class _UserEvent(Event):
-    """A user as it stands after the change. `notify_phone` is E.164, `time_zone` an IANA name."""
+    """State of a user after a change. `notify_phone` is E.164, `time_zone` an IANA name."""
 
     visible_to = "tenant"
 
@@ -87,7 +87,7 @@ class SessionRevoked(Event):
     """These sessions are over, whatever a cache says. `reason`: logout, revoked, password_changed, disabled, …"""
 
     type = "session.revoked"
-    visible_to = "nobody"
+    visible_to = "internal"
 
     session_ids: tuple[UUID, ...]
     user_id: UUID

@@ -1,6 +1,6 @@
-"""Each message's JSON Schema is kept as a file; a change that would break a subscriber is refused by a test.
+"""The JSON Schemas of all messages, kept as files. A test refuses changes that would break a subscriber.
 
-`python -m switchboard.contracts.compatibility` writes the files anew where the change is compatible.
+`python -m switchboard.contracts.compatibility` writes the schemas, unless a change is incompatible.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ Schema = dict[str, Any]
 
 
 def schema_of(message: type[Message]) -> Schema:
-    """The JSON Schema (draft 2020-12) of a message's data, as it stands on the wire."""
+    """The JSON Schema (draft 2020-12) of a message's data on the wire."""
     schema = message.model_json_schema(mode="serialization", by_alias=True)
     schema["title"] = message.type
     for part in (schema, *schema.get("$defs", {}).values()):
-        part.pop("additionalProperties", None)  # a reader takes what a later release adds
+        part.pop("additionalProperties", None)  # a reader accepts fields of later releases
     return schema
 
 
 def kept_schema(message_type: str) -> Schema | None:
-    """The schema that subscribers were promised; None for a type that is new."""
+    """The published schema of a message type; None for a new type."""
     path = SCHEMAS / f"{message_type}.json"
     return json.loads(path.read_text()) if path.exists() else None
 
 
 def breaking_changes(kept: Schema, current: Schema) -> list[str]:
-    """What of `current` a reader or writer of `kept` would trip over, a sentence each.
+    """The changes from `kept` to `current` that break a reader or writer of `kept`, one sentence each.
 
-    Harmless is only a new optional field: a queue holds messages from before a release, and subscribers that never
-    heard of it read those from after.
+    Only a new optional field is compatible: new code reads messages from before the release, and subscribers with the
+    old schema read messages from after it.
     """
     return _compare(kept, current, kept, current, "data")
 

@@ -1,4 +1,4 @@
-"""Who consumes what: every subscription of the product, so that any service can declare all queues."""
+"""The subscriptions of all services. Every service knows them all, so that any one can declare the queues."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from switchboard.contracts.message import Command, Event, Message, registered
 
 @dataclass(frozen=True)
 class Subscription:
-    """One consumer of some message types.
+    """A consumer of some message types, and its queues.
 
-    `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>` of one active consumer each.
+    `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>` with one active consumer each.
     `partitions` = 0: one queue `<service>.<name>` with competing consumers and delayed retries.
     """
 
@@ -30,7 +30,7 @@ class Subscription:
         return self.partitions > 0
 
     def queues(self) -> list[str]:
-        """The names of the queues that carry it."""
+        """The names of its queues."""
         return [f"{self.queue}.{n}" for n in range(self.partitions)] if self.ordered else [self.queue]
 
 
@@ -86,14 +86,14 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
 )
 
 
-def of_service(service: str) -> list[Subscription]:
-    """The subscriptions that `service` consumes."""
+def subscriptions_of(service: str) -> list[Subscription]:
+    """The subscriptions of one service."""
     return [subscription for subscription in SUBSCRIPTIONS if subscription.service == service]
 
 
 def publisher_of(message: type[Message]) -> str:
-    """The service that publishes it: the owner of an event, the one that knows what is due of a command."""
+    """The service that publishes the message: the owner of an event, the scheduler for a command."""
     return "scheduler" if issubclass(message, Command) else message.__module__.rpartition(".")[2]
 
 
-__all__ = ["SUBSCRIPTIONS", "Subscription", "of_service", "publisher_of", "scheduler"]
+__all__ = ["SUBSCRIPTIONS", "Subscription", "publisher_of", "scheduler", "subscriptions_of"]

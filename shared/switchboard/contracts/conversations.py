@@ -1,4 +1,4 @@
-"""What `conversations` publishes and obeys: messages, notifications, campaign runs, calls placed."""
+"""Events and commands of `conversations`: messages, notifications, campaign runs, calls."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class CampaignCounts(Data):
 
 
 class CampaignEvent(Event):
-    """A campaign as it stands after the change."""
+    """State of a campaign after a change."""
 
     visible_to = "tenant"
 
@@ -138,7 +138,7 @@ class CampaignCompleted(CampaignEvent):
 
 
 class CallEvent(Event):
-    """A call as it stands after the change."""
+    """State of a call after a change."""
 
     visible_to = "user"
 

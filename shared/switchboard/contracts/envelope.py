@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
+from pydantic_core import from_json, to_json
 
 CONTENT_TYPE = "application/cloudevents+json"
 
 
 class Unreadable(Exception):
-    """These bytes are not an envelope. The text says what is wrong."""
+    """The bytes are not a valid envelope. The text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One message on its way. `data` is JSON-ready; `time` is in UTC; `tenant_id` is None for the system's own."""
+    """One message. `data` is JSON-ready, `time` in UTC; `tenant_id` is None for messages of the system itself."""
 
     id: UUID
     source: str
@@ -30,14 +30,14 @@ class Envelope:
     traceparent: str | None = None
 
     def encode(self) -> bytes:
-        """As CloudEvents JSON, in UTF-8."""
+        """The envelope as CloudEvents JSON, in UTF-8."""
         body: dict[str, Any] = {
             "specversion": "1.0",
-            "id": str(self.id),  # asyncpg has a UUID of its own, which orjson does not know
+            "id": str(self.id),  # asyncpg has its own UUID class, which pydantic does not know
             "source": self.source,
             "type": self.type,
             "subject": self.subject,
-            "time": self.time,
+            "time": self.time.isoformat().replace("+00:00", "Z"),
             "datacontenttype": "application/json",
             "data": self.data,
         }
@@ -45,14 +45,14 @@ class Envelope:
             body["tenantid"] = str(self.tenant_id)
         if self.traceparent is not None:
             body["traceparent"] = self.traceparent
-        return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+        return to_json(body, inf_nan_mode="null")
 
     @classmethod
     def decode(cls, body: bytes) -> Envelope:
-        """The envelope in `body`. Raises `Unreadable`."""
+        """Parse an envelope. Raises `Unreadable`."""
         try:
-            fields = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+            fields = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
             raise Unreadable(f"not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise Unreadable("not a JSON object")
@@ -76,7 +76,7 @@ class Envelope:
 
 def _text(fields: dict[str, Any], name: str) -> str:
     if not isinstance(fields[name], str):
-        raise Unreadable(f"{name} is not a text")
+        raise Unreadable(f"{name} is not a string")
     return str(fields[name])
 
 

@@ -1,4 +1,4 @@
-"""What `files` publishes and obeys: documents."""
+"""Events and commands of `files`: documents."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from uuid import UUID
 from switchboard.contracts.message import Command, Event, Moment
 
 FILE_PATH = "/internal/files/{id}"
-"""Where files tells conversations of one document, as `file.uploaded` does."""
+"""Internal path of one document, for conversations. Answers the data of `file.uploaded`."""
 
 
 class _FileEvent(Event):
-    """A document: `size` in bytes, `sha256` in lower-case hex, `key` in the bucket."""
+    """State of a document: `size` in bytes, `sha256` in lower-case hex, `key` in the bucket."""
 
     visible_to = "tenant"
 

@@ -1,4 +1,4 @@
-"""Events and commands: one frozen class each, owned by the service that publishes (events) or obeys (commands)."""
+"""Base classes of events and commands. An event belongs to its publisher, a command to the service that executes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-Audience = Literal["user", "tenant", "nobody"]
+Audience = Literal["user", "tenant", "internal"]
 
 Moment = Annotated[
     datetime,
@@ -20,13 +20,13 @@ _REGISTERED: dict[str, type[Message]] = {}
 
 
 class Data(BaseModel):
-    """A part of a message's data. Strict to build, lenient to read: a newer field never poisons an older reader."""
+    """Part of a message's data. Strict when built; `Message.read` ignores unknown fields of newer releases."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Message(Data):
-    """What travels on the bus. `type` is its wire name, written out by each class."""
+    """A message's data. `type` is the name on the wire; each class states it."""
 
     type: ClassVar[str]
 
@@ -36,35 +36,35 @@ class Message(Data):
         if name is None:
             return
         if name in _REGISTERED and _REGISTERED[name].__qualname__ != cls.__qualname__:
-            raise TypeError(f"two classes claim the message type {name!r}")
+            raise TypeError(f"two classes have the message type {name!r}")
         _REGISTERED[name] = cls
 
     @property
     def subject(self) -> str:
-        """The aggregate that this is about: messages of one subject and one source keep their order."""
-        raise NotImplementedError(f"{type(self).__name__} names no subject")
+        """The aggregate that the message is about. Messages with the same subject and source keep their order."""
+        raise NotImplementedError(f"{type(self).__name__} has no subject")
 
     @classmethod
     def read(cls, data: dict[str, Any]) -> Self:
-        """Read `data` as it came from the wire; unknown fields are passed over. Raises `pydantic.ValidationError`."""
+        """Validate data from the wire, ignoring unknown fields. Raises `pydantic.ValidationError`."""
         return cls.model_validate(data, extra="ignore")
 
 
 class Event(Message):
-    """A fact, in the past tense. `visible_to` says which clients may see it."""
+    """Something that has happened. `visible_to`: the clients that may receive it."""
 
     visible_to: ClassVar[Audience]
 
 
 class Command(Message):
-    """Something to be done by the one service that owns it."""
+    """Work for the one service that owns it."""
 
 
 def conversation_subject(user_id: UUID, contact_phone: str) -> str:
-    """All that happens in one conversation shares this subject, so that it is seen in order."""
+    """The subject of all events of one conversation, which keeps them in order."""
     return f"conversation/{user_id}/{contact_phone}"
 
 
 def registered() -> dict[str, type[Message]]:
-    """Every message class by its wire name."""
+    """All message classes by their type."""
     return dict(_REGISTERED)

@@ -1,4 +1,4 @@
-"""What `scheduler` publishes: plans as they are made, changed and come due."""
+"""Events of `scheduler`: reminders, campaigns and calls that are scheduled, changed and due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ReminderStatus = Literal["scheduled", "fired", "skipped", "cancelled"]
 
 
 class _ReminderEvent(Event):
-    """A reminder as it stands; `late` when it was due while nobody could fire it. `lead_id` is the CRM's own."""
+    """State of a reminder. `late`: it was due during an outage. `lead_id` is the id in the CRM."""
 
     visible_to = "user"
 

@@ -1,6 +1,6 @@
-"""The tables of `docs/` that the contracts themselves can tell; a test holds the files against them.
+"""Generates the tables of messages and services in `docs/`. A test compares the files with them.
 
-`python -m switchboard.contracts.tables` writes them anew, between the markers in the files.
+`python -m switchboard.contracts.tables FILE...` replaces the tables between the markers in the files (`make docs`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EFFECT_WHEN_REPEATED = {
 
 
 def services_table() -> str:
-    """Service, what it owns, publishes, consumes."""
+    """The services: data that each owns, messages that it consumes and publishes."""
     lines = ["| service | owns | consumes | publishes |", "|---|---|---|---|"]
     for service, owns in OWNS.items():
         consumed = [cls for s in SUBSCRIPTIONS if s.service == service for cls in s.types]
@@ -43,7 +43,7 @@ def services_table() -> str:
 
 
 def messages_table() -> str:
-    """Every event and command: data, subject, publisher, consumers, effect when repeated."""
+    """All events and commands: data, subject, publisher, consumers, effect of a redelivery."""
     lines = [
         "| message | data | subject | published by | consumed by | effect when repeated |",
         "|---|---|---|---|---|---|",
@@ -66,8 +66,8 @@ def messages_table() -> str:
 TABLES = {"services": services_table, "messages": messages_table}
 
 
-def filled(text: str) -> str:
-    """The text with each table between `<!-- table: name -->` and `<!-- end -->` made anew."""
+def fill_tables(text: str) -> str:
+    """Replace each table between `<!-- table: name -->` and `<!-- end -->`."""
 
     def table(match: re.Match[str]) -> str:
         return f"<!-- table: {match[1]} -->\n{TABLES[match[1]]()}\n<!-- end -->"
@@ -89,11 +89,11 @@ def _fields(cls: type[Message]) -> str:
 
 
 def _subject(cls: type[Message]) -> str:
-    """The subject's shape, read off an instance whose fields hold their own names."""
+    """The format of the subject, taken from an instance with the name of each field as its value."""
     blank = cls.model_construct(None, **{name: f"{{{name}}}" for name in cls.model_fields})
     return blank.subject
 
 
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        path.write_text(filled(path.read_text()))
+        path.write_text(fill_tables(path.read_text()))

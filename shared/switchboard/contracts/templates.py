@@ -1,6 +1,6 @@
-"""A campaign's template: text with `{{field}}`s of the recipient.
+"""Campaign templates: text with `{{field}}`s of the recipient.
 
-Who plans a campaign checks it with `unknown_fields`, who sends it fills it in with `filled_in`: one grammar for both.
+The scheduler validates a template with `unknown_fields`, conversations fills it in with `fill_template`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ import re
 from collections.abc import Mapping
 
 FIELDS = ("name", "first_name", "phone")
-"""What a recipient has. A name that isn't known is left empty."""
+"""The fields of a recipient. A name that is unknown becomes empty text."""
 
 _FIELD = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
 def unknown_fields(template: str) -> list[str]:
-    """The fields that no recipient has, in the order of the text, each once."""
+    """The fields in the template that do not exist, in order, without duplicates."""
     found = (match[1] for match in _FIELD.finditer(template))
     return [name for name in dict.fromkeys(found) if name not in FIELDS]
 
 
-def filled_in(template: str, values: Mapping[str, str]) -> str:
-    """The text for one recipient. What a value contains is never taken for a field."""
+def fill_template(template: str, values: Mapping[str, str]) -> str:
+    """The text for one recipient. Fields in the values are not replaced."""
     return _FIELD.sub(lambda match: values.get(match[1], ""), template)

@@ -1,9 +1,9 @@
-"""The HTTP application of a service, made from its table of routes.
+"""The HTTP application of a service, made from its route table.
 
-Around each handler: the identity and its role, body and query validated, a connection or a `Work`, the
-idempotency key, the answer as JSON. Around all of them the middleware, `/livez`, `/readyz`, `/health`,
-`/metrics`, and `/internal/openapi.json`. Only those and routes marked `public` answer without a valid
-identity.
+Around each handler: the caller's identity and role, validation of body and query, a database connection or a unit of
+work, the idempotency key, the answer as JSON. Around all of them: the middleware, and the endpoints `/livez`,
+`/readyz`, `/health`, `/metrics` and `/internal/openapi.json`. Only these and routes marked `public` answer without a
+valid identity.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from aiohttp import web
 
 from switchboard.http import idempotency
-from switchboard.http.endpoints import HttpContext, endpoint, expect_nothing_yet, reply
-from switchboard.http.health_routes import add_health_routes, as_json
+from switchboard.http.endpoints import HttpContext, defer_continue, endpoint, reply
+from switchboard.http.health_routes import add_health_routes, json_response
 from switchboard.http.identity_keys import PublishedKeys
-from switchboard.http.middleware import edge, response_headers
-from switchboard.http.openapi import fragment
+from switchboard.http.middleware import request_middleware, response_headers
+from switchboard.http.openapi import service_document
 from switchboard.http.paging import Page, PageQuery, decode_cursor, encode_cursor, page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import InternalRoute, PlainRoute, ReadRoute, Request, Route, WriteRoute
@@ -49,11 +49,11 @@ OPENAPI_PATH = "/internal/openapi.json"
 
 def http_app(name: str, routes: Sequence[Route], context: HttpContext) -> web.Application:
     """The HTTP application of the service `name`. Raises ValueError for a route that `context` can't serve."""
-    app = web.Application(middlewares=[edge(context.metrics)], client_max_size=context.max_body)
+    app = web.Application(middlewares=[request_middleware(context.metrics)], client_max_size=context.max_body)
     app.on_response_prepare.append(response_headers(context.health))
     for route in routes:
         resource = app.router.add_resource(route.path)
-        resource.add_route(route.method, endpoint(route, context), expect_handler=expect_nothing_yet)
+        resource.add_route(route.method, endpoint(route, context), expect_handler=defer_continue)
     _add_builtin_routes(app, name, routes, context)
     app[LOOPS] = _loops(routes, context)
     return app
@@ -62,10 +62,10 @@ def http_app(name: str, routes: Sequence[Route], context: HttpContext) -> web.Ap
 def _loops(routes: Sequence[Route], context: HttpContext) -> list[Loop]:
     loops: list[Loop] = []
     if context.verifier is not None and isinstance(keys := context.verifier.keys, PublishedKeys):
-        loops.append(keys.refreshing)
+        loops.append(keys.refresh)
         context.health.add("identity_keys", keys.check, ready=True)
     if context.database is not None and any(route.creates for route in routes):
-        loops.append(idempotency.pruning(context.database))
+        loops.append(idempotency.prune_keys(context.database))
     return loops
 
 
@@ -74,8 +74,8 @@ def _add_builtin_routes(app: web.Application, name: str, routes: Sequence[Route]
 
     async def openapi(_request: web.Request) -> web.Response:
         if not document:
-            document.update(fragment(name, routes))
-        return as_json(document)
+            document.update(service_document(name, routes))
+        return json_response(document)
 
     async def exposition(_request: web.Request) -> web.Response:
         return web.Response(

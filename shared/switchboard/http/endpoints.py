@@ -1,5 +1,6 @@
-"""From a row of the route table to what aiohttp calls: one small function a route, everything looked up
-beforehand.
+"""The aiohttp handler of a route: authenticate, parse, call the route's handler, serialise the answer.
+
+Everything that depends on the route alone is decided once, when the application is made.
 """
 
 from __future__ import annotations
@@ -31,77 +32,80 @@ JSON = "application/json"
 MAX_BODY = 1024 * 1024
 REQUEST_SECONDS = 15.0
 
-Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handle = Callable[[Request, bytes], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
 class HttpContext:
-    """What an HTTP application is built on, besides its routes."""
+    """The resources of an HTTP application."""
 
     health: Health
     metrics: Metrics = field(default_factory=Metrics)
     verifier: IdentityVerifier | None = None
-    """Without it every route must be public."""
+    """Required unless every route is public."""
     database: Database | None = None
-    """Needed by read and write routes."""
+    """Required by read and write routes."""
     max_body: int = MAX_BODY
     timeout: float = REQUEST_SECONDS
-    """Seconds that a read or write route may take, reading its body included."""
+    """Seconds for a request to a read or write route, including its body."""
 
 
 def reply(model: Any, status: int = 200, *, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer to add cookies or headers to; a handler may return it in place of a model."""
+    """A JSON response. A handler returns it instead of a model to set cookies or headers."""
     return web.Response(body=to_json(model), status=status, content_type=JSON, headers=headers)
 
 
 def to_json(value: Any) -> bytes:
-    """A model as JSON: times in RFC 3339 with `Z`, aliases where fields have them."""
+    """Serialise a model: times in RFC 3339 with `Z`, fields by their aliases."""
     if isinstance(value, BaseModel):
         return value.__pydantic_serializer__.to_json(value, by_alias=True)
     return to_json_of_any(value, by_alias=True)
 
 
-def endpoint(route: Route, context: HttpContext) -> Serve:
-    """What answers one route."""
-    identify = _identifies(route, context.verifier)
-    parse = _parses(route, context)
-    handle = _handles(route, context)
+def endpoint(route: Route, context: HttpContext) -> Endpoint:
+    """Make the aiohttp handler of a route. Raises ValueError when `context` lacks a resource that the route needs."""
+    authenticate = _authentication(route, context.verifier)
+    parse = _parsing(route, context)
+    handle = _handling(route, context)
 
     async def serve(http: web.Request) -> web.StreamResponse:
-        request = Request(http, await identify(http))
+        request = Request(http, await authenticate(http))
         raw = await parse(request)
         return await handle(request, raw)
 
     if isinstance(route, PlainRoute):
         return serve
 
-    async def serve_in_time(request: web.Request) -> web.StreamResponse:
+    async def serve_with_timeout(http: web.Request) -> web.StreamResponse:
         async with asyncio.timeout(context.timeout):
-            return await serve(request)
+            return await serve(http)
 
-    return serve_in_time
-
-
-async def expect_nothing_yet(_request: web.Request) -> None:
-    """Instead of aiohttp's own `100 Continue`, which invites every body: `send_continue` does once it is welcome."""
+    return serve_with_timeout
 
 
-def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[web.Request], Awaitable[Identity | None]]:
+async def defer_continue(_request: web.Request) -> None:
+    """Do not answer `Expect: 100-continue` yet, as aiohttp would: `send_continue` does when the body is acceptable."""
+
+
+def _authentication(
+    route: Route, verifier: IdentityVerifier | None
+) -> Callable[[web.Request], Awaitable[Identity | None]]:
     if verifier is None:
         if not route.public:
             raise ValueError(f"{route.method} {route.path}: not public, and there is no verifier")
-        return _nobody
+        return _anonymous
     if isinstance(route, InternalRoute):
         verifier = verifier.of(*route.callers)
 
-    async def identify(request: web.Request) -> Identity:
+    async def require_identity(request: web.Request) -> Identity:
         identity = await verifier.verify(request.headers.get(IDENTITY_HEADER))
         bind_contextvars(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
         if not identity.role.allows(route.role):
-            raise Forbidden(f"This takes the role {route.role.value} or above.")
+            raise Forbidden(f"This requires the role {route.role.value} or higher.")
         return identity
 
-    async def identify_if_any(request: web.Request) -> Identity | None:
+    async def accept_identity(request: web.Request) -> Identity | None:
         token = request.headers.get(IDENTITY_HEADER)
         if token is None:
             return None
@@ -112,49 +116,46 @@ def _identifies(route: Route, verifier: IdentityVerifier | None) -> Callable[[we
         bind_contextvars(tenant_id=str(identity.tenant_id), user_id=str(identity.user_id))
         return identity
 
-    return identify_if_any if route.public else identify
+    return accept_identity if route.public else require_identity
 
 
-async def _nobody(_request: web.Request) -> None:
+async def _anonymous(_request: web.Request) -> None:
     return None
 
 
-def _parses(route: Route, context: HttpContext) -> Callable[[Request], Awaitable[bytes]]:
+def _parsing(route: Route, context: HttpContext) -> Callable[[Request], Awaitable[bytes]]:
     body = route.body.__pydantic_validator__ if route.body else None
     query = route.query.__pydantic_validator__ if route.query else None
-    takes_any_query = isinstance(route, PlainRoute)
-    most = route.max_body or context.max_body
+    allows_any_query = isinstance(route, PlainRoute)
+    max_body = route.max_body or context.max_body
 
     async def parse(request: Request) -> bytes:
         http = request.http
         if query is not None:
             request.query = parse_query(_validator(query), http)
-        elif http.query_string and not takes_any_query:
+        elif http.query_string and not allows_any_query:
             name = next(iter(http.query), "")
             raise Invalid.field("Extra inputs are not permitted", "query", name)
         if body is None:
             return b""
-        raw = await read_body(http, most)
+        raw = await read_body(http, max_body)
         request.body = parse_body(_validator(body), raw)
         return raw
 
     return parse
 
 
-Handle = Callable[[Request, bytes], Awaitable[web.StreamResponse]]
-
-
-def _handles(route: Route, context: HttpContext) -> Handle:
+def _handling(route: Route, context: HttpContext) -> Handle:
     match route:
         case ReadRoute():
-            return _reads(route, _database(route, context))
+            return _read(route, _database(route, context))
         case WriteRoute():
-            return _writes(route, _database(route, context))
+            return _write(route, _database(route, context))
         case _:
             return _plain(route)
 
 
-def _reads(route: Route, database: Database) -> Handle:
+def _read(route: Route, database: Database) -> Handle:
     async def read(request: Request, _raw: bytes) -> web.StreamResponse:
         async with database.connection() as conn:
             result = await route.handler(request, conn)
@@ -163,7 +164,7 @@ def _reads(route: Route, database: Database) -> Handle:
     return read
 
 
-def _writes(route: Route, database: Database) -> Handle:
+def _write(route: Route, database: Database) -> Handle:
     async def write(request: Request, raw: bytes) -> web.StreamResponse:
         attempt = _attempt(route, request, raw) if route.creates else None
         tenant_id = request.caller.tenant_id if request.caller else None
@@ -180,21 +181,21 @@ def _writes(route: Route, database: Database) -> Handle:
 
 
 def _plain(route: Route) -> Handle:
-    async def do(request: Request, _raw: bytes) -> web.StreamResponse:
+    async def call(request: Request, _raw: bytes) -> web.StreamResponse:
         if route.body is None:
             await send_continue(request.http)
         return _answer(await route.handler(request), route.status)
 
-    return do
+    return call
 
 
 def _attempt(route: Route, request: Request, raw: bytes) -> Attempt | None:
     key = idempotency.read_key(request.http.headers.get(idempotency.HEADER))
     if key is None:
         return None
-    same = idempotency.request_hash(request.http.path_qs, raw)
-    who = request.identity
-    return Attempt(who.tenant_id, who.user_id, f"{route.method} {route.path}", key, same)
+    request_hash = idempotency.request_hash(request.http.path_qs, raw)
+    caller = request.identity
+    return Attempt(caller.tenant_id, caller.user_id, f"{route.method} {route.path}", key, request_hash)
 
 
 def _answer(result: Any, status: int) -> web.StreamResponse:
@@ -212,6 +213,6 @@ def _database(route: Route, context: HttpContext) -> Database:
 
 
 def _validator(validator: Any) -> SchemaValidator:
-    """pydantic may hold a validator that is built at its first use; both kinds are called alike."""
-    found: SchemaValidator = validator
-    return found
+    """The validator of a model, which pydantic may build at its first use; both kinds have the same methods."""
+    typed: SchemaValidator = validator
+    return typed

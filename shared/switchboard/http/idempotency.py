@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: the same key and request answer the same response again for 24 hours.
+"""Idempotency keys: a request that is repeated with the same `Idempotency-Key` gets the stored response, for 24 hours.
 
-A key belongs to (tenant, user, route). Its row is written in the transaction of what it stands for: both are
-there, or neither is. While that transaction runs, an advisory lock says so; it ends with the transaction,
-also when the process died, so that nothing is left behind.
+A key belongs to (tenant, user, route). Its row is written in the same transaction as the request's own changes, so
+that both are committed or neither is. An advisory lock of that transaction marks a request as in progress; Postgres
+releases it when the transaction ends, also when the process has died.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ PRUNE = "delete from idempotency_keys where created_at < clock_timestamp() - int
 
 
 class InProgress(Conflict):
-    """A request with this Idempotency-Key is being worked on."""
+    """A request with this Idempotency-Key is still in progress."""
 
     code = "in_progress"
 
 
 class IdempotencyConflict(Conflict):
-    """This Idempotency-Key was used for another request."""
+    """This Idempotency-Key was already used for a different request."""
 
     code = "idempotency_conflict"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request with a key. `request_hash` covers its path, query and body, however the JSON was written."""
+    """A request with an idempotency key. `request_hash`: see the function."""
 
     tenant_id: UUID
     user_id: UUID
@@ -73,56 +73,56 @@ class Attempt:
 
     @property
     def lock(self) -> int:
-        """The number that the database locks for it."""
+        """The number of its advisory lock."""
         scope = f"{self.tenant_id} {self.user_id} {self.route} {self.key}".encode()
         return int.from_bytes(blake2b(scope, digest_size=8).digest(), signed=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer given before."""
+    """A stored response."""
 
     status: int
     body: bytes
 
 
 async def claim(conn: asyncpg.Connection, attempt: Attempt) -> Stored | None:
-    """The answer given before, or None: then do the work, and `settle` in the same transaction.
+    """Claim the key. Returns the stored response of an earlier request, or None for a new one.
 
-    Raises `InProgress` or `IdempotencyConflict`.
+    After None, handle the request and `settle` in the same transaction. Raises `InProgress` or `IdempotencyConflict`.
     """
     scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
     if await conn.fetchval(CLAIM, attempt.lock, *scope, attempt.request_hash):
         return None
     stored: Any = await conn.fetchrow(FIND, *scope)
     if stored is None:
-        raise InProgress  # somebody holds the lock, and hasn't committed
+        raise InProgress  # another transaction holds the lock
     if stored["body_hash"] != attempt.request_hash:
         raise IdempotencyConflict
     return Stored(stored["status"], stored["response"])
 
 
 async def settle(conn: asyncpg.Connection, attempt: Attempt, answer: Stored) -> None:
-    """Keep the answer for the next 24 hours."""
+    """Store the response for the next 24 hours."""
     scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
     await conn.execute(SETTLE, *scope, answer.status, answer.body)
 
 
 def read_key(header: str | None) -> str | None:
-    """The key, if one was sent. Raises `Invalid` for one that is empty, too long, or not visible ASCII."""
+    """The key in the header, if there is one. Raises `Invalid` unless it is 1 to 255 visible ASCII characters."""
     if header is not None and not KEY.fullmatch(header):
         raise Invalid.field("must be 1 to 255 visible ASCII characters", "header", HEADER)
     return header
 
 
 def request_hash(target: str, body: bytes) -> bytes:
-    """What makes two requests the same: the path with its query, and the body's meaning."""
-    meaning = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
-    return sha256(target.encode() + b"\n" + meaning).digest()
+    """The hash that identifies a request: path, query, and the JSON body independent of its formatting."""
+    canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
+    return sha256(target.encode() + b"\n" + canonical).digest()
 
 
-def pruning(database: Database) -> Loop:
-    """The loop that forgets old keys."""
+def prune_keys(database: Database) -> Loop:
+    """The loop that deletes keys older than 24 hours."""
 
     async def prune_idempotency_keys() -> None:
         async with database.connection() as conn:

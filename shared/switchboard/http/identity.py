@@ -1,8 +1,8 @@
-"""Who is asking: a short-lived signed identity, made by the gateway for one service, checked by that service.
+"""Signed identities: short-lived tokens that the gateway signs for one service, and that service verifies.
 
-It travels in the header `X-Switchboard-Identity` as a JWT signed with Ed25519: `aud` the service, `sub` the
-user, `tid` the tenant, `role`, `sid` the session, `sxp` that session's end, `exp` a minute ahead. Services
-accept nothing else, whatever network asks.
+The header `X-Switchboard-Identity` carries a JWT signed with Ed25519. Its claims: `aud` the service, `sub` the user,
+`tid` the tenant, `role`, `sid` the session, `sxp` the end of the session, `exp` one minute ahead. Services accept no
+other proof of identity, also within the private network.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ IDENTITY_HEADER = "X-Switchboard-Identity"
 ALGORITHM = "Ed25519"
 LIFETIME = 60  # seconds
 LEEWAY = 5  # seconds that two clocks may differ
-REUSE_UNTIL = 15  # seconds before its expiry, a signed identity is made anew
-REMEMBERED = 10_000  # identities, of the verifier as of the signer
-LONGEST_TOKEN = 4096
+RENEW_BEFORE = 15  # seconds before its expiry a token is replaced
+CACHE_SIZE = 10_000  # tokens in the cache of a signer or verifier
+MAX_TOKEN_LENGTH = 4096
 
 Clock = Callable[[], float]
 
 
 class Role(StrEnum):
-    """What a user may do in the tenant: owner > admin > agent."""
+    """A user's role in the tenant: owner > admin > agent."""
 
     AGENT = "agent"
     ADMIN = "admin"
@@ -41,11 +41,11 @@ class Role(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Higher may do more."""
+        """A higher rank has more permissions."""
         return _RANKS[self]
 
     def allows(self, needed: Role) -> bool:
-        """Whether this role is enough where `needed` is."""
+        """Whether this role is sufficient where `needed` is required."""
         return self.rank >= needed.rank
 
     def __lt__(self, other: str) -> bool:
@@ -66,7 +66,7 @@ _RANKS = {Role.AGENT: 1, Role.ADMIN: 2, Role.OWNER: 3}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A signed-in user, in one session; `session_ends` by itself then (seconds since 1970), if it is known when."""
+    """A signed-in user in one session. `session_ends`: its expiry in seconds since 1970, None if unknown."""
 
     user_id: UUID
     tenant_id: UUID
@@ -76,38 +76,36 @@ class Identity:
 
 
 class InvalidIdentity(Unauthenticated):
-    """This takes a session: sign in, and send its token through a gateway."""
+    """This requires a session: sign in and send the session token through a gateway."""
 
 
 class IdentityVerifier:
-    """Checks identities meant for `audience`. A token seen before costs one look-up until it expires."""
+    """Verifies identities for `audience`. Verified tokens are cached until they expire."""
 
-    def __init__(self, audience: str, keys: Keys, *, clock: Clock = time, remembered: int = REMEMBERED) -> None:
+    def __init__(self, audience: str, keys: Keys, *, clock: Clock = time, cache_size: int = CACHE_SIZE) -> None:
         self.keys = keys
         self._audiences = frozenset({audience})
         self._clock = clock
-        self._remembered = remembered
-        self._seen: dict[str, tuple[Identity, float]] = {}
+        self._cache_size = cache_size
+        self._verified: dict[str, tuple[Identity, float]] = {}
 
     def of(self, *audiences: str) -> IdentityVerifier:
-        """The same for what is meant for any of these."""
-        other = IdentityVerifier(audiences[0], self.keys, clock=self._clock, remembered=self._remembered)
+        """A verifier with the same keys for identities of any of these audiences."""
+        other = IdentityVerifier(audiences[0], self.keys, clock=self._clock, cache_size=self._cache_size)
         other._audiences = frozenset(audiences)
         return other
 
     async def verify(self, token: str | None) -> Identity:
-        """The identity. Raises `InvalidIdentity`, or `KeysUnavailable` (an Outage) when auth's keys were never to be
-        had.
-        """
+        """The identity in a token. Raises `InvalidIdentity`, or `KeysUnavailable` while auth's keys are not known."""
         if not token:
             raise InvalidIdentity
-        seen = self._seen.get(token)
-        if seen is not None and self._clock() < seen[1]:
-            return seen[0]
+        cached = self._verified.get(token)
+        if cached is not None and self._clock() < cached[1]:
+            return cached[0]
         return await self._verify(token)
 
     async def _verify(self, token: str) -> Identity:
-        if len(token) > LONGEST_TOKEN:
+        if len(token) > MAX_TOKEN_LENGTH:
             raise InvalidIdentity
         try:
             key = await self.keys.find(str(jws.extract_compact(token.encode()).headers().get("kid")))
@@ -115,7 +113,7 @@ class IdentityVerifier:
             identity, expires = self._read(claims)
         except (JoseError, UnknownKey, ValueError, KeyError, TypeError, AttributeError):
             raise InvalidIdentity from None
-        self._remember(token, identity, expires)
+        self._cache(token, identity, expires)
         return identity
 
     def _read(self, claims: dict[str, Any]) -> tuple[Identity, float]:
@@ -126,40 +124,38 @@ class IdentityVerifier:
         ends = claims.get("sxp")
         return Identity(*ids, session_ends=None if ends is None else float(ends)), expires
 
-    def _remember(self, token: str, identity: Identity, expires: float) -> None:
-        while len(self._seen) >= self._remembered:
-            self._seen.pop(next(iter(self._seen)))
-        self._seen.pop(token, None)
-        self._seen[token] = (identity, expires)
+    def _cache(self, token: str, identity: Identity, expires: float) -> None:
+        while len(self._verified) >= self._cache_size:
+            self._verified.pop(next(iter(self._verified)))
+        self._verified.pop(token, None)
+        self._verified[token] = (identity, expires)
 
 
 class IdentitySigner:
-    """Signs identities, as the gateway does; one is reused for its session until shortly before it expires."""
+    """Signs identities. A token is reused for its session until shortly before it expires."""
 
     def __init__(
-        self, key: OKPKey, *, issuer: str = "api-gateway", clock: Clock = time, remembered: int = REMEMBERED
+        self, key: OKPKey, *, issuer: str = "api-gateway", clock: Clock = time, cache_size: int = CACHE_SIZE
     ) -> None:
         self._key = key
         self._header = {"alg": ALGORITHM, "kid": str(key.kid), "typ": "JWT"}
         self._issuer = issuer
         self._clock = clock
-        self._remembered = remembered
+        self._cache_size = cache_size
         self._signed: dict[tuple[UUID, Role, object, str], tuple[str, float]] = {}
 
     def sign(self, identity: Identity, audience: str, *, version: object = 0) -> str:
-        """The token for the header. `version`: the session's own, so that a change of it makes a new
-        identity.
-        """
+        """The token for the header. `version`: the session's version; a new one makes a new token."""
         key = (identity.session_id, identity.role, version, audience)
         signed = self._signed.get(key)
         now = self._clock()
         if signed is not None and now < signed[1]:
             return signed[0]
         token = self._encode(identity, audience, int(now))
-        while len(self._signed) >= self._remembered:
+        while len(self._signed) >= self._cache_size:
             self._signed.pop(next(iter(self._signed)))
         self._signed.pop(key, None)
-        self._signed[key] = (token, int(now) + LIFETIME - REUSE_UNTIL)
+        self._signed[key] = (token, int(now) + LIFETIME - RENEW_BEFORE)
         return token
 
     def _encode(self, identity: Identity, audience: str, now: int) -> str:

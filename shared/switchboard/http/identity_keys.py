@@ -1,7 +1,8 @@
-"""The keys that identities are signed with and checked by: JWK sets with Ed25519 keys.
+"""Signing keys of identities, and their rotation: JWK sets with Ed25519 keys.
 
-The gateway signs with the first private key of its file. Auth serves the public ones; every other service
-fetches them from any instance of auth and keeps the last good copy, so that auth may be away.
+The gateway signs with the first private key of its key file. Auth publishes the public keys of the same file. All
+other services fetch them from any instance of auth, refresh them, and fetch again for an unknown key id, so that a
+new key can be added at any time. The last copy is kept while auth is unavailable.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from switchboard.http.client import ServiceClient, Unanswered, open_service_client
+from switchboard.http.client import ServiceClient, ServiceUnreachable, open_service_client
 from switchboard.runtime.background import Stop
 from switchboard.runtime.unavailable import Unavailable
 
 KEYS_PATH = "/internal/identity-keys"
-FETCH_SECONDS = 2.0  # of each instance
-REFRESH_SECONDS = 300.0  # all keys anew
-LEAST_PAUSE = 5.0  # between two fetches for an unknown key
-RETRY_SECONDS = 1.0  # while none were ever fetched
+FETCH_SECONDS = 2.0  # timeout of each instance
+REFRESH_SECONDS = 300.0
+MIN_FETCH_INTERVAL = 5.0  # seconds between two fetches for an unknown key
+RETRY_SECONDS = 1.0  # until the first fetch has succeeded
 
 log = structlog.get_logger(__name__)
 
 
 class KeysUnavailable(Unavailable):
-    """The keys to check identities by can't be had: auth is away."""
+    """The public keys of identities are unknown: auth is unavailable."""
 
 
 class UnknownKey(Exception):
@@ -40,85 +41,87 @@ class UnknownKey(Exception):
 
 
 class Keys(Protocol):
-    """Where a verifier finds a key."""
+    """A source of public keys for a verifier."""
 
     async def find(self, kid: str) -> OKPKey:
-        """The public key `kid`. Raises `UnknownKey`, or `KeysUnavailable` when there is no key at all."""
+        """The public key `kid`. Raises `UnknownKey`, or `KeysUnavailable` while no keys are known."""
 
 
 class FixedKeys:
-    """Keys known from the start: auth's own, and a test's."""
+    """A fixed set of keys, for auth itself and for tests."""
 
     def __init__(self, keys: Sequence[OKPKey]) -> None:
         self._keys = {str(key.kid): key for key in keys}
 
     async def find(self, kid: str) -> OKPKey:
-        """The key `kid`, or `UnknownKey`."""
+        """The key `kid`. Raises `UnknownKey`."""
         if kid not in self._keys:
             raise UnknownKey(kid)
         return self._keys[kid]
 
 
 class PublishedKeys:
-    """Auth's keys, fetched over HTTP from whichever instance answers. Made by `open_keys`."""
+    """The keys that auth publishes, fetched from any of its instances. Made by `open_keys`."""
 
-    def __init__(self, auth: ServiceClient, least_pause: float) -> None:
+    def __init__(self, auth: ServiceClient, min_fetch_interval: float) -> None:
         self._auth = auth
-        self._least_pause = least_pause
+        self._min_fetch_interval = min_fetch_interval
         self._keys: dict[str, OKPKey] = {}
-        self._tried = float("-inf")
+        self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
 
     async def find(self, kid: str) -> OKPKey:
-        """The key `kid`, asking auth again for one not known, every few seconds at most."""
+        """The key `kid`. Fetches again for an unknown key id, at most every few seconds."""
         if kid not in self._keys:
             async with self._fetching:
-                if kid not in self._keys and monotonic() - self._tried >= self._pause:
+                if kid not in self._keys and monotonic() - self._fetched_at >= self._interval:
                     await self._fetch()
         if not self._keys:
-            raise KeysUnavailable("the keys to check identities by can't be had: auth is away")
+            raise KeysUnavailable("the public keys of identities are unknown: auth is unavailable")
         if kid not in self._keys:
             raise UnknownKey(kid)
         return self._keys[kid]
 
-    async def refreshing(self, stop: Stop) -> None:
-        """Keep the copy fresh. Runs with the HTTP application."""
+    async def refresh(self, stop: Stop) -> None:
+        """The loop that refreshes the keys. It runs with the HTTP application."""
         while not stop.is_set():
             async with self._fetching:
                 await self._fetch()
             await stop.sleep(REFRESH_SECONDS if self._keys else RETRY_SECONDS)
 
     async def check(self) -> None:
-        """Raises unless there is a copy, however old."""
+        """The health check. Raises `KeysUnavailable` until keys have been fetched once."""
         if not self._keys:
-            raise KeysUnavailable("no keys yet to check identities by: auth is away")
+            raise KeysUnavailable("the public keys of identities are unknown: auth is unavailable")
 
     async def _fetch(self) -> None:
         try:
-            answered = await self._auth.ask("GET", KEYS_PATH)
-            self._keys = {str(key.kid): key for key in read_keys(answered.body)}
-        except (Unanswered, ValueError) as error:
+            response = await self._auth.request("GET", KEYS_PATH)
+            self._keys = {str(key.kid): key for key in read_keys(response.body)}
+        except (ServiceUnreachable, ValueError) as error:
             log.info("identity_keys_not_fetched", error=str(error))
-        self._tried = monotonic()
+        self._fetched_at = monotonic()
 
     @property
-    def _pause(self) -> float:
-        """Seconds between two tries: auth is not asked at each request."""
-        return self._least_pause if self._keys else RETRY_SECONDS
+    def _interval(self) -> float:
+        """The minimum seconds between two fetches, so that not every request causes one."""
+        return self._min_fetch_interval if self._keys else RETRY_SECONDS
 
 
 @asynccontextmanager
-async def open_keys(auth_urls: Sequence[str], *, least_pause: float = LEAST_PAUSE) -> AsyncIterator[PublishedKeys]:
-    """Auth's keys, with the client that fetches them. Waits for nobody.
+async def open_keys(
+    auth_urls: Sequence[str], *, min_fetch_interval: float = MIN_FETCH_INTERVAL
+) -> AsyncIterator[PublishedKeys]:
+    """Open a source of auth's keys. Does not wait for auth.
 
-    `least_pause`: seconds between two fetches for keys that are not known.
+    `min_fetch_interval`: seconds between two fetches for unknown key ids.
     """
     async with open_service_client("auth", auth_urls, within=FETCH_SECONDS) as auth:
-        yield PublishedKeys(auth, least_pause)
+        yield PublishedKeys(auth, min_fetch_interval)
 
 
 def read_keys(text: bytes) -> list[OKPKey]:
-    """The Ed25519 keys of a JWK set, in its order. Raises ValueError when there is none, or it isn't one."""
+    """The Ed25519 keys of a JWK set, in order. Raises ValueError when it is malformed or has none."""
     try:
         listed = KeySet.import_key_set(orjson.loads(text)).keys
     except (JoseError, KeyError, TypeError, AttributeError) as error:
@@ -130,7 +133,7 @@ def read_keys(text: bytes) -> list[OKPKey]:
 
 
 def read_key_file(path: Path | str) -> list[OKPKey]:
-    """The keys of `IDENTITY_KEY_FILE`. Raises OSError or ValueError, naming the file."""
+    """The keys in the file `IDENTITY_KEY_FILE`. Raises OSError, or ValueError naming the file."""
     try:
         return read_keys(Path(path).read_bytes())
     except ValueError as error:
@@ -138,18 +141,18 @@ def read_key_file(path: Path | str) -> list[OKPKey]:
 
 
 def signing_key(keys: Sequence[OKPKey]) -> OKPKey:
-    """The first private key: the one to sign with. Raises ValueError when all are public."""
+    """The key to sign with: the first private one. Raises ValueError when there is none."""
     for key in keys:
         if key.is_private:
             return key
-    raise ValueError("holds no private key")
+    raise ValueError("contains no private key")
 
 
 def public_set(keys: Sequence[OKPKey]) -> dict[str, Any]:
-    """The JWK set to publish: what the private keys have no part in."""
+    """The JWK set to publish, without the private parts of the keys."""
     return {"keys": [key.as_dict(private=False) for key in keys]}
 
 
 def new_key(kid: str) -> OKPKey:
-    """A fresh private key; `key.as_dict(private=True)` is what a key file lists under `keys`."""
+    """Generate a private key. A key file lists `key.as_dict(private=True)` under `keys`."""
     return OKPKey.generate_key("Ed25519", parameters={"kid": kid, "use": "sig", "alg": "Ed25519"})

@@ -1,7 +1,7 @@
-"""The edge of every HTTP application: request id, trace, log line, metrics, and errors told as problems.
+"""The middleware of every HTTP application: request id, trace, log line, metrics, errors as problem documents.
 
-The one place of a request with `except Exception`. A handler isn't cancelled when its client goes away: a
-write that began is finished.
+The only place of a request with `except Exception`. A handler is not cancelled when its client disconnects: a write
+that has begun is finished.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 log = structlog.get_logger("switchboard.http")
 
 
-def edge(metrics: Metrics) -> Middleware:
-    """The middleware around every route, and around there being none."""
+def request_middleware(metrics: Metrics) -> Middleware:
+    """The middleware around every route, and around requests that match none."""
 
     @web.middleware
-    async def serve(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def handle_request(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = perf_counter()
         request_id = request[REQUEST_ID_KEY] = _request_id(request)
         route = _template(request)
         bind_contextvars(request_id=request_id)
         if route in PROBES:
-            return await _answer(request, handler)
+            return await _answer_or_problem(request, handler)
         parent = request.headers.get("traceparent")
         with span(f"{request.method} {route}", kind=SpanKind.SERVER, parent=parent):
             status = CLIENT_GONE
             try:
-                response = await _answer(request, handler)
+                response = await _answer_or_problem(request, handler)
                 status = response.status
             finally:
                 seconds = perf_counter() - started
@@ -57,13 +57,13 @@ def edge(metrics: Metrics) -> Middleware:
                 _log_request(request, route, status, seconds)
         return response
 
-    return serve
+    return handle_request
 
 
 def response_headers(health: Health | None) -> Any:
-    """The last touch before headers leave: the request id, and no keep-alive while draining."""
+    """A signal handler that adds the request id to every response, and closes connections while draining."""
 
-    async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
         request[PREPARED_KEY] = True
         response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID_KEY, ""))
         response.headers["Server"] = "switchboard"
@@ -71,38 +71,36 @@ def response_headers(health: Health | None) -> Any:
             response.force_close()
             response.headers["Connection"] = "close"
 
-    return sign
+    return set_headers
 
 
-async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer_or_problem(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as answer:
         if answer.status < 400:
             raise  # a redirect
-        return _told(request, answer)
-    except ConnectionError as gone:
+        return _problem_of(request, answer)
+    except ConnectionError as error:
         if request.transport is None or request.transport.is_closing():
-            raise  # the client went away: nobody is left to tell
-        return _told(request, gone)
+            raise  # the client has disconnected
+        return _problem_of(request, error)
     except Exception as error:
-        return _told(request, error)
+        return _problem_of(request, error)
 
 
-def _told(request: web.Request, error: Exception) -> web.Response:
-    """The problem document for an error; re-raises when an answer has begun already, which cuts the
-    connection.
-    """
+def _problem_of(request: web.Request, error: Exception) -> web.Response:
+    """The problem document for an error. Aborts the connection when a response has already begun."""
     refusal = refusal_of(error)
     if refusal is None:
         log.error("request_broke", exc_info=error)
         refusal = InternalError()
     elif isinstance(error, Unavailable):
-        bind_contextvars(outage=str(error))  # on the request's own line
+        bind_contextvars(outage=str(error))  # in the log line of this request
     if PREPARED_KEY in request:
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("an answer that had begun was cut off") from error
+        raise ConnectionResetError("the response had begun; the connection was aborted") from error
     return problem(refusal, request[REQUEST_ID_KEY])
 
 

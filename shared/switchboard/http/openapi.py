@@ -1,6 +1,6 @@
-"""A service's part of the OpenAPI 3.1 document, made from its route table. The gateway joins the parts.
+"""A service's OpenAPI 3.1 document, made from its route table. The gateway merges those of all services.
 
-Component names begin with the service (`conversations.Message`), but for `Problem`, which all parts share.
+Component names begin with the service (`conversations.Message`), except `Problem`, which all services share.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PROBLEM: Json = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
-        "code": {"type": "string", "description": "A stable machine word."},
+        "code": {"type": "string", "description": "A stable code for programs."},
         "request_id": {"type": "string"},
         "errors": {
             "type": "array",
@@ -56,21 +56,19 @@ PROBLEM: Json = {
 }
 
 
-def fragment(service: str, routes: Sequence[Route]) -> Json:
-    """`{"openapi", "paths", "components"}` of one service. `x-role` is the least role, absent on public
-    routes.
-    """
-    shown = [route for route in routes if not route.hidden]
+def service_document(service: str, routes: Sequence[Route]) -> Json:
+    """The OpenAPI document of one service. `x-role` is the minimum role of a route that is not public."""
+    visible = [route for route in routes if not route.hidden]
     schemas = _Schemas(service)
     paths: dict[str, Json] = {}
-    for route in shown:
+    for route in visible:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(service, route, schemas)
     components = {"schemas": {**schemas.definitions, "Problem": PROBLEM}}
     return {"openapi": "3.1.0", "info": {"title": service, "version": "1"}, "paths": paths, "components": components}
 
 
 class _Schemas:
-    """Schemas by model, gathered under names of this service."""
+    """Collects the component schemas of one service."""
 
     def __init__(self, service: str) -> None:
         self.definitions: Json = {}
@@ -108,7 +106,7 @@ def _operation(service: str, route: Route, schemas: _Schemas) -> Json:
 
 
 def _operation_name(route: Route) -> str:
-    """`post_things_id_close` for `POST /api/v1/things/{id}/close`: one of its own for each route."""
+    """A unique name of the route: `post_things_id_close` for `POST /api/v1/things/{id}/close`."""
     path = re.sub(r"^/api/v\d+/", "/", re.sub(r":[^}]*}", "}", route.path))
     return "_".join([route.method.lower(), *re.findall(r"[A-Za-z0-9_.]+", path)])
 

@@ -1,4 +1,4 @@
-"""Lists come in pages: `{"items": [...], "next_cursor": str|null}`, asked for by `?limit=` and `?cursor=`."""
+"""Pagination by cursor: `?limit=` and `?cursor=`, answered by `{"items": [...], "next_cursor": str|null}`."""
 
 from __future__ import annotations
 
@@ -15,47 +15,45 @@ from switchboard.runtime.refusals import Invalid
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST = 200
+MAX_LIMIT = 200
 
 
 class Page(BaseModel, Generic[T]):
-    """One page of a list, and where the next one begins; null after the last."""
+    """One page of a list. `next_cursor` asks for the next page; null on the last page."""
 
     items: list[T]
     next_cursor: str | None = None
 
 
 class PageQuery(BaseModel):
-    """The query of a list. Subclasses add its filters."""
+    """Query parameters of a list. Subclasses add its filters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     cursor: Annotated[str, Field(max_length=500)] | None = None
 
 
 def page(rows: Sequence[R], limit: int, cursor_of: Callable[[R], tuple[object, ...]]) -> tuple[list[R], str | None]:
-    """Split what was read with `limit + 1` into the page's rows and the next cursor, made of the last row's
-    values.
-    """
+    """The page's rows and the next cursor, from rows that were read with `limit + 1`."""
     shown = list(rows[:limit])
     return shown, encode_cursor(*cursor_of(shown[-1])) if len(rows) > limit else None
 
 
 def encode_cursor(*values: object) -> str:
-    """An opaque cursor of the values that the list is ordered by (strings, numbers, datetimes, UUIDs)."""
+    """An opaque cursor: the values of the list's order (strings, numbers, datetimes, UUIDs) in one row."""
     return urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *types: Any) -> tuple[Any, ...]:
-    """Its values, as `types`. Whatever `encode_cursor` did not make for them is `Invalid`, naming `cursor`."""
+    """The values in a cursor, as `types`. Raises `Invalid` for text that `encode_cursor` did not make for them."""
     try:
         text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         values: tuple[Any, ...] = _adapter(types).validate_json(text)
     except (ValueError, ValidationError):
-        raise Invalid.field("is not a cursor of this list", "query", "cursor") from None
+        raise Invalid.field("is not a valid cursor of this list", "query", "cursor") from None
     if any(isinstance(value, str) and "\0" in value for value in values):
-        raise Invalid.field("is not a cursor of this list", "query", "cursor")
+        raise Invalid.field("is not a valid cursor of this list", "query", "cursor")
     return values
 
 

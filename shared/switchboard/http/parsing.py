@@ -1,4 +1,4 @@
-"""What a request carries, checked before a handler sees it: body, query, path."""
+"""Parsing and validation of a request's body, query string and path, before a handler runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic_core import SchemaValidator
 from switchboard.http.problems import ExpectationFailed
 from switchboard.runtime.refusals import Error, Invalid, Malformed, NotFound, TooLarge, UnsupportedMediaType
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 NO_NUL = "text must not contain NUL"
 
 
@@ -28,38 +28,38 @@ def _in_utc(at: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""An instant. Taken with any offset (one is required), kept and shown in UTC with a `Z`."""
+"""An instant. Requires a UTC offset, and is converted to UTC: answers show it with a `Z`."""
 
 
 class Body(BaseModel):
-    """Base of request bodies and query models: unknown fields are refused, values never repeated in errors."""
+    """Base class of request bodies and query models. Refuses unknown fields; errors never repeat values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-async def read_body(request: web.Request, most: int) -> bytes:
-    """The whole body, if it is JSON and no longer than `most` bytes."""
+async def read_body(request: web.Request, max_body: int) -> bytes:
+    """Read the whole body. Raises a refusal unless it is JSON of at most `max_body` bytes."""
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
-    if (request.content_length or 0) > most:
+    if (request.content_length or 0) > max_body:
         raise TooLarge
     await send_continue(request)
     return await request.read()
 
 
 async def send_continue(request: web.Request) -> None:
-    """Answer `Expect: 100-continue`, now that nothing speaks against the body."""
+    """Answer `Expect: 100-continue` once the request is known to be acceptable."""
     expectation = request.headers.get("Expect")
     if expectation is None:
         return
     if expectation.lower() != "100-continue":
         raise ExpectationFailed
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # the answer itself has not begun
+    request.writer.output_size = 0  # aiohttp would take the response as begun
 
 
 def parse_body(validator: SchemaValidator, raw: bytes) -> Any:
-    """The validated model. JSON types are taken strictly: "5" is no number."""
+    """Parse and validate a JSON body. Types are strict: "5" is not a number."""
     try:
         model = validator.validate_json(raw, strict=True)
     except ValidationError as error:
@@ -68,14 +68,14 @@ def parse_body(validator: SchemaValidator, raw: bytes) -> Any:
             raise Malformed("The body is not valid JSON.", errors=errors) from None
         raise Invalid(errors=errors) from None
     if b"\\u0000" in raw:
-        _refuse_nuls(_nuls_in(orjson.loads(raw), ["body"]))
+        _refuse_nuls(_find_nuls(orjson.loads(raw), ["body"]))
     return model
 
 
 def parse_query(validator: SchemaValidator, request: web.Request) -> Any:
-    """The validated model of the query string; a name given twice becomes a list."""
+    """Parse and validate the query string. A name that occurs twice becomes a list."""
     if "%00" in request.query_string or "\0" in request.query_string:
-        _refuse_nuls(each for name, value in request.query.items() for each in _nuls_in({name: value}, ["query"]))
+        _refuse_nuls(each for name, value in request.query.items() for each in _find_nuls({name: value}, ["query"]))
     given = request.query
     values: Mapping[str, Any] = given
     if len(set(given)) < len(given):
@@ -87,7 +87,7 @@ def parse_query(validator: SchemaValidator, request: web.Request) -> Any:
 
 
 def path_uuid(text: str) -> UUID:
-    """An id out of the path; one that can't be an id names nothing: `NotFound`."""
+    """The UUID in a path. Raises `NotFound` for any other text: no resource has such an id."""
     try:
         if len(text) == 36:
             return UUID(text)
@@ -97,28 +97,28 @@ def path_uuid(text: str) -> UUID:
 
 
 def errors_of(error: ValidationError, where: str) -> list[Error]:
-    """What is wrong, and where, without the values."""
+    """The validation errors as locations and messages, without the values."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return [Error(loc=[where, *wrong["loc"]], msg=wrong["msg"].removeprefix("Value error, ")) for wrong in found][
-        :MOST_ERRORS
+        :MAX_ERRORS
     ]
 
 
-def _refuse_nuls(places: Iterator[list[str | int]]) -> None:
-    errors = [Error(loc=place, msg=NO_NUL) for place in islice(places, MOST_ERRORS)]
+def _refuse_nuls(locations: Iterator[list[str | int]]) -> None:
+    errors = [Error(loc=location, msg=NO_NUL) for location in islice(locations, MAX_ERRORS)]
     if errors:
         raise Invalid(errors=errors)
 
 
-def _nuls_in(value: Any, place: list[str | int]) -> Iterator[list[str | int]]:
-    """Where the text contains one; of a name, what it stands in."""
+def _find_nuls(value: Any, location: list[str | int]) -> Iterator[list[str | int]]:
+    """The locations of text with NUL characters; for a field's name, the location of its object."""
     match value:
         case str():
             if "\0" in value:
-                yield place
+                yield location
         case list():
             for n, part in enumerate(value):
-                yield from _nuls_in(part, [*place, n])
+                yield from _find_nuls(part, [*location, n])
         case dict():
             for name, part in value.items():
-                yield from [place] if "\0" in name else _nuls_in(part, [*place, name])
+                yield from [location] if "\0" in name else _find_nuls(part, [*location, name])

@@ -1,4 +1,4 @@
-"""Errors over HTTP: `application/problem+json` (RFC 9457), the same shape everywhere."""
+"""Problem documents: errors as `application/problem+json` (RFC 9457), the same shape everywhere."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class InternalError(Refusal):
-    """Something broke on our side. The request id helps to find it in the logs."""
+    """An unexpected error occurred. Please quote the request id when you report it."""
 
     code = "internal_error"
     status = 500
 
 
 class MethodNotAllowed(Refusal):
-    """This route does not take this method."""
+    """This route does not support this method."""
 
     code = "method_not_allowed"
     status = 405
@@ -39,20 +39,20 @@ class NoSuchRoute(NotFound):
 
 
 class ExpectationFailed(Refusal):
-    """Only `Expect: 100-continue` is understood."""
+    """The only supported expectation is `Expect: 100-continue`."""
 
     code = "expectation_failed"
     status = 417
 
 
 class TimedOut(ServiceUnavailable):
-    """This took longer than a request may take."""
+    """The request took too long."""
 
     code = "timeout"
 
 
 class Starting(ServiceUnavailable):
-    """This instance is starting."""
+    """This instance is still starting."""
 
     code = "starting"
 
@@ -79,7 +79,7 @@ def problem_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def problem(refusal: Refusal, request_id: str) -> web.Response:
-    """The answer that tells a client of the refusal."""
+    """The problem document as a response."""
     return web.Response(
         body=orjson.dumps(problem_body(refusal, request_id)),
         status=refusal.status,
@@ -89,7 +89,7 @@ def problem(refusal: Refusal, request_id: str) -> web.Response:
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """How an error that reached the edge is told; None for what nobody expected."""
+    """The refusal that a client gets for an error; None for an unexpected error."""
     match error:
         case Refusal():
             return error
@@ -98,7 +98,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         case web.HTTPException():
             return _of_aiohttp(error)
         case web.RequestPayloadError():
-            return Malformed("The body did not arrive as announced.")
+            return Malformed("The body could not be read completely.")
         case TimeoutError():
             return TimedOut()
     return None

@@ -1,4 +1,4 @@
-"""The route table of a service: what each route takes, what it answers, and which role may call it.
+"""The route table of a service: routes as values, with request and response models and the required role.
 
     def routes(self) -> list[Route]:
         return [
@@ -7,9 +7,9 @@
             WriteRoute("DELETE", "/api/v1/reminders/{id}", self.delete, errors=(ReminderFired,)),
         ]
 
-A handler returns a model (or None: 204) or raises a `Refusal`, and does nothing else about HTTP. Where it must
-(cookies, redirects, streams), it returns a `web.StreamResponse`; `reply(model, ...)` makes one. The first line of its
-docstring is the route's summary in OpenAPI.
+A handler returns a model (or None: 204) or raises a `Refusal`. For cookies, redirects and streams it returns a
+`web.StreamResponse` instead; `reply(model, ...)` makes one. The first line of its docstring is the route's summary in
+OpenAPI.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Request:
 
     http: web.Request
     caller: Identity | None
-    """None only on public routes, for requests without a valid identity."""
+    """The caller's identity; None on public routes for requests without a valid one."""
     body: Any = None
     query: Any = None
 
@@ -49,7 +49,7 @@ class Request:
 
     @property
     def identity_header(self) -> dict[str, str]:
-        """The header that calls another service in the caller's name."""
+        """The header for calls to another service on behalf of the caller."""
         return {IDENTITY_HEADER: self.http.headers[IDENTITY_HEADER]}
 
     @property
@@ -58,7 +58,7 @@ class Request:
         return self.http.match_info
 
     def uuid(self, name: str) -> UUID:
-        """A path parameter as UUID. Raises `NotFound` for text that isn't one."""
+        """A path parameter as UUID. Raises `NotFound` for other text."""
         return path_uuid(self.path[name])
 
 
@@ -73,25 +73,26 @@ class Route:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     answer: Any = None
-    """The response model, or any type that pydantic can serialise."""
+    """The response model, or another type that pydantic can serialise."""
     status: int = 0
     """The status of success. Default: 201 if it `creates`, 200 with an `answer`, else 204."""
     role: Role = Role.AGENT
-    """The least role that may call it."""
+    """The minimum role of the caller."""
     public: bool = False
-    """Whether it may be called without an identity."""
+    """Whether it can be called without an identity."""
     creates: bool = False
+    """Whether it creates a resource: it answers 201 and accepts an `Idempotency-Key`."""
     summary: str = ""
     """Default: the first line of the handler's docstring."""
     errors: Sequence[type[Refusal]] = ()
     max_body: int | None = None
-    """Bytes. Default: the application's limit."""
+    """Maximum size of the body in bytes. Default: the application's limit."""
     hidden: bool = False
-    """Whether it is left out of the OpenAPI document."""
+    """Whether the OpenAPI document omits it."""
 
     def __post_init__(self) -> None:
         if self.public and self.creates:
-            raise ValueError(f"{self.method} {self.path}: a public route can't take an Idempotency-Key")
+            raise ValueError(f"{self.method} {self.path}: a public route cannot accept an Idempotency-Key")
         default = 204 if self.answer is None else 201 if self.creates else 200
         object.__setattr__(self, "status", self.status or default)
         object.__setattr__(self, "summary", self.summary or _summary(self.handler))
@@ -104,36 +105,33 @@ class ReadRoute(Route):
 
 @dataclass(frozen=True)
 class InternalRoute(ReadRoute):
-    """A `ReadRoute` for other services, which call it in their caller's name: see `ServiceClient.find`.
-
-    `request.identity` is the user that the calling service works for.
-    """
+    """A `ReadRoute` for other services, which call it on behalf of a user: see `ServiceClient.find`."""
 
     _: KW_ONLY
     callers: Sequence[str]
-    """The services that may call it."""
+    """Names of the services that may call it."""
     hidden: bool = True
 
 
 @dataclass(frozen=True)
 class WriteRoute(Route):
-    """`handler(request, work) -> model | None`, in one `Work`: committed on return, rolled back on an exception.
+    """`handler(request, work) -> model | None`, in one unit of work: committed on return, rolled back on an exception.
 
-    With `creates` it takes an `Idempotency-Key`, stored in the same transaction; not for answers that hold a secret.
-    `work.tenant_id` is the caller's.
+    `work.tenant_id` is the caller's. With `creates` the answer is stored under the `Idempotency-Key` in the same
+    transaction: do not use it for answers that contain a secret.
     """
 
 
 @dataclass(frozen=True)
 class PlainRoute(Route):
-    """`handler(request) -> model | None | web.StreamResponse`: it opens connections and transactions itself.
+    """`handler(request) -> model | None | web.StreamResponse`, for handlers that call other services or stream.
 
-    For handlers that call other services or stream. Without a `query` model the handler reads the query string.
+    The handler opens connections and transactions itself. Without a `query` model it reads the query string itself.
     """
 
     _: KW_ONLY
     answers: Sequence[int] = ()
-    """Further statuses for the OpenAPI document."""
+    """Additional statuses for the OpenAPI document."""
 
 
 def _summary(handler: Handler) -> str:

@@ -1,4 +1,4 @@
-"""aiohttp's server, but that what it can't parse is refused in the words of every other refusal."""
+"""aiohttp's server, with a problem document as the answer to requests that it can't parse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger("switchboard.http")
 
 
 class HttpRunner(web.AppRunner):
-    """Serves an application."""
+    """Runs an application on `_Server`."""
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -42,7 +42,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """No request at all: neither routes nor middlewares have seen it. The connection closes."""
+        """Answer a malformed request, which no route and no middleware has seen, and close the connection."""
         if status != HTTPStatus.BAD_REQUEST:
             return super().handle_error(request, status, exc, message)
         log.info("malformed_request", address=request.remote, reason=type(exc).__name__)

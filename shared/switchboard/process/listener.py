@@ -1,4 +1,4 @@
-"""The port of a process, open before anything else is."""
+"""The listening socket of a process, and the application that answers until the service has opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 from aiohttp import web
 
 from switchboard.http.health_routes import add_health_routes
-from switchboard.http.middleware import REQUEST_ID_KEY, edge, response_headers
+from switchboard.http.middleware import REQUEST_ID_KEY, request_middleware, response_headers
 from switchboard.http.problems import Starting, problem
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
@@ -18,11 +18,11 @@ BACKLOG = 1024
 
 
 class PortTaken(Exception):
-    """The port can't be had; the text names it and says why."""
+    """The port cannot be opened. The text names it and the reason."""
 
 
-def open_port(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises `PortTaken`."""
+def open_listener(host: str, port: int) -> socket.socket:
+    """Open a listening socket. Raises `PortTaken`."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
@@ -41,8 +41,8 @@ def open_port(host: str, port: int) -> socket.socket:
 
 
 def starting_app(health: Health) -> web.Application:
-    """What answers until the application is there. No connection is kept, so that all go over to it."""
-    app = web.Application(middlewares=[edge(Metrics())])
+    """Answers 503 `starting` and closes each connection, so that clients reconnect to the service."""
+    app = web.Application(middlewares=[request_middleware(Metrics())])
     app.on_response_prepare.append(response_headers(None))
     app.on_response_prepare.append(_close)
 

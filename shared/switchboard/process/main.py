@@ -1,8 +1,4 @@
-"""The start of every service's process: `__main__.py` is `main("conversations", Settings, open_app)`.
-
-Exit codes: 0 after SIGTERM or SIGINT, 1 when something broke or the port is taken, 2 for settings that are
-missing or malformed, with one line that says which.
-"""
+"""The entry point of a service's process: `python -m auth` calls `main`."""
 
 from __future__ import annotations
 
@@ -26,16 +22,16 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def main(name: str, settings_class: type[S], open_app: Callable[[S], AbstractAsyncContextManager[App]]) -> NoReturn:
-    """Run the service `name` until it is told to end. See `life` for how it lives and drains."""
+    """Run the service `name` until a signal or a crash, then exit. See `ServiceRunner`."""
     settings = load(settings_class)
     configure_logs(name, settings.app_instance_id, settings.log_level)
     try:
-        life = ServiceRunner(settings)
-    except PortTaken as taken:
-        sys.exit(f"cannot start: {taken}")  # on stderr, with exit code 1
+        service = ServiceRunner(settings)
+    except PortTaken as error:
+        sys.exit(f"cannot start: {error}")  # on stderr, with exit code 1
     with (
         tracing(name, settings.app_instance_id, settings.otel_exporter_otlp_endpoint),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        code = runner.run(life.live(lambda: open_app(settings)))
+        code = runner.run(service.run(lambda: open_app(settings)))
     sys.exit(code)

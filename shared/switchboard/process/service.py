@@ -6,8 +6,9 @@
             bucket = await service.enter(open_bucket(settings))
             yield service.app(routes=routes(service.database, bucket), consumers=subscriptions(), workers=[...])
 
-Database, bus, Redis and identity keys are opened for the settings classes that name them, with their health checks and
-metrics. A server that is unavailable delays nothing here unless its `open_…` says so.
+A service's settings class says which connections it has: a `DatabaseSettings` has a database, a `BusSettings` the
+message bus, and so on. Each comes with its health check. A server that is unavailable does not delay the start, unless
+the service itself waits for it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from switchboard.http import HttpContext, Route, http_app
-from switchboard.http.client import ASK_SECONDS, ServiceClient, open_service_client
+from switchboard.http.client import REQUEST_SECONDS, ServiceClient, open_service_client
 from switchboard.http.identity import IdentityVerifier
 from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import Bus, open_bus
@@ -29,7 +30,7 @@ from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.postgres.database import Database, open_database
 from switchboard.process.runner import App
 from switchboard.runtime.background import Loop
-from switchboard.runtime.health import Check, Health
+from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.redis import ANSWER_SECONDS, check_redis, open_redis
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, ServiceSettings
@@ -39,21 +40,25 @@ T = TypeVar("T")
 
 @dataclass
 class Service:
-    """What one process of a service is built on. Made by `open_service`.
+    """The connections of one process. Made by `open_service`.
 
-    `database`, `bus`, `redis` and `verifier` raise LookupError where the settings name none.
+    `database`, `bus`, `redis` and `verifier` raise LookupError where the settings class has no settings for them.
     """
 
     name: str
-    instance: str
+    settings: ServiceSettings
     health: Health
-    metrics: Metrics
-    _stack: AsyncExitStack
+    metrics: Metrics = field(default_factory=Metrics)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _database: Database | None = None
     _bus: Bus | None = None
     _redis: Redis | None = None
     _verifier: IdentityVerifier | None = None
-    _checks: dict[str, Check] = field(default_factory=dict)
+
+    @property
+    def instance(self) -> str:
+        """The name of this process among the instances of the service."""
+        return self.settings.app_instance_id
 
     @property
     def database(self) -> Database:
@@ -63,7 +68,7 @@ class Service:
     @property
     def bus(self) -> Bus:
         """The message bus."""
-        return self._required(self._bus, "bus")
+        return self._required(self._bus, "message bus")
 
     @property
     def redis(self) -> Redis:
@@ -72,16 +77,20 @@ class Service:
 
     @property
     def verifier(self) -> IdentityVerifier:
-        """Checks the identities of requests to this service."""
+        """The verifier of identities for this service."""
         return self._required(self._verifier, "identity keys")
 
     async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
-        """Open a resource of the service's own. It is closed before those opened earlier."""
+        """Open another resource. It is closed with the service, before those that were opened earlier."""
         return await self._stack.enter_async_context(context)
 
-    async def client(self, service: str, urls: Sequence[str], *, within: float = ASK_SECONDS) -> ServiceClient:
-        """An HTTP client of another service. `within`: seconds that one instance may take."""
+    async def client(self, service: str, urls: Sequence[str], *, within: float = REQUEST_SECONDS) -> ServiceClient:
+        """Open an HTTP client for another service. `within`: seconds that one instance may take to answer."""
         return await self.enter(open_service_client(service, urls, within=within))
+
+    def http_context(self) -> HttpContext:
+        """The resources of the service's HTTP application."""
+        return HttpContext(self.health, self.metrics, verifier=self._verifier, database=self._database)
 
     def app(
         self,
@@ -91,28 +100,30 @@ class Service:
         consumers: Subscriptions | None = None,
         workers: Sequence[Loop] = (),
     ) -> App:
-        """The application. `http` replaces the one that is made of `routes`.
+        """Compose the application: HTTP routes, consumers, outbox relay (with a database and a bus) and workers.
 
-        With a database and a bus the outbox relay runs too.
+        `http`: an application instead of one made of `routes`.
         """
+        loops = [*self._messaging(consumers), *workers]
+        if http is None:
+            http = http_app(self.name, routes, self.http_context())
+        return App(http=http, health=self.health, loops=loops)
+
+    def _messaging(self, consumers: Subscriptions | None) -> list[Loop]:
         loops: list[Loop] = []
         if consumers is not None:
             loops.append(self.bus.consume(consumers, self._database))
-        if self._bus is not None and self._database is not None:
+        if self._bus is None:
+            return loops
+        if self._database is not None:
             loops.append(self._bus.relay(self._database))
-        for name, check in (self._bus.checks if self._bus else {}).items():
+        for name, check in self._bus.checks.items():
             self.health.add(name, check, ready=False)
-        if http is None:
-            http = http_app(self.name, routes, self.http_context())
-        return App(http=http, health=self.health, loops=[*loops, *workers])
-
-    def http_context(self) -> HttpContext:
-        """What the service's HTTP application is built on."""
-        return HttpContext(self.health, self.metrics, verifier=self._verifier, database=self._database)
+        return loops
 
     def _required(self, resource: T | None, name: str) -> T:
         if resource is None:
-            raise LookupError(f"the settings of {self.name} name no {name}")
+            raise LookupError(f"the settings of {self.name} have no {name}")
         return resource
 
 
@@ -120,31 +131,38 @@ class Service:
 async def open_service(
     name: str, settings: ServiceSettings, *, keys: Keys | None = None, redis_timeout: float = ANSWER_SECONDS
 ) -> AsyncIterator[Service]:
-    """Open what the settings name. `keys`: verify identities by these instead of those that auth publishes.
+    """Open the connections that the settings name.
 
-    `redis_timeout`: seconds that Redis may take to answer a command.
+    `keys`: verify identities by these instead of the keys that auth publishes. `redis_timeout`: seconds that Redis may
+    take to answer a command.
     """
-    instance = settings.app_instance_id
-    health = Health(instance)
     async with AsyncExitStack() as stack:
-        service = Service(name, instance, health, Metrics(), stack)
+        service = Service(name, settings, Health(settings.app_instance_id), _stack=stack)
         if keys is None and isinstance(settings, IdentitySettings):
             keys = await service.enter(open_keys(settings.auth_urls))
         if keys is not None:
             service._verifier = IdentityVerifier(name, keys)
         if isinstance(settings, DatabaseSettings):
-            service._database = await service.enter(
-                open_database(
-                    settings.database_url,
-                    application=name,
-                    size=settings.database_pool_size,
-                    listen_url=settings.database_listen_url,
-                )
-            )
-            health.add("database", service._database.check, ready=True)
+            await _open_database(service, settings)
         if isinstance(settings, RedisSettings):
-            redis = service._redis = await service.enter(open_redis(settings.redis_url, answer_within=redis_timeout))
-            health.add("redis", lambda: check_redis(redis), ready=False)
+            await _open_redis(service, settings, redis_timeout)
         if isinstance(settings, BusSettings):
-            service._bus = await service.enter(open_bus(settings.amqp_url, service=name, instance=instance))
+            service._bus = await service.enter(open_bus(settings.amqp_url, service=name, instance=service.instance))
         yield service
+
+
+async def _open_database(service: Service, settings: DatabaseSettings) -> None:
+    service._database = database = await service.enter(
+        open_database(
+            settings.database_url,
+            application=service.name,
+            size=settings.database_pool_size,
+            listen_url=settings.database_listen_url,
+        )
+    )
+    service.health.add("database", database.check, ready=True)
+
+
+async def _open_redis(service: Service, settings: RedisSettings, answer_within: float) -> None:
+    service._redis = redis = await service.enter(open_redis(settings.redis_url, answer_within=answer_within))
+    service.health.add("redis", lambda: check_redis(redis), ready=False)

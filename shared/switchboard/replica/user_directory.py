@@ -29,7 +29,7 @@ class UserDirectory:
         return TenantUsers(conn, request.identity.tenant_id, partial(self.ask_auth, request))
 
     async def ask_auth(self, request: Request, user_id: UUID) -> ReplicatedUser | None:
-        """A user of the caller's tenant as auth knows it now. Raises `Unanswered` if auth does not answer."""
+        """A user of the caller's tenant as auth knows it now. Raises `ServiceUnreachable` if auth does not answer."""
         answer = await self.auth.find(USER_PATH.format(id=user_id), request.identity_header)
         if answer is None:
             return None
@@ -45,14 +45,14 @@ class TenantUsers:
     ask_auth: Callable[[UUID], Awaitable[ReplicatedUser | None]] | None = None
 
     async def exists(self, user_id: UUID) -> bool:
-        """Whether there is such a user. Raises `Unanswered` if only auth could know and does not answer."""
+        """Whether there is such a user. Raises `ServiceUnreachable` if only auth could know and does not answer."""
         user = await find_user(self.conn, self.tenant_id, user_id)
         return (user or await self.find_current(user_id)) is not None
 
     async def find(self, user_id: UUID, *, with_phone: bool = False) -> ReplicatedUser | None:
         """A user, from auth if the replica's is missing or disabled. `with_phone`: only one with a `notify_phone`.
 
-        Raises `Unanswered` if only auth could know and does not answer.
+        Raises `ServiceUnreachable` if only auth could know and does not answer.
         """
         user = await find_user(self.conn, self.tenant_id, user_id)
         if user is None or user.disabled or (with_phone and user.notify_phone is None):
@@ -60,7 +60,7 @@ class TenantUsers:
         return None if user is None or (with_phone and user.notify_phone is None) else user
 
     async def find_current(self, user_id: UUID) -> ReplicatedUser | None:
-        """A user as auth knows it now. Raises `Unanswered` if auth does not answer."""
+        """A user as auth knows it now. Raises `ServiceUnreachable` if auth does not answer."""
         if self.ask_auth is None:
             return await find_user(self.conn, self.tenant_id, user_id)
         return await self.ask_auth(user_id)

@@ -50,7 +50,7 @@ def test_the_wire_form_is_a_cloudevent() -> None:
         (b"[]", "not a JSON object"),
         (b"{}", "no field 'id'"),
         (orjson.dumps({"id": "7"}), "not a CloudEvents envelope"),
-        (an_envelope().encode().replace(b'"traceparent":"', b'"traceparent":[],"x":"'), "traceparent is not a text"),
+        (an_envelope().encode().replace(b'"traceparent":"', b'"traceparent":[],"x":"'), "traceparent is not a string"),
     ],
 )
 def test_what_is_no_envelope_is_named(body: bytes, reason: str) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.contracts.tables import filled
+from switchboard.contracts.tables import fill_tables
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -11,4 +11,4 @@ DOCS = Path(__file__).parents[3] / "docs"
 def test_the_tables_in_the_documents_are_those_of_the_code(name: str) -> None:
     text = (DOCS / name).read_text()
 
-    assert filled(text) == text, "run `make docs`"
+    assert fill_tables(text) == text, "run `make docs`"

@@ -162,14 +162,14 @@ def test_another_session_role_or_audience_makes_another_identity(signer: Identit
 
 
 async def test_what_is_remembered_is_bounded(key: OKPKey, anna: Identity) -> None:
-    signer = IdentitySigner(key, remembered=3)
-    verifier = IdentityVerifier("files", FixedKeys([key]), remembered=3)
+    signer = IdentitySigner(key, cache_size=3)
+    verifier = IdentityVerifier("files", FixedKeys([key]), cache_size=3)
 
     for number in range(5):
         session = Identity(anna.user_id, anna.tenant_id, anna.role, UUID(int=number))
         assert await verifier.verify(signer.sign(session, "files")) == session
 
-    assert len(verifier._seen) == 3
+    assert len(verifier._verified) == 3
     assert len(signer._signed) == 3
 
 
@@ -232,7 +232,7 @@ async def test_the_last_good_copy_serves_while_auth_is_away_or_talks_nonsense(se
 
 async def test_an_unknown_key_is_asked_for_but_not_at_each_request(serve: Serve, key: OKPKey) -> None:
     auth = Auth(key)
-    async with open_keys(await published_by(serve, auth), least_pause=0.2) as keys:
+    async with open_keys(await published_by(serve, auth), min_fetch_interval=0.2) as keys:
         await keys.find("k1")
         for _ in range(10):
             with pytest.raises(UnknownKey):

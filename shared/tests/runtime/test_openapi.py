@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from switchboard.http import Body, Moment, Page, PageQuery, PlainRoute, ReadRoute, Request, WriteRoute
 from switchboard.http.identity import Role
-from switchboard.http.openapi import fragment
+from switchboard.http.openapi import service_document
 from switchboard.runtime.refusals import Conflict
 
 
@@ -68,7 +68,7 @@ ROUTES = [
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return fragment("demo", ROUTES)
+    return service_document("demo", ROUTES)
 
 
 def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
@@ -105,7 +105,7 @@ def test_a_handler_with_values_bound_is_described_by_what_it_calls() -> None:
         """Show a thing."""
         raise NotImplementedError
 
-    document = fragment("demo", [PlainRoute("GET", "/api/v1/things", partial(show, object()), answer=Thing)])
+    document = service_document("demo", [PlainRoute("GET", "/api/v1/things", partial(show, object()), answer=Thing)])
 
     operation = document["paths"]["/api/v1/things"]["get"]
     assert (operation["operationId"], operation["summary"]) == ("demo.get_things", "Show a thing.")

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from switchboard.contracts.auth import USER_PATH, UserUpdated
-from switchboard.http.client import Unanswered, open_service_client
+from switchboard.http.client import ServiceUnreachable, open_service_client
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import open_database
 from switchboard.testing.app import identity_headers
@@ -41,10 +41,10 @@ async def test_it_is_told_what_its_caller_may_know(auth: Neighbour) -> None:
 
 @pytest.mark.parametrize("audience", ["auth", "files"])
 async def test_a_route_for_one_service_tells_no_other(auth: Neighbour, audience: str) -> None:
-    assert (await auth.client.ask("GET", PATH, headers=identity_headers(ANNA, audience))).status == 401
-    with pytest.raises(Unanswered, match="401"):
+    assert (await auth.client.request("GET", PATH, headers=identity_headers(ANNA, audience))).status == 401
+    with pytest.raises(ServiceUnreachable, match="401"):
         await auth.client.find(PATH, identity_headers(ANNA, audience))
-    assert (await auth.client.ask("GET", PATH)).status == 401
+    assert (await auth.client.request("GET", PATH)).status == 401
 
 
 async def test_an_instance_that_does_not_answer_is_passed_over(auth: Neighbour) -> None:
@@ -57,5 +57,5 @@ async def test_an_instance_that_does_not_answer_is_passed_over(auth: Neighbour) 
 
 async def test_without_any_instance_it_is_an_outage_that_says_whose() -> None:
     async with open_service_client("auth", [NOBODY]) as client:
-        with pytest.raises(Unanswered, match=r"no instance of auth answers \(http://127.0.0.1:9: "):
-            await client.ask("GET", "/livez")
+        with pytest.raises(ServiceUnreachable, match=r"no instance of auth answers \(http://127.0.0.1:9: "):
+            await client.request("GET", "/livez")

@@ -93,7 +93,7 @@ async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Datab
     async def forever(_call: Request, conn: asyncpg.Connection) -> None:
         await conn.execute("select pg_sleep(60)")
 
-    client = await start([ReadRoute("GET", "/forever", forever, answer=None)], database=database, within=0.1)
+    client = await start([ReadRoute("GET", "/forever", forever, answer=None)], database=database, timeout=0.1)
 
     answer = await client.get("/forever", headers=as_anna)
 

@@ -16,7 +16,7 @@ from conversations.store.deliveries import Claimed, Lane
 from conversations.store.message_append import NewMessage
 from conversations.store.message_append_many import append_to_each
 from conversations.store.runs import Run, find_run, find_zone
-from switchboard.contracts.templates import filled_in
+from switchboard.contracts.templates import fill_template
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 
@@ -110,7 +110,7 @@ def _message(row: Claimed, run: Run) -> NewMessage:
         contact_phone=row.contact_phone,
         direction="out",
         channel=run.channel,
-        body=filled_in(run.template, fields_of(row.contact_phone, row.contact_name)),
+        body=fill_template(run.template, fields_of(row.contact_phone, row.contact_name)),
         status="queued",
         created_at=datetime.now(UTC),
     )

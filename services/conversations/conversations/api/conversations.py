@@ -16,7 +16,7 @@ from switchboard.contracts.conversations import ConversationMessage
 from switchboard.contracts.files import FILE_PATH
 from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
 from switchboard.http.client import ServiceClient
-from switchboard.http.paging import MOST
+from switchboard.http.paging import MAX_LIMIT
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_phone
 
@@ -56,7 +56,7 @@ class MessagesQuery(Body):
 
     before: Seq | None = None
     after: Seq | None = None
-    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
 
 
 class Messages(BaseModel):

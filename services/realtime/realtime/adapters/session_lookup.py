@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from switchboard.http.client import ServiceClient, Unanswered
+from switchboard.http.client import ServiceClient, ServiceUnreachable
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentityVerifier
 from switchboard.runtime.refusals import Unauthenticated
 
@@ -61,9 +61,9 @@ class Door:
         )
 
     async def _resolve(self, token: str) -> dict[str, Any]:
-        answered = await self._auth.ask("POST", RESOLVE_PATH, json={"token": token})
+        answered = await self._auth.request("POST", RESOLVE_PATH, json={"token": token})
         if answered.status == 401:
             raise Unauthenticated
         if answered.status != 200:
-            raise Unanswered(f"auth answered {answered.status}")
+            raise ServiceUnreachable(f"auth answered {answered.status}")
         return dict(orjson.loads(answered.body))

@@ -17,7 +17,7 @@ from joserfc.jwk import OctKey, RSAKey
 from auth.adapters.oidc_providers import Person, Provider, ProviderUnavailable, open_providers
 from auth.domain.provider_settings import ProviderSettings
 from auth.domain.users import ProviderRefused
-from switchboard.process.listener import open_port
+from switchboard.process.listener import open_listener
 from switchboard.testing.sign_in import sign_in_provider
 from switchboard.testing.waiting import until
 
@@ -138,7 +138,7 @@ ANN = {"sub": "ann", "email": "ann@example.com", "email_verified": True}
 
 
 async def test_keys_that_a_real_provider_has_rotated_are_fetched_anew() -> None:
-    with open_port("127.0.0.1", 0) as free:
+    with open_listener("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
 
     async with client_of(f"http://127.0.0.1:{port}") as provider:

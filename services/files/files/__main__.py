@@ -1,7 +1,8 @@
-"""`python -m files`."""
+"""Run one instance: `python -m files`."""
 
 from files.app import open_app
 from files.settings import Settings
 from switchboard.process.main import main
 
-main("files", Settings, open_app)
+if __name__ == "__main__":
+    main("files", Settings, open_app)

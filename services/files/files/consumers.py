@@ -1,27 +1,27 @@
-"""What files does when it hears of something.
-
-Deletions are not in this table: their effect is on the bucket, waits for it, and needs no transaction around it.
-"""
+"""The messages that files consumes, and the action for each."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
 from files.actions.deletion import erase_bytes
-from files.actions.deps import Desk
-from files.workers.cleanup import Cleaner
+from files.actions.deps import FileDeps
+from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.files import FilesCleanup
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.outbox.unit_of_work import Work
 
 
-def subscriptions(cleaner: Cleaner, desk: Desk) -> Subscriptions:
-    """The table of messages and their handlers."""
+def subscriptions(deps: FileDeps, request_cleanup: Callable[[], None]) -> Subscriptions:
+    """The table. Deletions are consumed in batches and outside of a transaction: they wait for the bucket."""
     subs = Subscriptions("files")
 
-    async def ask_for_cleanup(_command: FilesCleanup, _work: Work) -> None:
-        cleaner.ask()
+    async def start_cleanup(_command: FilesCleanup, _work: Work) -> None:
+        request_cleanup()
 
-    subs.on(FilesCleanup, ask_for_cleanup)
-    subs.on_batch("deletions", partial(erase_bytes, desk=desk), desk.check)
+    async def erase(deletions: list[Envelope]) -> None:
+        await erase_bytes(deletions, deps)
+
+    subs.on(FilesCleanup, start_cleanup)
+    subs.on_batch("deletions", erase, deps.check)
     return subs

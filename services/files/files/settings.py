@@ -1,4 +1,4 @@
-"""What files is told from outside."""
+"""The settings of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration
 
 
 class BucketSettings(BaseSettings):
-    """Where the bytes are: any store that speaks S3."""
+    """The S3 store and the bucket in it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -22,16 +22,18 @@ class BucketSettings(BaseSettings):
     s3_bucket: str
     s3_force_path_style: bool = False
     s3_cdn_url: Url | None = None
-    """Downloads are signed for this host, if set."""
+    """If set, downloads are signed for this host."""
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings, BucketSettings):
-    """`upload_lifetime`: how long an upload may take, and a signed upload URL is good. `upload_memory_bytes`: what all
-    uploads of a process may hold in memory; more of them wait."""
+    """The settings of a service process."""
 
     max_upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1)
     upload_memory_bytes: int = Field(default=96 * 1024 * 1024, ge=10 * 1024 * 1024)
+    """The memory budget: bytes that all uploads of the process may hold in memory; further uploads wait."""
     s3_through_gateway: bool = False
-    """Clients reach the store only under the gateway's `/s3/`: signed URLs name the gateway that was asked."""
+    """Clients reach the store only under the gateway's `/s3/`: signed URLs name the gateway that was called."""
     upload_lifetime: Duration = timedelta(hours=1)
+    """How long an upload may take, and how long a signed upload URL is valid."""
     download_lifetime: Duration = timedelta(hours=1)
+    """How long a signed download URL is valid."""

@@ -1,24 +1,24 @@
-"""The bucket of the S3 store."""
+"""Creates the bucket in the S3 store of a local stack."""
 
 import asyncio
 from collections.abc import Mapping
 
+import aioboto3
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 def create_bucket(settings: Mapping[str, str]) -> None:
-    """Makes the bucket that the S3_... settings name, unless it is there."""
+    """Create the bucket that the S3_... settings name, unless it exists."""
     asyncio.run(_create(settings))
 
 
 async def _create(settings: Mapping[str, str]) -> None:
     style = "path" if settings.get("S3_FORCE_PATH_STYLE") == "true" else "auto"
     config = AioConfig(s3={"addressing_style": style}, connect_timeout=5, read_timeout=10)
-    async with get_session().create_client(
+    async with aioboto3.Session().client(
         "s3",
         endpoint_url=settings["S3_ENDPOINT"],
         region_name=settings["S3_REGION"],
@@ -33,6 +33,6 @@ async def _create(settings: Mapping[str, str]) -> None:
             pass
         try:
             await client.create_bucket(Bucket=settings["S3_BUCKET"])
-        except ClientError as refusal:
-            if refusal.response.get("Error", {}).get("Code") not in THERE:
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in EXISTS:
                 raise

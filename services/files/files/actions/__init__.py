@@ -1,1 +1,1 @@
-"""What files does. Each step that can be cut off leaves a row by which the cleanup finds what it left behind."""
+"""Use cases. Each step that can be interrupted leaves a row, by which the cleanup finds the remains."""

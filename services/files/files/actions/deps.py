@@ -1,42 +1,33 @@
-"""What the actions work on."""
+"""The dependencies of the actions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from files.adapters.bucket import Bucket
-from files.adapters.memory_budget import Room
+from files.adapters.memory_budget import MemoryBudget
 from files.settings import Settings
 from switchboard.postgres.database import Database
 
 
 @dataclass(frozen=True)
-class Desk:
-    """The database, the bucket, and what is allowed. `limit` is in bytes of one file, `room` of all in memory."""
+class FileDeps:
+    """The database, the bucket, and the limits of uploads. Commands of operators need no limits."""
 
     database: Database
     bucket: Bucket
-    limit: int
-    upload_lifetime: timedelta
-    download_lifetime: timedelta
-    room: Room
-    through_gateway: bool = False
+    max_upload_bytes: int = 0
+    upload_lifetime: timedelta = timedelta(hours=1)
+    memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(0))
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database, bucket: Bucket) -> FileDeps:
+        """With the limits that the settings name."""
+        memory = MemoryBudget(settings.upload_memory_bytes)
+        return cls(database, bucket, settings.max_upload_bytes, settings.upload_lifetime, memory)
 
     async def check(self) -> None:
-        """Raises an `Unavailable` unless both the database and the bucket answer."""
+        """Raise `Unavailable` unless both the database and the bucket answer."""
         await self.database.check()
         await self.bucket.check()
-
-
-def desk_of(settings: Settings, database: Database, bucket: Bucket) -> Desk:
-    """What the actions work on."""
-    return Desk(
-        database,
-        bucket,
-        settings.max_upload_bytes,
-        settings.upload_lifetime,
-        settings.download_lifetime,
-        Room(settings.upload_memory_bytes),
-        settings.s3_through_gateway,
-    )

@@ -1,92 +1,107 @@
-"""Uploads through us: a row first, then the bytes, then both are there for all to see."""
+"""Uploads through this service: the row first, then the bytes, then the file is stored and published."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 
 import structlog
 
-from files.actions.deps import Desk
-from files.adapters.receiving import Incoming, pass_on
-from files.domain.content_types import ENOUGH, kind_of, served_as
-from files.domain.file_names import disposition, key_of
-from files.domain.files import Arriving, File, Received, UploadExpired
-from files.store import files as store
+from files.actions.deps import FileDeps
+from files.adapters.upload_stream import ObjectWriter, UploadStream
+from files.domain.content_types import SNIFF_BYTES, served_content_type, sniff_content_type
+from files.domain.file_names import content_disposition
+from files.domain.files import DeclaredContent, File, NewFile, Received, UploadExpired
+from files.store import uploads
+from switchboard.http import idempotency
+from switchboard.http.idempotency import Attempt, Stored
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
+from switchboard.runtime.refusals import Refusal
 from switchboard.runtime.unavailable import Unavailable
 
+ROUTE = "POST /api/v1/files"  # the scope of idempotency keys
 DISCARD_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
 
-async def receive_file(
-    arriving: Arriving, incoming: Incoming, announced: int | None, desk: Desk
-) -> tuple[File, Received]:
-    """Put the bytes into the bucket as they come. On any failure nothing stays: neither object nor row."""
-    content_type = kind_of(await incoming.peek(ENOUGH), arriving.name.extension)
-    row = await _add_row(arriving, content_type, announced or 0, desk)
+@dataclass(frozen=True)
+class FormUpload:
+    """A file that arrives in a multipart form. `length`: its bytes, give or take a line break; None if unknown."""
+
+    new: NewFile
+    stream: UploadStream
+    length: int | None
+    idempotency_key: str | None
+
+
+async def upload_file(upload: FormUpload, deps: FileDeps, respond: Callable[[File], Stored]) -> Stored:
+    """Store and publish the file, and return the response, or that of an earlier upload with the same idempotency key.
+
+    `respond` makes the response of the stored file. On any failure neither an object nor a row stays.
+    """
+    row, received = await _receive(upload, deps)
+    tenant_id = row.tenant_id
+    key, request_hash = upload.idempotency_key, fingerprint(row, received)
+    attempt = Attempt(tenant_id, row.uploaded_by, ROUTE, key, request_hash) if key else None
     try:
-        async with asyncio.timeout(desk.upload_lifetime.total_seconds()):
-            received = await pass_on(
-                incoming,
-                announced,
-                desk.bucket,
-                row.key,
-                content_type=served_as(content_type),
-                disposition=disposition(row.name),
-                room=desk.room,
-            )
-    except BaseException:
-        await asyncio.shield(discard(row, desk))
+        async with open_work(deps.database, tenant_id=tenant_id) as work:
+            response = await idempotency.claim(work.conn, attempt) if attempt else None
+            is_repeated = response is not None
+            if response is None:
+                response = respond(await store_file(row, received, work))
+                if attempt is not None:
+                    await idempotency.settle(work.conn, attempt, response)
+    except Refusal:
+        await _discard(row, deps)
         raise
-    return row, received
+    if is_repeated:
+        await _discard(row, deps)
+    return response
+
+
+async def _receive(upload: FormUpload, deps: FileDeps) -> tuple[File, Received]:
+    """Add the row and write the bytes to the bucket while they arrive."""
+    head = await upload.stream.peek(SNIFF_BYTES)
+    content_type = sniff_content_type(head, upload.new.name.extension)
+    declared = DeclaredContent(upload.length or 0, content_type)
+    async with deps.database.connection() as conn:
+        row = await uploads.add_upload(conn, upload.new, "uploading", declared, deps.upload_lifetime)
+    writer = ObjectWriter(deps.bucket, row.key, served_content_type(content_type), content_disposition(row.name))
+    try:
+        async with asyncio.timeout(deps.upload_lifetime.total_seconds()):
+            return row, await writer.write(upload.stream, upload.length, deps.memory)
+    except BaseException:
+        await asyncio.shield(_discard(row, deps))
+        raise
+
+
+def fingerprint(row: File, received: Received) -> bytes:
+    """What makes two uploads with one idempotency key the same: name, entity and content. Persisted for 24 hours."""
+    same = "\n".join((row.name, row.entity_type, row.entity_id, received.sha256))
+    return sha256(same.encode()).digest()
 
 
 async def store_file(row: File, received: Received, work: Work) -> File:
-    """The bytes are in place: tell. When this fails, nobody knows whether it was committed: the row and the cleanup
-    will tell what becomes of the bytes. Raises `UploadExpired`."""
-    file = await store.save_stored(
-        work.conn, row.id, row.state, size=received.size, sha256=received.sha256, content_type=row.content_type
-    )
+    """Mark the file stored and publish `file.uploaded`. Raises `UploadExpired`.
+
+    A commit that fails may have happened: then the bytes stay, and the cleanup decides by the row's state.
+    """
+    file = await uploads.mark_stored(work.conn, row, received)
     if file is None:
         raise UploadExpired
     await work.publish(file.uploaded(), tenant_id=file.tenant_id)
     return file
 
 
-async def discard(row: File, desk: Desk) -> None:
-    """Remove the bytes, then the row, of an upload that came to nothing. What fails here, the cleanup does later."""
+async def _discard(row: File, deps: FileDeps) -> None:
+    """Delete the bytes, then the row, of a failed upload. What fails here is left to the cleanup."""
     try:
         async with asyncio.timeout(DISCARD_SECONDS):
-            await desk.bucket.leave_nothing(row.key)
-            async with desk.database.connection() as conn:
-                await store.drop_file(conn, row.id, row.state)
-    except (Unavailable, TimeoutError) as trouble:
-        log.warning("left_to_the_cleanup", key=row.key, reason=str(trouble))
-
-
-async def _add_row(arriving: Arriving, content_type: str, size: int, desk: Desk) -> File:
-    place = arriving.place
-    async with open_work(desk.database, tenant_id=place.tenant_id) as work:
-        return await store.add_file(
-            work.conn,
-            id=arriving.id,
-            tenant_id=place.tenant_id,
-            state="uploading",
-            name=str(arriving.name),
-            key=key_of(
-                arriving.name,
-                tenant_id=place.tenant_id,
-                entity_type=place.entity_type,
-                entity_id=place.entity_id,
-                unique=arriving.id,
-            ),
-            size=size,
-            content_type=content_type,
-            sha256=None,
-            entity_type=place.entity_type,
-            entity_id=place.entity_id,
-            uploaded_by=arriving.uploaded_by,
-            lifetime=desk.upload_lifetime,
-        )
+            await deps.bucket.purge(row.key)
+            async with deps.database.connection() as conn:
+                await uploads.drop_upload(conn, row)
+    except (Unavailable, TimeoutError) as error:
+        log.warning("left_to_the_cleanup", key=row.key, reason=str(error))

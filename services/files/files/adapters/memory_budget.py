@@ -1,4 +1,4 @@
-"""How much uploads may hold in memory, all together."""
+"""The memory budget of uploads: how many bytes all uploads of a process may hold in memory together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from contextlib import asynccontextmanager
 
 from switchboard.runtime.refusals import ServiceUnavailable
 
-PATIENCE_SECONDS = 15.0  # less than the gateway lets a body stand still
+WAIT_SECONDS = 15.0  # less than the gateway tolerates a body that makes no progress
 
 
 class Busy(ServiceUnavailable):
-    """Too much is being uploaded at the moment: try again later."""
+    """Too many uploads are in progress. Try again later."""
 
     code = "busy"
 
 
-class Room:
-    """So many bytes; who finds too few left waits, first come first. No body is read meanwhile, so that its client
-    waits too."""
+class MemoryBudget:
+    """A number of bytes that uploads share, first come, first served.
 
-    def __init__(self, size: int, patience: float = PATIENCE_SECONDS) -> None:
+    An upload that finds too few bytes left waits. Its body is not read meanwhile: the backpressure reaches its client.
+    """
+
+    def __init__(self, size: int, patience: float = WAIT_SECONDS) -> None:
         self._size = size
         self._free = size
         self._patience = patience
@@ -29,8 +31,8 @@ class Room:
         self._freed = asyncio.Event()
 
     @asynccontextmanager
-    async def taken(self, length: int) -> AsyncIterator[None]:
-        """Room for so many bytes while the block runs; never more than there is at all. Raises `Busy`."""
+    async def reserve(self, length: int) -> AsyncIterator[None]:
+        """Hold this many bytes while the block runs, at most the whole budget. Raises `Busy` after the wait."""
         length = min(length, self._size)
         try:
             async with asyncio.timeout(self._patience):

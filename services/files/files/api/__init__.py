@@ -1,0 +1,16 @@
+"""The HTTP API of files. All documents are the tenant's: each of its users may read, add and delete them."""
+
+from __future__ import annotations
+
+from files.actions.deps import FileDeps
+from files.api.documents import Documents
+from files.api.signed_urls import SignedUrls
+from files.api.uploads import Uploads
+from files.settings import Settings
+from switchboard.http import Route
+
+
+def routes(deps: FileDeps, settings: Settings) -> list[Route]:
+    """All routes of the service."""
+    urls = SignedUrls.of(settings, deps.bucket)
+    return [*Uploads(deps, urls).routes(), *Documents(deps.database, urls).routes()]

@@ -1,4 +1,4 @@
-"""A multipart form read as it arrives: its short fields whole, its file a chunk at a time."""
+"""A multipart form, read while it arrives: its short fields whole, its file in chunks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from python_multipart.multipart import parse_options_header
 
 from files.domain.files import BadForm
 
-LONGEST_FIELD = 1024
-MOST_FIELDS = 20
+MAX_FIELD_BYTES = 1024
+MAX_FIELDS = 20
 
 
 @dataclass
 class _Part:
-    """A part of the form, as the parser tells of it. `at`: where its bytes begin in the body."""
+    """A part of the form, filled by the parser's callbacks. `at`: where its bytes begin in the body."""
 
     headers: dict[bytes, bytes] = field(default_factory=dict)
     at: int = 0
@@ -29,11 +29,12 @@ class _Part:
 
 
 class Form:
-    """The form in a request's body. Whatever is wrong with it is `BadForm`."""
+    """The form in a request's body: fields, then one file. Raises `BadForm` for whatever is wrong with it."""
 
     def __init__(self, content: StreamReader, boundary: bytes, length: int | None) -> None:
         self._content = content
         self._length = length
+        self.fields: dict[str, str] = {}
         self._closing = len(b"\r\n--" + boundary + b"--\r\n")
         self._fed = 0
         self._parts: deque[_Part] = deque()
@@ -50,22 +51,21 @@ class Form:
         }
         self._parser = MultipartParser(boundary, callbacks)
 
-    async def fields(self, *wanted: str) -> dict[str, str]:
-        """The short fields that come before the file. Raises `BadForm` for others, missing ones, and long ones."""
-        found: dict[str, str] = {}
+    async def read_fields(self, *wanted: str) -> None:
+        """Read up to the file. Sets `fields`; refuses other ones, missing ones, and long ones."""
         while (part := await self._next()) is not None and (name := _name_of(part)) != "file":
-            if name not in wanted or name in found or len(found) > MOST_FIELDS:
-                raise BadForm.field("is not a field of this form, or stands there twice", "body", name)
-            found[name] = await self._text(part, name)
+            if name not in wanted or name in self.fields or len(self.fields) > MAX_FIELDS:
+                raise BadForm.field("is not a field of this form, or is repeated", "body", name)
+            self.fields[name] = await self._text(part, name)
         for name in wanted:
-            if name not in found:
+            if name not in self.fields:
                 raise BadForm.field("is missing (fields come before the file)", "body", name)
         if part is None:
             raise BadForm.field("is missing", "body", "file")
-        return found
 
+    @property
     def file_name(self) -> str:
-        """What the client calls the file."""
+        """The file's name as the client sent it."""
         given = _options(self._parts[0]).get(b"filename")
         if given is None:
             raise BadForm.field("has no file name", "body", "file")
@@ -73,18 +73,16 @@ class Form:
             text = given.decode()
         except UnicodeDecodeError:
             raise BadForm.field("has a name that isn't UTF-8", "body", "file") from None
-        # What browsers escape in it (the HTML standard's form encoding).
+        # The escapes of the HTML standard's form encoding.
         return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
-    async def announced(self) -> int | None:
-        """How long the file is if nothing comes after it, give or take a line break; None when nobody knows."""
-        part = self._parts[0]
-        while not part.chunks and not part.ended:
-            await self._feed()
-        return None if self._length is None else max(0, self._length - part.at - self._closing)
+    @property
+    def file_length(self) -> int | None:
+        """The length of the file if it is the last field, give or take a line break. None without a Content-Length."""
+        return None if self._length is None else max(0, self._length - self._parts[0].at - self._closing)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The file's bytes. After the last of them the form must be at its end."""
+        """The file's bytes. After the last of them the form must end."""
         part = self._parts[0]
         while True:
             while part.chunks:
@@ -98,8 +96,8 @@ class Form:
 
     async def _text(self, part: _Part, name: str) -> str:
         while not part.ended:
-            if sum(map(len, part.chunks)) > LONGEST_FIELD:
-                raise BadForm.field(f"must have at most {LONGEST_FIELD} bytes", "body", name)
+            if sum(map(len, part.chunks)) > MAX_FIELD_BYTES:
+                raise BadForm.field(f"must have at most {MAX_FIELD_BYTES} bytes", "body", name)
             await self._feed()
         self._parts.popleft()
         try:
@@ -108,7 +106,7 @@ class Form:
             raise BadForm.field("isn't UTF-8", "body", name) from None
 
     async def _next(self) -> _Part | None:
-        """The first part not yet taken, its headers read; None after the last."""
+        """The next part that has begun to arrive, its headers read. None after the last one."""
         while not (self._parts and (self._parts[0].chunks or self._parts[0].ended)):
             if self._ended:
                 return None
@@ -118,7 +116,7 @@ class Form:
     async def _feed(self) -> None:
         chunk = await self._content.readany()
         if not chunk:
-            raise BadForm.field("the form ends before its end", "body")
+            raise BadForm.field("the form is incomplete", "body")
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -147,13 +145,15 @@ class Form:
         self._ended = True
 
 
-def form_of(request: web.Request) -> Form:
-    """The form that a request brings. Raises `BadForm` when it brings none."""
+async def open_form(request: web.Request, *fields: str) -> Form:
+    """The form of a request, read up to its file. Raises `BadForm` when there is none."""
     kind, options = parse_options_header(request.headers.get("Content-Type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 70:
         raise BadForm.field("must be a multipart form", "body")
-    return Form(request.content, boundary, request.content_length)
+    form = Form(request.content, boundary, request.content_length)
+    await form.read_fields(*fields)
+    return form
 
 
 def _options(part: _Part) -> dict[bytes, bytes]:

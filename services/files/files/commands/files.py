@@ -1,83 +1,74 @@
-"""`bin/switchboard migrate-files` and `export-files`."""
+"""The commands `migrate-files` and `export-files`: the original platform's documents in and out."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from files.actions.deps import Desk
+from files.actions.deps import FileDeps
 from files.adapters.bucket import open_bucket
-from files.adapters.memory_budget import Room
-from files.legacy.exporting import Exported, export_all, list_all
-from files.legacy.folder import BadMap, Entity, list_originals, read_map
-from files.legacy.importing import Importer, Outcome
+from files.legacy.exporting import ExportOutcome, export_all, list_documents
+from files.legacy.folder import Entity, InvalidMap, list_legacy_files, read_map
+from files.legacy.importing import FileImporter, ImportOutcome
 from files.settings import BucketSettings
-from switchboard.postgres.database import open_database
-from switchboard.runtime.settings import PostgresUrl, load
+from switchboard.cli.context import CommandContext
+from switchboard.runtime.settings import load
 from switchboard.runtime.terminal import Terminal
-from switchboard.runtime.unavailable import Unavailable
 
 app = typer.Typer()
 console = Terminal()
+context = CommandContext("files", pool_size=10)
 
-T = TypeVar("T")
-
-Tenant = Annotated[UUID, typer.Option(help="Whose documents these are.", show_default=False)]
+Tenant = Annotated[UUID, typer.Option(help="The tenant of the documents.", show_default=False)]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="How many at once.")]
-
-
-class CommandSettings(BucketSettings):
-    """All that a command needs."""
-
-    database_url: PostgresUrl
 
 
 @app.command("migrate-files")
 def migrate_files(
-    source: Annotated[Path, typer.Option("--from", exists=True, file_okay=False, help="The original's folder.")],
+    source: Annotated[
+        Path, typer.Option("--from", exists=True, file_okay=False, help="The folder of the original platform.")
+    ],
     tenant: Tenant,
-    user: Annotated[UUID, typer.Option(help="Who counts as having uploaded them.", show_default=False)],
+    user: Annotated[UUID, typer.Option(help="The user recorded as their uploader.", show_default=False)],
     map_file: Annotated[
         Path | None, typer.Option("--map", exists=True, dir_okay=False, help="CSV: old path, entity type, entity id.")
     ] = None,
-    entity_type: Annotated[str, typer.Option(help="For those that the map doesn't name.")] = "imported",
-    entity_id: Annotated[str, typer.Option(help="For those that the map doesn't name.")] = "unassigned",
+    entity_type: Annotated[str, typer.Option(help="For documents that the map does not list.")] = "imported",
+    entity_id: Annotated[str, typer.Option(help="For documents that the map does not list.")] = "unassigned",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read each one back and compare its SHA-256.")] = False,
     workers: Workers = 8,
 ) -> None:
-    """Bring the original's documents into the bucket. Again: adds what is missing, changes nothing that is there."""
+    """Import the original platform's documents. Repeated runs add what is missing and change nothing else."""
     try:
         entities = read_map(map_file) if map_file else {}
-    except BadMap as bad:
+    except InvalidMap as bad:
         raise typer.BadParameter(str(bad)) from None
-    originals = list_originals(source, entities, Entity(entity_type, entity_id))
+    sources = list_legacy_files(source, entities, Entity(entity_type, entity_id))
     results: Counter[str] = Counter()
 
     async def migrate() -> None:
-        async with _desk() as desk:
-            importer = Importer(desk, tenant, user, dry_run, verify)
+        async with _open_deps() as deps:
+            importer = FileImporter(deps, tenant, user, dry_run, verify)
             with _progress() as progress:
-                bar = progress.add_task("documents", total=len(originals))
+                bar = progress.add_task("documents", total=len(sources))
 
-                def tell(outcome: Outcome) -> None:
+                def report(outcome: ImportOutcome) -> None:
                     results[outcome.result] += 1
                     progress.advance(bar)
                     if outcome.reason:
-                        _tell(f"{outcome.result}: {outcome.original.path}: {outcome.reason}")
+                        _print(f"{outcome.result}: {outcome.source.path}: {outcome.reason}")
 
-                await importer.take_all(originals, workers, tell)
+                await importer.import_all(sources, workers, report)
 
-    _run(migrate())
+    context.run(migrate())
     words = {
         "added": "would be added" if dry_run else "added",
         "there": "were there already",
@@ -94,40 +85,37 @@ def export_files(
     tenant: Tenant,
     workers: Workers = 8,
 ) -> None:
-    """Write all documents as the original kept them, and a map of what they belong to."""
+    """Export all documents as the original platform kept them, with a CSV map of their entities."""
 
-    lost: list[Exported] = []
+    lost: list[ExportOutcome] = []
 
     async def export() -> int:
-        async with _desk() as desk:
-            documents = await list_all(desk, tenant)
+        async with _open_deps() as deps:
+            documents = await list_documents(deps, tenant)
             to.mkdir(parents=True, exist_ok=True)
             with _progress() as progress:
                 bar = progress.add_task("documents", total=len(documents))
 
-                def tell(exported: Exported) -> None:
+                def report(outcome: ExportOutcome) -> None:
                     progress.advance(bar)
-                    if exported.trouble:
-                        lost.append(exported)
-                        _tell(f"lost: {exported.path}: {exported.trouble}")
+                    if outcome.reason:
+                        lost.append(outcome)
+                        _print(f"lost: {outcome.path}: {outcome.reason}")
 
-                await export_all(desk, documents, to, workers, tell)
+                await export_all(deps, documents, to, workers, report)
             return len(documents)
 
-    total = _run(export())
+    total = context.run(export())
     console.print(f"{total - len(lost)} documents in {to}" + (f", {len(lost)} lost" if lost else ""))
     if lost:
         raise typer.Exit(1)
 
 
 @asynccontextmanager
-async def _desk() -> AsyncIterator[Desk]:
-    settings = load(CommandSettings)
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.database_url, application="files"))
-        bucket = await stack.enter_async_context(open_bucket(settings))
+async def _open_deps() -> AsyncIterator[FileDeps]:
+    async with context.open_database() as database, open_bucket(load(BucketSettings)) as bucket:
         await bucket.create_if_missing()
-        yield Desk(database, bucket, 0, timedelta(hours=1), timedelta(hours=1), Room(0))
+        yield FileDeps(database, bucket)
 
 
 def _progress() -> Progress:
@@ -136,17 +124,6 @@ def _progress() -> Progress:
     )
 
 
-def _tell(line: str) -> None:
-    """Above the bar."""
+def _print(line: str) -> None:
+    """Print a line above the progress bar."""
     console.print(line, markup=False)
-
-
-def _run(work: Coroutine[None, None, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (Unavailable, ExceptionGroup) as trouble:
-        told = trouble.exceptions[0] if isinstance(trouble, ExceptionGroup) else trouble
-        if not isinstance(told, Unavailable):
-            raise
-        console.print(str(told), style="red", markup=False)
-        raise typer.Exit(1) from None

@@ -1,4 +1,4 @@
-"""What a file is, judged by its first bytes; and whether that is what somebody said."""
+"""Content types: sniffed from the first bytes of a file, and compared with the declared type."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 
 import filetype
 
-ENOUGH = 8192  # bytes to judge by
-BYTES = "application/octet-stream"
+SNIFF_BYTES = 8192  # enough of a file to sniff its type
+BINARY = "application/octet-stream"
 TEXT = "text/plain"
 
-# What can only be told by the name, among things that are plain text.
-TEXTS = {
+# Plain text whose type only the file name shows.
+TEXT_EXTENSIONS = {
     ".csv": "text/csv",
     ".json": "application/json",
     ".md": "text/markdown",
@@ -20,11 +20,11 @@ TEXTS = {
     ".vcf": "text/vcard",
 }
 TEXTUAL = frozenset({"application/javascript", "application/x-javascript", "application/sql", "application/yaml"})
-RUNS = frozenset({"text/html", "image/svg+xml"})  # in a browser
+ACTIVE = frozenset({"text/html", "image/svg+xml"})  # can run scripts in a browser
 OFFICE = ("application/vnd.openxmlformats-", "application/vnd.oasis.", "application/epub+zip")
 HTML = re.compile(r"<(!doctype\s+html|html|head|body|script|iframe|div|p|table|meta|title|a\s)", re.IGNORECASE)
 SVG = re.compile(r"<svg[\s>]", re.IGNORECASE)
-# What clients call it, and what we do. Browsers ask the system, which has its own ideas.
+# Names that clients use, and ours. Browsers ask the operating system, and each has its own names.
 ALIASES = {
     "application/x-gzip": "application/gzip",
     "application/x-pdf": "application/pdf",
@@ -43,7 +43,7 @@ ALIASES = {
     "text/rtf": "application/rtf",
     "text/xml": "application/xml",
 }
-# One container for several things: its first bytes don't tell which.
+# Container formats of several types: their first bytes don't show which type it is.
 CONTAINERS = (
     frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "audio/mp4"}),
     frozenset({"video/webm", "video/x-matroska", "audio/webm"}),
@@ -52,31 +52,31 @@ CONTAINERS = (
 )
 OLD_OFFICE = frozenset({"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"})
 
-# What a browser may be told the type of. All else is bytes to it, whatever it contains.
-HARMLESS = re.compile(r"(image/(png|jpeg|gif|webp|bmp|tiff|heic|avif)|audio/.*|video/.*|application/pdf|text/plain)")
+# Types that browsers may display safely. Everything else is served as binary, whatever it contains.
+DISPLAYABLE = re.compile(r"(image/(png|jpeg|gif|webp|bmp|tiff|heic|avif)|audio/.*|video/.*|application/pdf|text/plain)")
 
 
-def kind_of(head: bytes, extension: str = "") -> str:
-    """The content type of a file that begins so. Only for plain text does its name have a say."""
+def sniff_content_type(head: bytes, extension: str = "") -> str:
+    """The content type of a file that begins with these bytes. The extension counts only for plain text."""
     guess = filetype.guess_mime(head) if head else None
     if guess is not None:
-        return _normal(str(guess))
+        return _normalized(str(guess))
     text = _text(head)
     if text is None:
-        return BYTES
+        return BINARY
     if SVG.search(text):
         return "image/svg+xml"
     if HTML.search(text):
         return "text/html"
     if text.lstrip("\ufeff \t\r\n").startswith("<?xml"):
         return "application/xml"
-    return TEXTS.get(extension.lower(), TEXT)
+    return TEXT_EXTENSIONS.get(extension.lower(), TEXT)
 
 
-def agree(declared: str, found: str) -> bool:
-    """Whether bytes that look like `found` may be what was declared."""
-    declared = _normal(declared)
-    if declared in (found, BYTES) or any({declared, found} <= alike for alike in CONTAINERS):
+def matches_declared(declared: str, found: str) -> bool:
+    """Whether a file whose bytes look like `found` may be of the declared type."""
+    declared = _normalized(declared)
+    if declared in (found, BINARY) or any({declared, found} <= alike for alike in CONTAINERS):
         return True
     if found == "application/zip":
         return declared.startswith(OFFICE)
@@ -84,35 +84,35 @@ def agree(declared: str, found: str) -> bool:
         return declared in OLD_OFFICE
     if found == "application/xml":
         return declared.endswith("+xml")
-    if found in RUNS:
+    if found in ACTIVE:
         return False
     if _is_text(found):
-        return _is_text(declared) or declared == "application/vnd.ms-excel"  # what Windows calls a .csv
-    return found == BYTES and filetype.get_type(mime=declared) is None and not _is_text(declared)
+        return _is_text(declared) or declared == "application/vnd.ms-excel"  # Windows' type of .csv
+    return found == BINARY and filetype.get_type(mime=declared) is None and not _is_text(declared)
 
 
-def settled(declared: str, found: str) -> str:
-    """The type of a file whose bytes look like `found`, and that was declared as something that agrees."""
-    return found if _normal(declared) == BYTES else declared
+def resolve_content_type(declared: str, found: str) -> str:
+    """The declared type, if it matches the bytes; the sniffed one where only binary was declared."""
+    return found if _normalized(declared) == BINARY else declared
 
 
-def served_as(content_type: str) -> str:
-    """The type to store with the object, and so to answer a browser with."""
-    return content_type if HARMLESS.fullmatch(content_type) else BYTES
+def served_content_type(content_type: str) -> str:
+    """The type to store with the object, so that downloads have it: binary for what a browser might run."""
+    return content_type if DISPLAYABLE.fullmatch(content_type) else BINARY
 
 
-def _normal(content_type: str) -> str:
+def _normalized(content_type: str) -> str:
     plain = content_type.partition(";")[0].strip().lower()
     return ALIASES.get(plain, plain)
 
 
 def _is_text(content_type: str) -> bool:
-    return content_type in TEXTS.values() or content_type in TEXTUAL or content_type.startswith("text/")
+    return content_type in TEXT_EXTENSIONS.values() or content_type in TEXTUAL or content_type.startswith("text/")
 
 
 def _text(head: bytes) -> str | None:
-    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-        if head.startswith(mark):
+    for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if head.startswith(bom):
             return head.decode(encoding, "replace")
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off

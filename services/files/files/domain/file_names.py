@@ -1,4 +1,4 @@
-"""What files are called: by their users, in the bucket, and by a browser that saves them."""
+"""File names: as users see them, as keys in the bucket, and as browsers save them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from uuid import UUID
 
 DOCUMENTS = "documents/"
 INCOMING = "incoming/"
-LONGEST_NAME = 512
-LONGEST_BASE = 50
+MAX_NAME = 512
+MAX_KEY_BASE = 50
 EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}")
-NOT_IN_KEYS = re.compile(r"[^a-zA-Z0-9\-_]")
-TURNS_TEXT = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
+UNSAFE_IN_KEYS = re.compile(r"[^a-zA-Z0-9\-_]")
+BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 
 
-class Name(NamedTuple):
-    """A file's name in its two parts; `extension` has its dot, or is empty."""
+class FileName(NamedTuple):
+    """A file's name in two parts. `extension` includes its dot, or is empty."""
 
     base: str
     extension: str
@@ -27,45 +27,47 @@ class Name(NamedTuple):
         return self.base + self.extension
 
 
-def read_name(given: str, *, any_extension: bool = False) -> Name:
-    """The name without folders, control characters, and marks that turn the direction of text (`gpj.exe` shown as
-    `exe.jpg`). Raises ValueError for one that is too long, holds a NUL, or has an extension that we don't take; with
-    `any_extension` that counts as a part of the base."""
+def parse_file_name(given: str, *, any_extension: bool = False) -> FileName:
+    """The name without folders, control characters and bidirectional controls (which show `gpj.exe` as `exe.jpg`).
+
+    Raises ValueError for a name that is too long, contains NUL, or has an extension that is not accepted. With
+    `any_extension` such an extension becomes part of the base.
+    """
     if "\0" in given:
         raise ValueError("must not contain NUL")
-    if len(given) > LONGEST_NAME:
-        raise ValueError(f"must have at most {LONGEST_NAME} characters")
+    if len(given) > MAX_NAME:
+        raise ValueError(f"must have at most {MAX_NAME} characters")
     last = re.split(r"[/\\]", given)[-1]
-    shown = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cs") and c not in TURNS_TEXT)
+    shown = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cs") and c not in BIDI_CONTROLS)
     name = _split(shown.strip())
     if name.extension and not EXTENSION.fullmatch(name.extension):
         if any_extension:
-            return Name(str(name), "")
+            return FileName(str(name), "")
         raise ValueError("must have an extension of at most 10 letters or digits")
     return name
 
 
-def _split(name: str) -> Name:
-    """As Node's `path.extname`: a dot at the beginning begins no extension."""
+def _split(name: str) -> FileName:
+    """Like Node's `path.extname`: a leading dot begins no extension."""
     base, dot, extension = name.rpartition(".")
     if name in ("", ".", ".."):
-        return Name("file", "")
-    return Name(base, dot + extension) if base and extension else Name(name.rstrip("."), "")
+        return FileName("file", "")
+    return FileName(base, dot + extension) if base and extension else FileName(name.rstrip("."), "")
 
 
-def key_of(name: Name, *, tenant_id: UUID, entity_type: str, entity_id: str, unique: UUID) -> str:
-    """`documents/{tenant}/{entity_type}/{entity_id}/{base}_{uuid}{ext}`, its base cleaned as in the original."""
-    base = NOT_IN_KEYS.sub("_", name.base)[:LONGEST_BASE]
+def document_key(name: FileName, *, tenant_id: UUID, entity_type: str, entity_id: str, unique: UUID) -> str:
+    """`documents/{tenant}/{entity_type}/{entity_id}/{base}_{uuid}{ext}`, with the base cleaned as the original did."""
+    base = UNSAFE_IN_KEYS.sub("_", name.base)[:MAX_KEY_BASE]
     return f"{DOCUMENTS}{tenant_id}/{entity_type}/{entity_id}/{base}_{unique}{name.extension}"
 
 
 def incoming_key(id: UUID) -> str:
-    """Where a client may put the bytes of a direct upload."""
+    """The key at which a client puts the bytes of a direct upload."""
     return f"{INCOMING}{id}"
 
 
 def incoming_id(key: str) -> UUID | None:
-    """Whose that place is; None for a key that is nobody's."""
+    """The id of the upload that this incoming key belongs to. None if the key is malformed."""
     try:
         owner = UUID(key.removeprefix(INCOMING))
     except ValueError:
@@ -73,8 +75,8 @@ def incoming_id(key: str) -> UUID | None:
     return owner if incoming_key(owner) == key else None
 
 
-def disposition(name: str) -> str:
-    """Content-Disposition (RFC 6266): always saved, never shown in place, under the name that it came with."""
+def content_disposition(name: str) -> str:
+    """The Content-Disposition header (RFC 6266): browsers save the file under its name and never display it."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9 ._()\-]", "_", plain).strip() or "file"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

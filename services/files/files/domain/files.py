@@ -1,4 +1,4 @@
-"""What a file is to us, and what we refuse."""
+"""Documents: their states, their values, and the refusals that clients see."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from files.domain.file_names import Name
+from files.domain.file_names import FileName, document_key
 from switchboard.contracts.files import FileDeleted, FileUploaded
 from switchboard.runtime.refusals import Conflict, Invalid, TooLarge
 
-# For pydantic, whose `$` is the very end.
+# For pydantic, where `$` matches only the very end of the text.
 ENTITY_TYPE = r"^[a-z_]{1,32}$"
 ENTITY_ID = r"^[A-Za-z0-9_\-]{1,64}$"
 
@@ -19,29 +19,29 @@ State = Literal["uploading", "announced", "completing", "stored", "deleted"]
 
 
 class FileTooLarge(TooLarge):
-    """The file is larger than this server takes."""
+    """The file is larger than this server accepts."""
 
 
-class Mismatch(Conflict):
+class UploadMismatch(Conflict):
     """The uploaded object is not what was announced. It has been removed."""
 
     code = "upload_mismatch"
 
 
 class NothingUploaded(Conflict):
-    """Nothing was uploaded yet: put the bytes at the signed URL first."""
+    """Nothing has been uploaded yet. Put the bytes at the signed URL first."""
 
     code = "nothing_uploaded"
 
 
-class BeingCompleted(Conflict):
+class CompletionInProgress(Conflict):
     """This upload is being completed."""
 
     code = "in_progress"
 
 
 class UploadExpired(Conflict):
-    """This upload took too long and was given up."""
+    """This upload took too long and has been cancelled."""
 
     code = "upload_expired"
 
@@ -51,8 +51,8 @@ class BadForm(Invalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a file belongs to."""
+class FileSubject:
+    """The entity that a file belongs to, such as a lead."""
 
     tenant_id: UUID
     entity_type: str
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A row. Until it is stored, `size`, `content_type` and `sha256` are what was announced."""
+    """A row of `files`. Until the state is `stored`, `size`, `content_type` and `sha256` are what was announced."""
 
     id: UUID
     tenant_id: UUID
@@ -78,11 +78,11 @@ class File:
     expires_at: datetime | None
 
     def uploaded(self) -> FileUploaded:
-        """The event that it is there."""
+        """The event that the file is stored."""
         return FileUploaded(**self._facts())
 
-    def removed(self) -> FileDeleted:
-        """The event that it is gone."""
+    def deleted(self) -> FileDeleted:
+        """The event that the file is deleted."""
         return FileDeleted(**self._facts())
 
     def _facts(self) -> dict[str, Any]:
@@ -90,18 +90,39 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
-    """A file of which we know all but its bytes."""
+class NewFile:
+    """A file whose bytes have not arrived yet."""
 
     id: UUID
-    place: Place
-    name: Name
+    subject: FileSubject
+    name: FileName
     uploaded_by: UUID
+
+    @property
+    def key(self) -> str:
+        """Its key in the bucket."""
+        subject = self.subject
+        return document_key(
+            self.name,
+            tenant_id=subject.tenant_id,
+            entity_type=subject.entity_type,
+            entity_id=subject.entity_id,
+            unique=self.id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredContent:
+    """The content of a file as declared before it is received. `size` is 0 when it is unknown."""
+
+    size: int
+    content_type: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What arrived, as we counted it."""
+    """The bytes that were received: their number and their SHA-256 in lower-case hex."""
 
     size: int
     sha256: str

@@ -1,0 +1,1 @@
+"""The original platform's documents: import and export. Deleted when no tenant is migrated any more."""

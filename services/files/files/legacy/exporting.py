@@ -1,4 +1,4 @@
-"""Documents back to where the original kept them."""
+"""Export documents to a folder as the original platform kept them."""
 
 from __future__ import annotations
 
@@ -10,58 +10,65 @@ from hashlib import sha256
 from pathlib import Path, PurePath
 from uuid import UUID
 
-from files.actions.deps import Desk
+from files.actions.deps import FileDeps
 from files.domain.files import File
-from files.store import files as store
+from files.store import legacy_sources
 
 PAGE = 200
 MAP = "map.csv"
-LONGEST_FILE_NAME = 255 - len(".") - len(".part")  # bytes, as file systems have it, with what a draft adds
+MAX_FILE_NAME = 255 - len(".") - len(".part")  # bytes, the limit of file systems, less what a draft's name adds
 
 
 @dataclass(frozen=True)
-class Exported:
-    """One document at its path. `trouble`: why it isn't there."""
+class ExportOutcome:
+    """The result of one document. `reason`: why it could not be exported."""
 
     path: str
-    trouble: str = ""
+    reason: str = ""
 
 
-async def list_all(desk: Desk, tenant_id: UUID) -> list[tuple[File, str]]:
-    """Every document of a tenant, with the path that it had, or would have had."""
+async def list_documents(deps: FileDeps, tenant_id: UUID) -> list[tuple[File, str]]:
+    """Every document of a tenant, with the path that it had in the original's folder or would have had."""
     found: list[tuple[File, str]] = []
     after = UUID(int=0)
     while True:
-        async with desk.database.connection() as conn:
-            rows = await store.list_for_export(conn, tenant_id, after, PAGE)
-        found += [(file, source or file_name(file)) for file, source in rows]
+        async with deps.database.connection() as conn:
+            rows = await legacy_sources.list_for_export(conn, tenant_id, after, PAGE)
+        found += [(file, source or legacy_file_name(file)) for file, source in rows]
         if len(rows) < PAGE:
             return found
         after = rows[-1][0].id
 
 
-def file_name(file: File) -> str:
-    """As the original would have called it, `{uuid}-{originalname}`; cut where a file system would refuse it."""
-    extension = PurePath(file.key).suffix  # one that we take: short, and the name's own
+def legacy_file_name(file: File) -> str:
+    """The original's file name, `{uuid}-{originalname}`, cut to what file systems allow."""
+    extension = PurePath(file.key).suffix  # an accepted one, so it is short and part of the name
     base = file.name.removesuffix(extension)
-    return f"{file.id}-{_cut(base, LONGEST_FILE_NAME - len(f'{file.id}-{extension}'))}{extension}"
+    return f"{file.id}-{_cut(base, MAX_FILE_NAME - len(f'{file.id}-{extension}'))}{extension}"
 
 
 def _cut(text: str, most: int) -> str:
-    """At most so many bytes of it, and no half characters."""
+    """At most this many bytes, without splitting a character."""
     return text.encode()[:most].decode(errors="ignore")
 
 
 async def export_all(
-    desk: Desk, documents: list[tuple[File, str]], folder: Path, workers: int, tell: Callable[[Exported], None]
+    deps: FileDeps,
+    documents: list[tuple[File, str]],
+    folder: Path,
+    workers: int,
+    report: Callable[[ExportOutcome], None],
 ) -> None:
-    """Write them all, and the map of what they belong to. A file that is there already, with these bytes, stays; one
-    that the bucket has lost or damaged is reported, and the rest goes on. Raises `Unavailable`."""
+    """Write the documents, and the map of their entities. Raises `Unavailable`.
+
+    A file that exists already with the right bytes stays. The export continues after a document that the bucket has
+    lost or damaged.
+    """
     waiting = iter(documents)
 
     async def work() -> None:
         for file, path in waiting:
-            tell(Exported(path, await _export(desk, file, _inside(folder, path))))
+            report(ExportOutcome(path, await _export(deps, file, _inside(folder, path))))
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(workers):
@@ -69,17 +76,17 @@ async def export_all(
     _write_map(folder / MAP, documents)
 
 
-async def _export(desk: Desk, file: File, target: Path) -> str:
-    """Empty, or why not."""
-    if await asyncio.to_thread(_is_there, target, file.sha256):
+async def _export(deps: FileDeps, file: File, target: Path) -> str:
+    """Returns why the document could not be exported, or nothing."""
+    if await asyncio.to_thread(_has_digest, target, file.sha256):
         return ""
-    if await desk.bucket.find(file.key) is None:
+    if await deps.bucket.find(file.key) is None:
         return "the bucket doesn't have it"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.part")
     found = sha256()
     with draft.open("wb") as output:
-        async with desk.bucket.read(file.key) as chunks:
+        async with deps.bucket.read(file.key) as chunks:
             async for chunk in chunks:
                 found.update(chunk)
                 await asyncio.to_thread(output.write, chunk)
@@ -90,12 +97,12 @@ async def _export(desk: Desk, file: File, target: Path) -> str:
     return ""
 
 
-def _is_there(target: Path, digest: str | None) -> bool:
+def _has_digest(target: Path, digest: str | None) -> bool:
     return target.exists() and sha256(target.read_bytes()).hexdigest() == digest
 
 
 def _inside(folder: Path, path: str) -> Path:
-    """Never outside of the folder, whatever a row says."""
+    """A path below the folder, whatever the row says."""
     target = (folder / path).resolve()
     return target if target.is_relative_to(folder.resolve()) else folder / Path(path).name
 

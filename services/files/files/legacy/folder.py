@@ -1,4 +1,4 @@
-"""What lies in the original's folder, and what its files belong to."""
+"""The original platform's folder of documents, and the CSV map from its files to entities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from files.domain.file_names import Name, read_name
+from files.domain.file_names import FileName, parse_file_name
 from files.domain.files import ENTITY_ID, ENTITY_TYPE
 
 UUID_PREFIX = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}-(?=.)")
@@ -18,27 +18,27 @@ CHUNK = 1024 * 1024
 
 
 class Entity(NamedTuple):
-    """What a document belongs to."""
+    """The entity that a document belongs to."""
 
     type: str
     id: str
 
 
-class BadMap(Exception):
-    """The map can't be read. The text says which line, and why."""
+class InvalidMap(Exception):
+    """The map can't be read. The text names the line and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
-    """One file of the folder. `path` is relative to it, with slashes."""
+class LegacyFile:
+    """One file of the folder. `path` is relative to the folder, with slashes."""
 
     path: str
     file: Path
     entity: Entity
 
-    def name(self) -> Name:
-        """What its user called it: the original took any extension. Raises ValueError for a name that can't be."""
-        return read_name(UUID_PREFIX.sub("", self.file.name, count=1), any_extension=True)
+    def name(self) -> FileName:
+        """The name that its user gave it. Any extension is allowed, as it was. Raises ValueError if it is invalid."""
+        return parse_file_name(UUID_PREFIX.sub("", self.file.name, count=1), any_extension=True)
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes."""
@@ -54,21 +54,21 @@ class Original:
         return found.hexdigest()
 
 
-def list_originals(folder: Path, entities: Mapping[str, Entity], default: Entity) -> list[Original]:
-    """All files below a folder, in the order of their paths; those that begin with a dot are not documents."""
+def list_legacy_files(folder: Path, entities: Mapping[str, Entity], default: Entity) -> list[LegacyFile]:
+    """All files below a folder, by path. Those whose names begin with a dot are no documents."""
     found = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
     paths = [(file.relative_to(folder).as_posix(), file) for file in found]
-    return [Original(path, file, entities.get(path) or entities.get(file.name) or default) for path, file in paths]
+    return [LegacyFile(path, file, entities.get(path) or entities.get(file.name) or default) for path, file in paths]
 
 
 def read_map(file: Path) -> dict[str, Entity]:
-    """A CSV of old path, entity type, entity id; a first line of headings is passed over. Raises `BadMap`."""
+    """Read a CSV of old path, entity type and entity id, with or without a header line. Raises `InvalidMap`."""
     entities: dict[str, Entity] = {}
     with file.open(newline="", encoding="utf-8-sig") as lines:
         for number, row in enumerate(csv.reader(lines), 1):
             if not row or (number == 1 and "entity" in "".join(row).lower() and len(row) > 1 and "_" in row[1]):
                 continue
             if len(row) != 3 or not re.match(ENTITY_TYPE, row[1]) or not re.match(ENTITY_ID, row[2]):
-                raise BadMap(f"{file}, line {number}: wants a path, an entity type and an entity id")
+                raise InvalidMap(f"{file}, line {number}: expected a path, an entity type and an entity id")
             entities[row[0].removeprefix("./").removeprefix("uploads/documents/")] = Entity(row[1], row[2])
     return entities

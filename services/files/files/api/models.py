@@ -1,0 +1,76 @@
+"""Request and response models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from files.domain.files import ENTITY_ID, ENTITY_TYPE, File
+from switchboard.http import Body, Moment, PageQuery
+
+EntityType = Annotated[str, Field(pattern=ENTITY_TYPE)]
+EntityId = Annotated[str, Field(pattern=ENTITY_ID)]
+
+
+class FileAnswer(BaseModel):
+    """A document. `size` in bytes, `sha256` in lower-case hex."""
+
+    id: UUID
+    name: str
+    key: str
+    size: int
+    content_type: str
+    sha256: str
+    entity_type: str
+    entity_id: str
+    uploaded_by: UUID
+    created_at: Moment
+
+    @classmethod
+    def of(cls, file: File) -> FileAnswer:
+        """The answer for a stored file."""
+        return FileAnswer(**{name: getattr(file, name) for name in FileAnswer.model_fields})
+
+
+class FileDownloadAnswer(FileAnswer):
+    """A document with a URL that serves its bytes until the URL expires."""
+
+    download_url: str
+    download_url_expires_at: Moment
+
+
+class UploadAnswer(BaseModel):
+    """Where to put the announced bytes: exactly as many, with these headers. Then complete the upload."""
+
+    id: UUID
+    url: str
+    method: str
+    headers: dict[str, str]
+    expires_at: Moment
+
+
+class UploadAnnouncement(Body):
+    """The document that is going to be uploaded. `sha256` is checked if it is given."""
+
+    name: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=0)]
+    content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
+    entity_type: EntityType
+    entity_id: EntityId
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class EntityFields(Body):
+    """The fields of a multipart form that name the entity of the document."""
+
+    entity_type: EntityType
+    entity_id: EntityId
+
+
+class FilesQuery(PageQuery):
+    """Filters of the list."""
+
+    entity_type: EntityType | None = None
+    entity_id: EntityId | None = None

@@ -1,4 +1,4 @@
-"""Fixtures of files' tests: each runs against nanio, and against moto as a second S3."""
+"""Fixtures of files' tests. They run on two S3 stores: nanio and moto."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from moto.server import ThreadedMotoServer
 
-from .world import World, open_world
+from .client import FilesClient, open_client
 
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
-    """Its address. It checks no signatures."""
+    """The address of moto, which checks no signatures."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -23,7 +23,7 @@ def moto() -> Iterator[str]:
 
 @pytest.fixture(params=["nanio", "moto"])
 def store(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings of an S3 store with a bucket of the test's own."""
+    """The settings of an S3 store with a private bucket."""
     if request.param == "nanio":
         found: dict[str, str] = request.getfixturevalue("bucket")
         return found
@@ -38,21 +38,23 @@ def store(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-async def world(database_url: Callable[[str], str], store: dict[str, str]) -> AsyncIterator[World]:
-    """An instance that answers, and consumes nothing."""
-    async with open_world(database_url("files"), store) as world:
-        yield world
+async def client(database_url: Callable[[str], str], store: dict[str, str]) -> AsyncIterator[FilesClient]:
+    """An instance that serves HTTP only."""
+    async with open_client(database_url("files"), store) as client:
+        yield client
 
 
 @pytest.fixture
-async def working(database_url: Callable[[str], str], amqp_url: str, store: dict[str, str]) -> AsyncIterator[World]:
+async def running_client(
+    database_url: Callable[[str], str], amqp_url: str, store: dict[str, str]
+) -> AsyncIterator[FilesClient]:
     """An instance with all its loops."""
-    async with open_world(database_url("files"), store, amqp_url=amqp_url) as world:
-        yield world
+    async with open_client(database_url("files"), store, amqp_url=amqp_url) as client:
+        yield client
 
 
 @pytest.fixture
-async def strict(database_url: Callable[[str], str], bucket: dict[str, str]) -> AsyncIterator[World]:
-    """On a store that checks signatures."""
-    async with open_world(database_url("files"), bucket) as world:
-        yield world
+async def nanio_client(database_url: Callable[[str], str], bucket: dict[str, str]) -> AsyncIterator[FilesClient]:
+    """An instance on nanio, which checks signatures."""
+    async with open_client(database_url("files"), bucket) as client:
+        yield client

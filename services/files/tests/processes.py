@@ -1,4 +1,4 @@
-"""A real process of files, to be killed."""
+"""A process of files that a test can kill."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from aiohttp.test_utils import TestServer, unused_port
 from switchboard.http.identity_keys import public_set
 from switchboard.testing import until
 
-from .world import KEY
+from .client import KEY
 
 
 @asynccontextmanager
-async def files_process(
+async def start_files_process(
     database_url: str, store: dict[str, str], amqp_url: str, **settings: str
 ) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
-    """Ready, and where it answers."""
+    """A process that is ready, and its URL."""
 
     async def keys(_request: web.Request) -> web.Response:
         return web.json_response(public_set([KEY]))

@@ -1,4 +1,4 @@
-"""A store that a test may kill, and one that lets a test step in between."""
+"""A store that a test can kill, and a proxy that lets a test interfere with a store."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from switchboard.testing import until
 Answered = Callable[[web.Request, int], Awaitable[None]]
 Refuses = Callable[[web.Request], bool]
 
-NOT_PASSED_ON = ("transfer-encoding", "content-length", "connection")
+HOP_HEADERS = ("transfer-encoding", "content-length", "connection")
 
 
 @dataclass
-class OwnStore:
-    """A store of a test's own."""
+class PrivateStore:
+    """A private store that can be killed and started again."""
 
     store: Store
     running: subprocess.Popen[bytes] | None = None
@@ -36,7 +36,7 @@ class OwnStore:
         return self.store.settings
 
     async def start(self) -> None:
-        """Until it answers; with what it held before."""
+        """Start it with the data that it had, and wait until it answers."""
         program = self.store.program()
         self.running = subprocess.Popen(
             [str(word) for word in program.command], env={**os.environ, **program.environment}
@@ -58,12 +58,12 @@ class OwnStore:
 
 
 @asynccontextmanager
-async def own_store(folder: Path) -> AsyncIterator[OwnStore]:
+async def private_store(folder: Path) -> AsyncIterator[PrivateStore]:
     place = Place(folder, throwaway=True)
     place.create()
     store = Store(place, unused_port(), "secret")
     store.prepare()
-    own = OwnStore(store)
+    own = PrivateStore(store)
     await own.start()
     try:
         yield own
@@ -72,14 +72,17 @@ async def own_store(folder: Path) -> AsyncIterator[OwnStore]:
 
 
 @asynccontextmanager
-async def passing_on(
+async def store_proxy(
     store: dict[str, str], answered: Answered | None = None, refuses: Refuses | None = None
 ) -> AsyncIterator[dict[str, str]]:
-    """The same store at another address. `answered` is told what the store answered, before its client is; what
-    `refuses` picks gets no further, and is answered 500."""
+    """The same store at another address.
+
+    `answered` is called with the status of each answer before the client gets it. Requests that `refuses` selects are
+    answered 500.
+    """
     async with aiohttp.ClientSession(auto_decompress=False) as http:
 
-        async def pass_on(request: web.Request) -> web.Response:
+        async def forward(request: web.Request) -> web.Response:
             if refuses is not None and refuses(request):
                 return web.Response(status=500)
             async with http.request(
@@ -92,12 +95,12 @@ async def passing_on(
                 body = await answer.read()
             if answered is not None:
                 await answered(request, answer.status)
-            headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON}
+            headers = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_HEADERS}
             if request.method == "HEAD":
                 headers["Content-Length"] = answer.headers.get("Content-Length", "0")
             return web.Response(status=answer.status, body=body, headers=headers)
 
         app = web.Application(client_max_size=100 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", pass_on)
+        app.router.add_route("*", "/{path:.*}", forward)
         async with TestServer(app) as server:
             yield {**store, "S3_ENDPOINT": str(server.make_url("")).rstrip("/")}

@@ -1,4 +1,4 @@
-"""The store goes away, and our own process does, at the worst moments."""
+"""Outages of the store and crashes of the process during uploads."""
 
 from __future__ import annotations
 
@@ -13,89 +13,90 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from files.actions.cleanup import clean_up
 from files.metrics import FilesMetrics
-from files.workers.cleanup import clean_up
 from switchboard.testing import becomes
 
-from .processes import files_process
-from .stores import OwnStore, own_store, passing_on
-from .test_direct_uploads import announce
-from .world import ANNA, PNG, Answer, World, digest, noise, open_world, trickle
+from .client import ANNA, PNG, Answer, FilesClient, digest, noise, open_client, trickle
+from .processes import start_files_process
+from .stores import PrivateStore, private_store, store_proxy
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture
-async def mortal(tmp_path: Path) -> AsyncIterator[OwnStore]:
-    async with own_store(tmp_path / "store") as own:
+async def killable_store(tmp_path: Path) -> AsyncIterator[PrivateStore]:
+    async with private_store(tmp_path / "store") as own:
         yield own
 
 
 @pytest.fixture
-async def on_mortal(mortal: OwnStore, database_url: Callable[[str], str], amqp_url: str) -> AsyncIterator[World]:
-    """All of an instance, on a store that can be killed."""
-    async with open_world(database_url("files"), mortal.settings, amqp_url=amqp_url) as world:
-        yield world
+async def killable_client(
+    killable_store: PrivateStore, database_url: Callable[[str], str], amqp_url: str
+) -> AsyncIterator[FilesClient]:
+    """An instance with all its loops on a store that can be killed."""
+    async with open_client(database_url("files"), killable_store.settings, amqp_url=amqp_url) as client:
+        yield client
 
 
-def assert_says_come_back(answer: Answer) -> None:
+def assert_unavailable(answer: Answer) -> None:
     assert (answer.status, answer.body["code"]) == (503, "unavailable"), answer.body
     assert int(answer.headers["Retry-After"]) >= 1
 
 
-async def test_while_the_store_is_away_who_needs_it_is_told_to_come_back_and_then_all_goes_on(
-    on_mortal: World, mortal: OwnStore
+async def test_store_outage_answers_503_and_everything_recovers_afterwards(
+    killable_client: FilesClient, killable_store: PrivateStore
 ) -> None:
-    world = on_mortal
-    kept = (await world.upload(PNG, "kept.png")).body
-    gone = (await world.upload(PNG, "gone.png")).body
-    announced = await announce(world)
-    await world.put(announced, PNG)
+    client = killable_client
+    kept = (await client.upload(PNG, "kept.png")).body
+    gone = (await client.upload(PNG, "gone.png")).body
+    announced = await client.announce()
+    await client.put(announced, PNG)
     completing = f"/files/uploads/{announced.body['id']}/complete"
 
-    mortal.kill()
-    assert_says_come_back(await world.upload(PNG, "a.png"))
-    assert_says_come_back(await world.stream(trickle(noise(6 * MIB)), 6 * MIB))
-    assert_says_come_back(await world.call(ANNA, "POST", completing))
-    assert (await world.call(ANNA, "DELETE", f"/files/{gone['id']}")).status == 204
-    assert [file["id"] for file in (await world.call(ANNA, "GET", "/files")).body["items"]] == [kept["id"]]
+    killable_store.kill()
+    assert_unavailable(await client.upload(PNG, "a.png"))
+    assert_unavailable(await client.stream(trickle(noise(6 * MIB)), 6 * MIB))
+    assert_unavailable(await client.call(ANNA, "POST", completing))
+    assert (await client.call(ANNA, "DELETE", f"/files/{gone['id']}")).status == 204
+    assert [file["id"] for file in (await client.call(ANNA, "GET", "/files")).body["items"]] == [kept["id"]]
 
-    await mortal.start()
-    done = await world.call(ANNA, "POST", completing)
-    new = await world.upload(PNG, "new.png")
+    await killable_store.start()
+    done = await client.call(ANNA, "POST", completing)
+    new = await client.upload(PNG, "new.png")
     assert (done.status, new.status) == (201, 201), (done.body, new.body)
-    await becomes(world.objects, sorted([kept["key"], done.body["key"], new.body["key"]]), within=40)
-    shown = await world.call(ANNA, "GET", f"/files/{done.body['id']}")
-    assert (await world.download(shown.body["download_url"]))[:2] == (200, PNG)
+    await becomes(client.objects, sorted([kept["key"], done.body["key"], new.body["key"]]), within=40)
+    shown = await client.call(ANNA, "GET", f"/files/{done.body['id']}")
+    assert (await client.download(shown.body["download_url"]))[:2] == (200, PNG)
 
 
 @pytest.mark.parametrize("known", [True, pytest.param(False, marks=pytest.mark.slow)])
-async def test_a_store_that_dies_in_the_middle_of_an_upload_costs_that_upload_alone(
-    on_mortal: World, mortal: OwnStore, known: bool
+async def test_store_crash_during_an_upload_fails_only_that_upload(
+    killable_client: FilesClient, killable_store: PrivateStore, known: bool
 ) -> None:
-    world, content = on_mortal, noise(24 * MIB)
+    client, content = killable_client, noise(24 * MIB)
 
     async def killing() -> AsyncIterator[bytes]:
         async for chunk in trickle(content[: 12 * MIB]):
             yield chunk
-        mortal.kill()
+        killable_store.kill()
         async for chunk in trickle(content[12 * MIB :]):
             yield chunk
 
-    assert_says_come_back(await world.stream(killing(), len(content) if known else None))
+    assert_unavailable(await client.stream(killing(), len(content) if known else None))
 
-    await mortal.start()
-    again = await world.stream(trickle(content), len(content) if known else None)
+    await killable_store.start()
+    again = await client.stream(trickle(content), len(content) if known else None)
     assert (again.status, again.body["sha256"]) == (201, digest(content))
-    await world.execute("update files set expires_at = now() - interval '1 minute' where state <> 'stored'")
-    await mend(world)
+    await client.execute("update files set expires_at = now() - interval '1 minute' where state <> 'stored'")
+    await repair(client)
     # nanio lists what it was writing when it died; its own draft is no object of ours
-    assert [key for key in await world.objects() if "/.tmp." not in key] == [again.body["key"]]
-    assert [row["state"] for row in await world.rows()] == ["stored"]
+    assert [key for key in await client.objects() if "/.tmp." not in key] == [again.body["key"]]
+    assert [row["state"] for row in await client.rows()] == ["stored"]
 
 
 @pytest.mark.parametrize("size", [pytest.param(1000, marks=pytest.mark.slow), 6 * MIB])
-async def test_a_process_killed_between_the_stores_yes_and_its_commit_leaves_what_the_cleanup_mends(
+async def test_cleanup_repairs_a_process_killed_before_its_commit(
     database_url: Callable[[str], str], amqp_url: str, bucket: dict[str, str], size: int
 ) -> None:
     url = database_url("files")
@@ -109,28 +110,28 @@ async def test_a_process_killed_between_the_stores_yes_and_its_commit_leaves_wha
             killed.set()
 
     async with (
-        open_world(url, bucket) as world,
-        passing_on(bucket, kill_once_it_is_stored) as between,
-        files_process(url, between, amqp_url) as (process, there),
+        open_client(url, bucket) as client,
+        store_proxy(bucket, kill_once_it_is_stored) as between,
+        start_files_process(url, between, amqp_url) as (process, there),
     ):
-        kept = (await world.upload(PNG, "kept.png")).body
+        kept = (await client.upload(PNG, "kept.png")).body
         async with aiohttp.ClientSession() as http:
-            doomed = World(there, world.settings, http, world.database, world.bucket, world.signer)
+            doomed = FilesClient(there, client.settings, http, client.database, client.bucket, client.signer)
             with pytest.raises(aiohttp.ClientError):
                 await doomed.stream(trickle(noise(size)), size)
         await asyncio.wait_for(killed.wait(), 30)
 
-        assert sorted(row["state"] for row in await world.rows()) == ["stored", "uploading"]
-        assert len(await world.objects()) == 2
-        assert [file["id"] for file in (await world.call(ANNA, "GET", "/files")).body["items"]] == [kept["id"]]
-        await world.execute("update files set expires_at = now() - interval '1 minute' where state = 'uploading'")
-        await mend(world)
-        assert await world.objects() == [kept["key"]]
-        assert [str(row["id"]) for row in await world.rows()] == [kept["id"]]
+        assert sorted(row["state"] for row in await client.rows()) == ["stored", "uploading"]
+        assert len(await client.objects()) == 2
+        assert [file["id"] for file in (await client.call(ANNA, "GET", "/files")).body["items"]] == [kept["id"]]
+        await client.execute("update files set expires_at = now() - interval '1 minute' where state = 'uploading'")
+        await repair(client)
+        assert await client.objects() == [kept["key"]]
+        assert [str(row["id"]) for row in await client.rows()] == [kept["id"]]
 
 
 @pytest.mark.slow
-async def test_a_completion_that_was_cut_off_is_taken_up_again_once_its_lease_is_over(
+async def test_an_interrupted_completion_can_be_claimed_after_its_lease(
     database_url: Callable[[str], str], amqp_url: str, bucket: dict[str, str]
 ) -> None:
     url = database_url("files")
@@ -141,48 +142,48 @@ async def test_a_completion_that_was_cut_off_is_taken_up_again_once_its_lease_is
             process.wait()
 
     async with (
-        open_world(url, bucket) as world,
-        passing_on(bucket, kill_once_it_is_taken_over) as between,
-        files_process(url, between, amqp_url) as (process, there),
+        open_client(url, bucket) as client,
+        store_proxy(bucket, kill_once_it_is_taken_over) as between,
+        start_files_process(url, between, amqp_url) as (process, there),
     ):
-        announced = await announce(world)
-        await world.put(announced, PNG)
+        announced = await client.announce()
+        await client.put(announced, PNG)
         completing = f"/files/uploads/{announced.body['id']}/complete"
         async with aiohttp.ClientSession() as http:
-            doomed = World(there, world.settings, http, world.database, world.bucket, world.signer)
+            doomed = FilesClient(there, client.settings, http, client.database, client.bucket, client.signer)
             with pytest.raises(aiohttp.ClientError):
                 await doomed.call(ANNA, "POST", completing)
 
-        early = await world.call(ANNA, "POST", completing)
-        await world.execute("update files set expires_at = expires_at - interval '5 minutes'")
-        done = await world.call(ANNA, "POST", completing)
+        early = await client.call(ANNA, "POST", completing)
+        await client.execute("update files set expires_at = expires_at - interval '5 minutes'")
+        done = await client.call(ANNA, "POST", completing)
 
         assert (early.status, early.body["code"]) == (409, "in_progress")
         assert (done.status, done.body["sha256"]) == (201, digest(PNG))
-        assert await world.objects() == [done.body["key"]]
+        assert await client.objects() == [done.body["key"]]
 
 
-async def mend(world: World) -> None:
-    await clean_up(world.desk, FilesMetrics(CollectorRegistry()), grace=timedelta(seconds=-1))
+async def repair(client: FilesClient) -> None:
+    await clean_up(client.deps, FilesMetrics(CollectorRegistry()), grace=timedelta(seconds=-1))
 
 
-async def test_an_object_that_resists_holds_up_no_other(
+async def test_an_object_that_cant_be_deleted_delays_no_other(
     database_url: Callable[[str], str], bucket: dict[str, str]
 ) -> None:
-    async with open_world(database_url("files"), bucket) as world:
+    async with open_client(database_url("files"), bucket) as client:
         for name in ("a.png", "b.png", "c.png"):
-            await world.upload(PNG, name)
-        await world.execute("update files set state = 'uploading', expires_at = now() - interval '1 minute'")
-        resisting = (await world.rows())[1]["key"]
+            await client.upload(PNG, name)
+        await client.execute("update files set state = 'uploading', expires_at = now() - interval '1 minute'")
+        resisting = (await client.rows())[1]["key"]
 
         def refuses(request: web.Request) -> bool:
             return request.method == "DELETE" and request.path.endswith(resisting)
 
         async with (
-            passing_on(bucket, refuses=refuses) as between,
-            open_world(world.settings.database_url, between) as other,
+            store_proxy(bucket, refuses=refuses) as between,
+            open_client(client.settings.database_url, between) as other,
         ):
-            found = await clean_up(other.desk, FilesMetrics(CollectorRegistry()), grace=timedelta(seconds=-1))
+            found = await clean_up(other.deps, FilesMetrics(CollectorRegistry()), grace=timedelta(seconds=-1))
 
         assert (found.removed, found.failed) == (2, 1)
-        assert await world.objects() == [resisting]
+        assert await client.objects() == [resisting]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -32,7 +32,7 @@ class FormUpload:
     """A file that arrives in a multipart form. `length`: its bytes, give or take a line break; None if unknown."""
 
     new: NewFile
-    stream: UploadStream
+    chunks: AsyncIterator[bytes]
     length: int | None
     idempotency_key: str | None
 
@@ -64,15 +64,15 @@ async def upload_file(upload: FormUpload, deps: FileDeps, respond: Callable[[Fil
 
 async def _receive(upload: FormUpload, deps: FileDeps) -> tuple[File, Received]:
     """Add the row and write the bytes to the bucket while they arrive."""
-    head = await upload.stream.peek(SNIFF_BYTES)
-    content_type = sniff_content_type(head, upload.new.name.extension)
+    new, stream = upload.new, UploadStream(upload.chunks, deps.max_upload_bytes)
+    content_type = sniff_content_type(await stream.peek(SNIFF_BYTES), new.extension)
+    writer = ObjectWriter(deps.bucket, new.key, served_content_type(content_type), content_disposition(new.name))
     declared = DeclaredContent(upload.length or 0, content_type)
     async with deps.database.connection() as conn:
-        row = await uploads.add_upload(conn, upload.new, "uploading", declared, deps.upload_lifetime)
-    writer = ObjectWriter(deps.bucket, row.key, served_content_type(content_type), content_disposition(row.name))
+        row = await uploads.add_upload(conn, new, "uploading", declared, deps.upload_lifetime)
     try:
         async with asyncio.timeout(deps.upload_lifetime.total_seconds()):
-            return row, await writer.write(upload.stream, upload.length, deps.memory)
+            return row, await writer.write(stream, upload.length, deps.memory)
     except BaseException:
         await asyncio.shield(_discard(row, deps))
         raise

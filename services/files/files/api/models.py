@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+from uuid_utils.compat import uuid7
 
-from files.domain.files import ENTITY_ID, ENTITY_TYPE, File
+from files.domain.file_names import parse_file_name
+from files.domain.files import ENTITY_ID, ENTITY_TYPE, BadForm, File, FileSubject, NewFile
 from switchboard.http import Body, Moment, PageQuery
+from switchboard.http.identity import Identity
+from switchboard.http.parsing import errors_of
 
 EntityType = Annotated[str, Field(pattern=ENTITY_TYPE)]
 EntityId = Annotated[str, Field(pattern=ENTITY_ID)]
@@ -74,3 +78,17 @@ class FilesQuery(PageQuery):
 
     entity_type: EntityType | None = None
     entity_id: EntityId | None = None
+
+
+def new_file(fields: dict[str, str], file_name: str, identity: Identity) -> NewFile:
+    """The file that an upload is going to make. Raises `BadForm`."""
+    try:
+        entity = EntityFields.model_validate(fields)
+    except ValidationError as error:
+        raise BadForm(errors=errors_of(error, "body")) from None
+    try:
+        name = parse_file_name(file_name)
+    except ValueError as error:
+        raise BadForm.field(str(error), "body", "name") from None
+    subject = FileSubject(identity.tenant_id, entity.entity_type, entity.entity_id)
+    return NewFile.named(name, uuid7(), subject, identity.user_id)

@@ -35,6 +35,7 @@ class Form:
         self._content = content
         self._length = length
         self.fields: dict[str, str] = {}
+        self.file_length: int | None = None  # give or take a line break; None without a Content-Length
         self._closing = len(b"\r\n--" + boundary + b"--\r\n")
         self._fed = 0
         self._parts: deque[_Part] = deque()
@@ -52,7 +53,7 @@ class Form:
         self._parser = MultipartParser(boundary, callbacks)
 
     async def read_fields(self, *wanted: str) -> None:
-        """Read up to the file. Sets `fields`; refuses other ones, missing ones, and long ones."""
+        """Read up to the file and set `fields` and `file_length`. Refuses unknown, missing and long fields."""
         while (part := await self._next()) is not None and (name := _name_of(part)) != "file":
             if name not in wanted or name in self.fields or len(self.fields) > MAX_FIELDS:
                 raise BadForm.field("is not a field of this form, or is repeated", "body", name)
@@ -62,6 +63,8 @@ class Form:
                 raise BadForm.field("is missing (fields come before the file)", "body", name)
         if part is None:
             raise BadForm.field("is missing", "body", "file")
+        if self._length is not None:
+            self.file_length = max(0, self._length - part.at - self._closing)
 
     @property
     def file_name(self) -> str:
@@ -75,11 +78,6 @@ class Form:
             raise BadForm.field("has a name that isn't UTF-8", "body", "file") from None
         # The escapes of the HTML standard's form encoding.
         return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
-
-    @property
-    def file_length(self) -> int | None:
-        """The length of the file if it is the last field, give or take a line break. None without a Content-Length."""
-        return None if self._length is None else max(0, self._length - self._parts[0].at - self._closing)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The file's bytes. After the last of them the form must end."""

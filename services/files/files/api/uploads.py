@@ -5,25 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiohttp import web
-from pydantic import ValidationError
-from uuid_utils.compat import uuid7
 
 from files.actions.deps import FileDeps
 from files.actions.direct_uploads import announce_upload, complete_upload
 from files.actions.uploads import FormUpload, upload_file
-from files.adapters.upload_stream import UploadStream
-from files.api.models import EntityFields, FileAnswer, UploadAnnouncement, UploadAnswer
+from files.api.models import FileAnswer, UploadAnnouncement, UploadAnswer, new_file
 from files.api.multipart import open_form
 from files.api.signed_urls import SignedUrls
-from files.domain.file_names import parse_file_name
 from files.domain.files import (
     BadForm,
     CompletionInProgress,
     DeclaredContent,
     File,
-    FileSubject,
     FileTooLarge,
-    NewFile,
     NothingUploaded,
     UploadExpired,
     UploadMismatch,
@@ -31,7 +25,6 @@ from files.domain.files import (
 from switchboard.http import PlainRoute, Request, Route, WriteRoute, idempotency
 from switchboard.http.endpoints import to_json
 from switchboard.http.idempotency import Stored
-from switchboard.http.parsing import errors_of
 from switchboard.messaging.outbox.unit_of_work import Work
 
 JSON = "application/json"
@@ -73,9 +66,9 @@ class Uploads:
             raise FileTooLarge
         key = idempotency.read_key(http.headers.get(idempotency.HEADER))
         form = await open_form(http, "entity_type", "entity_id")
-        new = _new_file(form.fields, form.file_name, request)
-        stream = UploadStream(form.chunks(), self.deps.max_upload_bytes)
-        response = await upload_file(FormUpload(new, stream, form.file_length, key), self.deps, _created)
+        new = new_file(form.fields, form.file_name, request.identity)
+        upload = FormUpload(new, form.chunks(), form.file_length, key)
+        response = await upload_file(upload, self.deps, _created)
         return web.Response(body=response.body, status=response.status, content_type=JSON)
 
     async def announce(self, request: Request, work: Work) -> UploadAnswer:
@@ -83,7 +76,8 @@ class Uploads:
         body: UploadAnnouncement = request.body
         fields = {"entity_type": body.entity_type, "entity_id": body.entity_id}
         declared = DeclaredContent(body.size, body.content_type, body.sha256)
-        file = await announce_upload(_new_file(fields, body.name, request), declared, self.deps, work)
+        new = new_file(fields, body.name, request.identity)
+        file = await announce_upload(new, declared, self.deps, work)
         url, expires_at = await self.urls.upload(file, request)
         headers = {"Content-Type": body.content_type}
         return UploadAnswer(id=file.id, url=url, method="PUT", headers=headers, expires_at=expires_at)
@@ -91,20 +85,6 @@ class Uploads:
     async def complete(self, request: Request) -> FileAnswer:
         """Complete an announced upload after its bytes were put."""
         return FileAnswer.of(await complete_upload(request.uuid("id"), request.identity.tenant_id, self.deps))
-
-
-def _new_file(fields: dict[str, str], file_name: str, request: Request) -> NewFile:
-    try:
-        entity = EntityFields.model_validate(fields)
-    except ValidationError as error:
-        raise BadForm(errors=errors_of(error, "body")) from None
-    try:
-        name = parse_file_name(file_name)
-    except ValueError as error:
-        raise BadForm.field(str(error), "body", "name") from None
-    identity = request.identity
-    subject = FileSubject(identity.tenant_id, entity.entity_type, entity.entity_id)
-    return NewFile(uuid7(), subject, name, identity.user_id)
 
 
 def _created(file: File) -> Stored:

@@ -55,10 +55,10 @@ def _split(name: str) -> FileName:
     return FileName(base, dot + extension) if base and extension else FileName(name.rstrip("."), "")
 
 
-def document_key(name: FileName, *, tenant_id: UUID, entity_type: str, entity_id: str, unique: UUID) -> str:
-    """`documents/{tenant}/{entity_type}/{entity_id}/{base}_{uuid}{ext}`, with the base cleaned as the original did."""
+def document_key(name: FileName, entity: str, id: UUID) -> str:
+    """`documents/{entity}/{base}_{id}{ext}`, with the base cleaned as the original did."""
     base = UNSAFE_IN_KEYS.sub("_", name.base)[:MAX_KEY_BASE]
-    return f"{DOCUMENTS}{tenant_id}/{entity_type}/{entity_id}/{base}_{unique}{name.extension}"
+    return f"{DOCUMENTS}{entity}/{base}_{id}{name.extension}"
 
 
 def incoming_key(id: UUID) -> str:

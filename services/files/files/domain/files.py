@@ -95,20 +95,16 @@ class NewFile:
 
     id: UUID
     subject: FileSubject
-    name: FileName
+    name: str
+    extension: str
+    key: str
     uploaded_by: UUID
 
-    @property
-    def key(self) -> str:
-        """Its key in the bucket."""
-        subject = self.subject
-        return document_key(
-            self.name,
-            tenant_id=subject.tenant_id,
-            entity_type=subject.entity_type,
-            entity_id=subject.entity_id,
-            unique=self.id,
-        )
+    @classmethod
+    def named(cls, name: FileName, id: UUID, subject: FileSubject, uploaded_by: UUID) -> NewFile:
+        """A new file with its key in the bucket."""
+        entity = f"{subject.tenant_id}/{subject.entity_type}/{subject.entity_id}"
+        return cls(id, subject, str(name), name.extension, document_key(name, entity, id), uploaded_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,8 @@ class FileImporter:
 
     async def _add_row(self, source: LegacyFile, name: FileName) -> File:
         subject = FileSubject(self.tenant_id, source.entity.type, source.entity.id)
-        new = NewFile(uuid5(NAMESPACE, f"{self.tenant_id}/{source.path}"), subject, name, self.user_id)
+        file_id = uuid5(NAMESPACE, f"{self.tenant_id}/{source.path}")
+        new = NewFile.named(name, file_id, subject, self.user_id)
         head = next(source.chunks(), b"")[:SNIFF_BYTES]
         declared = DeclaredContent(0, sniff_content_type(head, name.extension))
         async with self.deps.database.connection() as conn:

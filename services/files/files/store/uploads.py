@@ -44,7 +44,7 @@ async def add_upload(
         new.id,
         new.subject.tenant_id,
         state,
-        str(new.name),
+        new.name,
         new.key,
         declared.size,
         declared.content_type,

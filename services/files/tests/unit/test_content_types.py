@@ -1,4 +1,4 @@
-"""What a file is by its bytes, and whether it may be what somebody says."""
+"""Sniffed and declared content types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from files.domain.content_types import agree, kind_of, served_as
+from files.domain.content_types import matches_declared, served_content_type, sniff_content_type
 
 MP4 = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(100)
 OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600)
@@ -44,8 +44,8 @@ def zipped(name: str) -> bytes:
         ("application/x-something", bytes(range(256)), ".xyz"),
     ],
 )
-def test_what_clients_call_it_agrees_with_its_bytes(declared: str, content: bytes, name: str) -> None:
-    assert agree(declared, kind_of(content, name))
+def test_declared_type_matches_the_bytes(declared: str, content: bytes, name: str) -> None:
+    assert matches_declared(declared, sniff_content_type(content, name))
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_what_clients_call_it_agrees_with_its_bytes(declared: str, content: byte
         ("video/mp4", OLE),
     ],
 )
-def test_what_the_bytes_deny_does_not_agree(declared: str, content: bytes) -> None:
-    assert not agree(declared, kind_of(content, ""))
+def test_declared_type_contradicts_the_bytes(declared: str, content: bytes) -> None:
+    assert not matches_declared(declared, sniff_content_type(content, ""))
 
 
 @pytest.mark.parametrize(
     "kind", ["text/html", "image/svg+xml", "application/xml", "application/javascript", "text/xml"]
 )
-def test_what_could_run_in_a_browser_is_served_as_mere_bytes(kind: str) -> None:
-    assert served_as(kind) == "application/octet-stream"
+def test_active_content_is_served_as_binary(kind: str) -> None:
+    assert served_content_type(kind) == "application/octet-stream"

@@ -1,9 +1,9 @@
-"""Files on a real database, broker and store, seen over HTTP by its users."""
+"""A client of one files instance on a real database, broker and store."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,12 +16,11 @@ from aiohttp.test_utils import TestServer
 from botocore.config import Config
 from joserfc.jwk import OKPKey
 
-from files.actions.deps import desk_of
+from files.actions.deps import FileDeps
 from files.adapters.bucket import Bucket, open_bucket
 from files.app import open_app
 from files.settings import Settings
-from switchboard.contracts.envelope import Envelope
-from switchboard.contracts.message import Command, Message, registered
+from switchboard.contracts.message import Command
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.http.identity_keys import FixedKeys
 from switchboard.messaging.outbox.unit_of_work import open_work
@@ -44,7 +43,9 @@ class Answer:
 
 
 @dataclass
-class World:
+class FilesClient:
+    """Calls the instance over HTTP, and looks at its database and its bucket."""
+
     url: str
     settings: Settings
     http: aiohttp.ClientSession
@@ -53,8 +54,8 @@ class World:
     signer: IdentitySigner
 
     @property
-    def desk(self) -> Any:
-        return desk_of(self.settings, self.database, self.bucket)
+    def deps(self) -> FileDeps:
+        return FileDeps.of(self.settings, self.database, self.bucket)
 
     def headers(self, who: Identity) -> dict[str, str]:
         return {IDENTITY_HEADER: self.signer.sign(who, "files")}
@@ -70,7 +71,7 @@ class World:
         forwarded: dict[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """One request as `who`, below `/api/v1`. `forwarded`: what the gateway says of it."""
+        """One request as `who`, below `/api/v1`. `forwarded`: headers that the gateway adds."""
         headers = {**({} if who is None else self.headers(who)), **(forwarded or {})}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -84,7 +85,7 @@ class World:
     async def upload(
         self, content: Any, name: str = "offer.pdf", *, who: Identity = ANNA, key: str | None = None, **fields: str
     ) -> Answer:
-        """A form with this file. `content`: bytes, or an iterator of them, whose length nobody knows."""
+        """Upload a form with this file. `content`: bytes, or an iterator of unknown length."""
         form = aiohttp.FormData(quote_fields=False)
         for field, value in {**LEAD, **fields}.items():
             form.add_field(field, value)
@@ -92,7 +93,7 @@ class World:
         return await self.call(who, "POST", "/files", data=form, key=key)
 
     async def stream(self, chunks: AsyncIterator[bytes], length: int | None, name: str = "offer.bin") -> Answer:
-        """A form with a file that comes as `chunks`; `length`: what the request says of it, if anything."""
+        """Upload a form with a file that arrives in chunks. `length`: of the file, if the request declares one."""
         head, tail = form_around(name)
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         if length is not None:
@@ -114,7 +115,7 @@ class World:
             return await answer.text()
 
     async def command(self, command: Command) -> None:
-        """As if the scheduler had sent it."""
+        """Publish a command as the scheduler does."""
         async with open_work(self.database, tenant_id=None) as work:
             await work.publish(command)
 
@@ -123,15 +124,20 @@ class World:
             return answer.status, await answer.read(), dict(answer.headers)
 
     async def put(self, announced: Answer, content: bytes, **headers: str) -> int:
-        """As a browser puts what it announced."""
+        """Put the bytes of a direct upload as a browser does."""
         async with self.http.put(
             announced.body["url"], data=content, headers={**announced.body["headers"], **headers}
         ) as answer:
             return answer.status
 
+    async def announce(self, *, forwarded: dict[str, str] | None = None, **changes: Any) -> Answer:
+        """Announce a direct upload of `PNG`, or of what `changes` say."""
+        wanted = {"name": "a.png", "size": len(PNG), "content_type": "image/png", **LEAD, **changes}
+        return await self.call(ANNA, "POST", "/files/uploads", wanted, forwarded=forwarded)
+
     async def objects(self) -> list[str]:
-        """All keys in the bucket, and what is unfinished there."""
-        s3 = client_of(self.settings)
+        """All keys in the bucket, those of unfinished multipart uploads too."""
+        s3 = boto_client(self.settings)
         found = await asyncio.to_thread(s3.list_objects_v2, Bucket=self.settings.s3_bucket)
         parts = await asyncio.to_thread(s3.list_multipart_uploads, Bucket=self.settings.s3_bucket)
         return [o["Key"] for o in found.get("Contents", [])] + [u["Key"] for u in parts.get("Uploads", [])]
@@ -145,8 +151,8 @@ class World:
             await conn.execute(sql, *values)
 
 
-def client_of(settings: Settings) -> Any:
-    """A client to look at what the code under test left."""
+def boto_client(settings: Settings) -> Any:
+    """A second S3 client that looks at the bucket."""
     return boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint,
@@ -158,10 +164,10 @@ def client_of(settings: Settings) -> Any:
 
 
 @asynccontextmanager
-async def open_world(
+async def open_client(
     database_url: str, store: dict[str, str], *, amqp_url: str | None = None, **chosen: Any
-) -> AsyncIterator[World]:
-    """One instance, with its loops if it is to have a broker."""
+) -> AsyncIterator[FilesClient]:
+    """An instance and its client. The instance runs its loops if it has a broker."""
     settings = Settings.model_validate(
         {
             "app_instance_id": "files-1",
@@ -182,13 +188,13 @@ async def open_world(
         http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         database = await stack.enter_async_context(open_database(database_url, application="test"))
         bucket = await stack.enter_async_context(open_bucket(settings))
-        yield World(str(server.make_url("")).rstrip("/"), settings, http, database, bucket, IdentitySigner(KEY))
+        yield FilesClient(str(server.make_url("")).rstrip("/"), settings, http, database, bucket, IdentitySigner(KEY))
         stop.set()
         await running
 
 
 def form_around(name: str) -> tuple[bytes, bytes]:
-    """What comes before and after the file's bytes in a form, its boundary being `b`."""
+    """The parts of a form before and after the file's bytes. The boundary is `b`."""
     fields = "".join(
         f'--b\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n' for field, value in LEAD.items()
     )
@@ -201,17 +207,12 @@ def digest(content: bytes) -> str:
 
 
 def noise(size: int) -> bytes:
-    """Bytes that don't repeat, different each time."""
+    """Bytes that differ each time."""
     block = uuid4().bytes * 64
     return (block * (size // len(block) + 1))[:size]
 
 
 async def trickle(content: bytes, step: int = 256 * 1024) -> AsyncIterator[bytes]:
-    """The same bytes, their length a secret."""
+    """The same bytes in chunks, without their length."""
     for at in range(0, len(content), step):
         yield content[at : at + step]
-
-
-def messages(rows: Iterator[Any]) -> list[Message]:
-    envelopes = [Envelope.decode(row["body"]) for row in rows]
-    return [registered()[e.type].read(e.data) for e in envelopes]

@@ -25,19 +25,19 @@ def main(arguments: list[str]) -> int:
     if unknown:
         console.print(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(names)}")
         return 2
-    told, failed = [], []
+    outputs, failed = [], []
     for name in wanted or names:
         console.print(f"[dim]bench:[/] {name}")
         done = subprocess.run(
             [sys.executable, "-m", f"bench.bench_{name}", *flags], stdout=subprocess.PIPE, text=True, check=False
         )
-        told.append(done.stdout)
+        outputs.append(done.stdout)
         if done.returncode:
             failed.append(name)
-    for words in told:
-        sys.stdout.write(words)
+    for output in outputs:
+        sys.stdout.write(output)
     if "--keep" in arguments:
-        numbers.keep("bench", "```\n" + "".join(told) + "```")
+        numbers.keep("bench", "```\n" + "".join(outputs) + "```")
     if failed:
         console.print(f"[red]failed:[/] {', '.join(failed)}")
     return 1 if failed else 0

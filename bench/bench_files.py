@@ -34,7 +34,7 @@ from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
 from switchboard.testing.javascript import NODE, install_packages
 from switchboard.testing.network import answers, free_port
-from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
+from switchboard.testing.servers import PrivateServers, begin_run, end_run, find_servers
 
 MIB = 1024 * 1024
 SIZE = 40 * MIB
@@ -106,7 +106,7 @@ def resident(pid: int | None) -> float:
     return psutil.Process(pid).memory_info().rss / MIB if pid else 0.0
 
 
-async def run(servers: Servers, quick: bool) -> Table:
+async def run(servers: PrivateServers, quick: bool) -> Table:
     store = create_bucket(servers.store)
     databases = Databases(servers.database_url)
     rounds = 2 if quick else 5
@@ -141,7 +141,7 @@ class Kind:
     def speed(self, at_once: int) -> float:
         return median(speed for speed, _ in (self.one if at_once == 1 else self.eight))
 
-    def told(self, at_once: int, straight: Kind) -> str:
+    def row(self, at_once: int, straight: Kind) -> str:
         return f"{self.speed(at_once):,.0f} ({self.speed(at_once) / straight.speed(at_once):.2f})"
 
 
@@ -151,9 +151,7 @@ def _table(kinds: list[Kind]) -> Table:
     )
     for kind in kinds:
         grown = (max(largest for _, largest in kind.eight) - kind.before) / 8
-        table.add_row(
-            kind.name, kind.told(1, kinds[0]), kind.told(8, kinds[0]), f"{grown:,.1f} MiB" if kind.pid else "-"
-        )
+        table.add_row(kind.name, kind.row(1, kinds[0]), kind.row(8, kinds[0]), f"{grown:,.1f} MiB" if kind.pid else "-")
     return table
 
 

@@ -1,7 +1,7 @@
 """Messages accepted through the API: a second in all, and to a core of the service.
 
 `python -m bench.bench_messages [--quick]`. One instance of conversations as it is run, with the whole work of
-conversation, message, event and delivery behind each 201; the broker is away and the pace next to nothing, so that
+conversation, message, event and delivery behind each 201; the broker is unavailable and the rate limit close to zero, so that
 accepting is what is measured. "Per core" counts the CPU time of that process; the database's is beside it.
 """
 
@@ -26,7 +26,7 @@ from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.databases import Databases
 from switchboard.testing.network import answers, free_port
-from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
+from switchboard.testing.servers import PrivateServers, begin_run, end_run, find_servers
 
 KEY = new_key("bench")
 AT_ONCE = 32
@@ -59,7 +59,7 @@ async def measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
     return done / took, done / used
 
 
-async def run(servers: Servers, database_url: str, seconds: float) -> tuple[float, float]:
+async def run(servers: PrivateServers, database_url: str, seconds: float) -> tuple[float, float]:
     async def keys(_request: web.Request) -> web.Response:
         return web.json_response(public_set([KEY]))
 

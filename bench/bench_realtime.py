@@ -41,7 +41,7 @@ from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.javascript import NODE, install_packages
 from switchboard.testing.network import answers, free_port
-from switchboard.testing.servers import Servers, begin_run, end_run, find_servers
+from switchboard.testing.servers import PrivateServers, begin_run, end_run, find_servers
 
 KEY = new_key("bench")
 FILLER = "x" * 200
@@ -239,7 +239,7 @@ def processes(command: list[str], count: int, environment: dict[str, str], ports
                 process.kill()
 
 
-async def run(servers: Servers, size: int, events: int) -> dict[str, dict[str, str]]:
+async def run(servers: PrivateServers, size: int, events: int) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for start in (_ours, _plain, _node):
         async with AsyncExitStack() as stack:
@@ -248,7 +248,7 @@ async def run(servers: Servers, size: int, events: int) -> dict[str, dict[str, s
     return found
 
 
-async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+async def _ours(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, list[int]]:
     hosts = VirtualHosts(servers.amqp_management_url, servers.amqp_url)
     vhost = hosts.fresh()
     stack.callback(hosts.drop, vhost)
@@ -273,17 +273,19 @@ async def _ours(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int
     return Ours(urls, channel, uuid4(), pids), pids
 
 
-async def _plain(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+async def _plain(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, list[int]]:
     script = Path(__file__).parent / "realtime" / "plain_server.py"
     return await _theirs(stack, servers, "python-socketio", [sys.executable, str(script)])
 
 
-async def _node(stack: AsyncExitStack, servers: Servers) -> tuple[Kind, list[int]]:
+async def _node(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, list[int]]:
     await asyncio.to_thread(install_packages)
     return await _theirs(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
 
 
-async def _theirs(stack: AsyncExitStack, servers: Servers, name: str, command: list[str]) -> tuple[Kind, list[int]]:
+async def _theirs(
+    stack: AsyncExitStack, servers: PrivateServers, name: str, command: list[str]
+) -> tuple[Kind, list[int]]:
     ports = [free_port(), free_port()]
     pids = stack.enter_context(processes([*command, "{port}", servers.redis_url], 2, {}, ports))
     urls = [f"http://127.0.0.1:{port}" for port in ports]

@@ -83,9 +83,9 @@ async def measure(database_url: str, amqp_url: str, fresh: Callable[[], str], *,
         await ours_late(ours, 100, 0)  # warm
         for count, spread in bursts:
             rows.append((_name(count, spread), "ours", *await ours_late(ours, count, spread)))
-        for kind, told in (("call", "1 message each"), ("reminder", "2 messages each")):
+        for kind, messages in (("call", "1 message each"), ("reminder", "2 messages each")):
             rate = await ours_rate(ours, 5000 if quick else 20_000, kind)
-            rows.append((f"{kind}s a second, {told}", "ours", rate, ""))
+            rows.append((f"{kind}s a second, {messages}", "ours", rate, ""))
         if not quick:
             rows.append(("idle, a million rows ahead: CPU", "ours", await ours_idle(ours), ""))
     for library in ("pgqueuer", "procrastinate"):

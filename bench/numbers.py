@@ -15,9 +15,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "numbers.md"
 
 def keep(section: str, text: str, page: Path = PAGE) -> None:
     """In place of what the section said before. Sections stand between `<!-- NAME -->` and `<!-- end -->`."""
-    told = f"<!-- {section} -->\n{machine()}\n\n{text.strip()}\n<!-- end -->"
+    section_text = f"<!-- {section} -->\n{machine()}\n\n{text.strip()}\n<!-- end -->"
     before = page.read_text()
-    after, found = re.subn(rf"<!-- {section} -->\n.*?<!-- end -->", lambda _: told, before, count=1, flags=re.DOTALL)
+    after, found = re.subn(
+        rf"<!-- {section} -->\n.*?<!-- end -->", lambda _: section_text, before, count=1, flags=re.DOTALL
+    )
     if not found:
         raise LookupError(f"{page} has no section {section!r}")
     page.write_text(after)

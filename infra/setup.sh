@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a machine needs before any of our Python runs: the servers, and .venv with the pinned requirements.
-# Installs only what is missing; run again, it does nothing. `--for-tests`: and Node, whose Socket.IO client some use.
+# Sets a machine up: installs the servers, and makes .venv with the pinned requirements.
+# Installs only what is missing; a second run does nothing. `--for-tests` installs Node too, for its Socket.IO client.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 

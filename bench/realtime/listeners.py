@@ -101,7 +101,7 @@ class Listener(asyncio.Protocol):
 
 
 def listen(pipe: Connection) -> None:
-    """The process: told by the pipe what to do."""
+    """The process: it takes its commands from the pipe."""
     uvloop.run(_listen(pipe))
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from switchboard.local.place import REPOSITORY
 from switchboard.local.ports import Ports
+from switchboard.local.stack_directory import REPOSITORY
 from switchboard.testing import becomes, until
 from switchboard.testing.servers import run_directory
-from tests.e2e.people import Listener, User, listening, signed_up
+from tests.e2e.client import Listener, User, listening, signed_up
 
 HEALTHY_WITHIN = 300.0
 BUILT_WITHIN = 1200.0
@@ -106,7 +106,7 @@ def docker(*words: str) -> str:
 
 
 def kill_main_process(container: str) -> None:
-    """As a crash would; `docker kill` would count as somebody's wish, and the container stay down."""
+    """Kill it as a crash would: after `docker kill` Docker would not restart the container."""
     pid = docker("inspect", "-f", "{{.State.Pid}}", container)
     subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), "kill", "-9", pid], check=True)
 
@@ -152,9 +152,7 @@ async def test_a_document_comes_back_by_its_signed_link(compose: Compose, anna: 
         assert (answer.status, await answer.read()) == (200, b"our offer")
 
 
-async def test_a_container_that_dies_amid_messages_comes_back_and_nothing_is_lost_or_doubled(
-    compose: Compose, anna: User
-) -> None:
+async def test_a_killed_container_restarts_and_no_message_is_lost_or_doubled(compose: Compose, anna: User) -> None:
     dying = compose.containers("conversations")[0]
     started = docker("inspect", "-f", "{{.State.StartedAt}}", dying)
     said = [f"message {n}" for n in range(60)]
@@ -169,7 +167,7 @@ async def test_a_container_that_dies_amid_messages_comes_back_and_nothing_is_los
     await until(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", dying) == "healthy", within=HEALTHY_WITHIN)
 
 
-async def test_instances_are_added_and_taken_away_while_messages_flow(compose: Compose, anna: User) -> None:
+async def test_scaling_up_and_down_loses_no_message(compose: Compose, anna: User) -> None:
     async def scale(count: int) -> None:
         await asyncio.to_thread(compose.run, "up", "-d", "--no-recreate", "--scale", f"conversations={count}")
         await becomes(lambda: len(compose.instances("conversations")), count, within=HEALTHY_WITHIN)

@@ -7,7 +7,7 @@ import pytest
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
-from .people import User, signed_up
+from .client import User, signed_up
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from switchboard.testing import becomes, until
 from switchboard.testing.sign_in import sign_in_provider
 from switchboard.testing.stack import RunningStack
 
-from .browsing import Browser, browser
-from .operating import operate
-from .people import PASSWORD, Listener, User, listening, logged_in, member
+from .client import PASSWORD, Listener, User, listening, logged_in, member
+from .oidc_browser import Browser, browser
+from .operator_commands import operate
 from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.tim
 PHONE = "+14155550100"
 
 
-async def test_a_sign_in_begun_at_one_gateway_ends_at_another_once_and_in_its_own_browser(stack: RunningStack) -> None:
+async def test_oauth_ends_at_another_gateway_once_and_in_its_own_browser(stack: RunningStack) -> None:
     if stack.sign_in_provider is None:
         pytest.skip("that stack has no sign-in provider of a test")
     email = f"{uuid4().hex}@example.com"
@@ -80,7 +80,7 @@ async def test_a_conversation_is_one_whichever_instance_is_asked(anna: User) -> 
     assert (await anna.ask("GET", f"{path}/messages", gateway=0)).body["items"] == []
     assert (await anna.ask("DELETE", path, gateway=0)).status == 204  # there is none: fine as well
 
-    again = await anna.ask("POST", f"{path}/messages", {"body": "anew"}, gateway=0)
+    again = await anna.ask("POST", f"{path}/messages", {"body": "again"}, gateway=0)
     assert again.body["seq"] == 13  # a position once given is never given again
 
 
@@ -88,16 +88,16 @@ async def all_delivered(user: User) -> bool:
     return {message["status"] for message in await user.messages(PHONE)} == {"delivered"}
 
 
-async def test_a_call_rings_at_its_time_and_its_history_is_told_everywhere(anna: User) -> None:
+async def test_a_call_rings_at_its_time_and_its_history_is_seen_everywhere(anna: User) -> None:
     assert (await anna.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})).status == 200
     async with listening(anna, 0, ["websocket"]) as first, listening(anna, 1, ["websocket"]) as second:
         planned = await anna.make("/calls", {"contact_phone": PHONE, "scheduled_at": in_seconds(3), "note": "offer"})
 
-        def told(client: Any) -> list[str]:
+        def heard(client: Any) -> list[str]:
             return [name for name, it in client.heard if it.get("data", {}).get("call_id") == planned["id"]]
 
         for client in (first, second):
-            await becomes(lambda client=client: told(client), ["call.scheduled", "call.ringing", "call.completed"], 60)
+            await becomes(lambda client=client: heard(client), ["call.scheduled", "call.ringing", "call.completed"], 60)
 
     for gateway in (0, 1):
 
@@ -109,9 +109,7 @@ async def test_a_call_rings_at_its_time_and_its_history_is_told_everywhere(anna:
         assert [entry["kind"] for entry in history] == ["requested", "ringing", "completed"]
 
 
-async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_of_it(
-    stack: RunningStack, anna: User
-) -> None:
+async def test_an_answer_holds_at_other_services_before_its_event_arrives(stack: RunningStack, anna: User) -> None:
     stack.kill("rabbitmq", signal.SIGSTOP)  # from here on no event comes anywhere
     try:
         changes = {"notify_phone": "+14155550199", "time_zone": "Europe/Berlin"}
@@ -137,7 +135,7 @@ async def test_what_one_service_answered_holds_at_another_before_the_bus_tells_o
 
 @asynccontextmanager
 async def short_trial(stack: RunningStack) -> AsyncIterator[tuple[User, Listener]]:
-    """The owner of a tenant whose trial ends in a moment, who listens already: on a slow machine in a longer moment."""
+    """The owner of a tenant, connected, with a trial that ends soon: a little later on a slow machine."""
     for seconds in (6, 20, 60):
         email = f"{uuid4().hex}@example.com"
         await operate(stack, "user", "create", email, "--password", PASSWORD, TRIAL_DURATION=f"{seconds}s")
@@ -152,7 +150,7 @@ async def short_trial(stack: RunningStack) -> AsyncIterator[tuple[User, Listener
     pytest.fail("it takes longer than a minute to sign in and listen")
 
 
-async def test_a_trial_ends_at_its_time_on_every_instance_and_goes_on_when_it_is_extended(stack: RunningStack) -> None:
+async def test_a_trial_ends_on_time_everywhere_and_goes_on_when_extended(stack: RunningStack) -> None:
     async with short_trial(stack) as (owner, listener):
         await until(lambda: listener.of("tenant.trial_expired"), within=90)
         for gateway in (0, 1):
@@ -182,7 +180,7 @@ async def test_a_trial_that_its_owner_extends_in_time_does_not_end(stack: Runnin
             assert listener.of("tenant.trial_expired") == []
 
 
-async def test_a_role_taken_away_is_gone_on_every_instance_at_once(anna: User) -> None:
+async def test_a_revoked_role_is_gone_on_every_instance_at_once(anna: User) -> None:
     admin = await member(anna, "admin")
     me = (await admin.ask("GET", "/auth/me")).body["user"]["id"]
     assert [(await admin.ask("GET", "/users", gateway=gateway)).status for gateway in (0, 1)] == [200, 200]

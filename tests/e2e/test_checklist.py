@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from switchboard.local.status import Row
+from switchboard.local.status import StatusRow
 from switchboard.testing import becomes, until
 from switchboard.testing.buckets import client as bucket_client
 from switchboard.testing.stack import RunningStack
 
-from .people import PASSWORD, User, listening, logged_in, member
+from .client import PASSWORD, User, listening, logged_in, member
 from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -54,7 +54,7 @@ async def test_websocket_events_reach_all_clients(stack: RunningStack, anna: Use
         for client in (annas_first, annas_second):
             await becomes(lambda client=client: len(client.of("conversation.message_appended")), 1, 30)
         await anna.upload("last.txt", b"x")
-        for client in (bobs_first, bobs_second):  # whose conversation it isn't
+        for client in (bobs_first, bobs_second):  # not in this conversation
             await becomes(lambda client=client: len(client.of("file.uploaded")), 7, 30)
             assert client.of("conversation.message_appended") == []
 
@@ -71,7 +71,7 @@ async def test_file_uploads_are_stored_in_s3(stack: RunningStack, anna: User) ->
         link = (await anna.ask("GET", f"/files/{file['id']}")).body["download_url"]
         assert urlsplit(link).path.endswith(f"/{file['key']}")
         assert "X-Amz-Signature=" in link
-        if stack.place is not None:
+        if stack.stack_dir is not None:
             assert _in_bucket(stack.environment("files"), file["key"]) == content
     assert len({file["key"] for file in uploaded}) == 2
 
@@ -112,7 +112,7 @@ async def test_campaigns_send_exactly_once(stack: RunningStack, anna: User) -> N
     body = {"name": "x", "template": "Hello {{phone}}", "audience": {"phones": phones}, "send_at": in_seconds(2)}
     campaign = await anna.make("/campaigns", body)
     path = f"/campaigns/{campaign['id']}"
-    if stack.place is not None:
+    if stack.stack_dir is not None:
         stack.kill("scheduler-1")  # perhaps the one that leads
 
     async def status() -> Any:
@@ -123,7 +123,7 @@ async def test_campaigns_send_exactly_once(stack: RunningStack, anna: User) -> N
     assert Counter(item["contact_phone"] for item in items) == Counter(phones)
     for phone in phones[::8]:
         assert [message["body"] for message in await anna.messages(phone)] == [f"Hello {phone}"]
-    if stack.place is not None:
+    if stack.stack_dir is not None:
         assert await _sent(stack, campaign["id"]) == Counter(phones)
 
 
@@ -150,7 +150,7 @@ async def test_reminders_send_exactly_once(stack: RunningStack, anna: User) -> N
         await asyncio.gather(
             *(anna.make("/reminders", {"lead_id": lead, "note": "call", "remind_at": due}) for lead in leads)
         )
-        if stack.place is not None:
+        if stack.stack_dir is not None:
             stack.kill("scheduler-2")
         expected = Counter(f"Reminder: {lead}" for lead in leads)
 
@@ -177,11 +177,11 @@ async def test_health_checks_pass_on_all_instances(stack: RunningStack) -> None:
             return all([await _says_so(http, row) for row in stack.instances() if row.instance.endswith(("-1", "-2"))])
 
         await until(all_well, within=60)  # a test before this one may have killed something
-        if stack.place is not None:
+        if stack.stack_dir is not None:
             await until(each_says_so, within=60)
 
 
-async def _says_so(http: aiohttp.ClientSession, row: Row) -> bool:
+async def _says_so(http: aiohttp.ClientSession, row: StatusRow) -> bool:
     """The instance itself."""
     try:
         async with http.get(f"http://127.0.0.1:{row.port}/health") as answer:

@@ -10,7 +10,7 @@ import pytest
 
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .client import User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -27,7 +27,7 @@ async def test_answers_are_as_the_document_says_whatever_is_asked(
 
     assert everything.returncode == 0, everything.stdout[-8000:]
     assert the_rest.returncode == 0, the_rest.stdout[-8000:]
-    assert still_in  # else little of it was asked as somebody
+    assert still_in  # else most of it ran unauthenticated
 
 
 async def schemathesis(stack: RunningStack, user: User, *which: str) -> subprocess.CompletedProcess[str]:

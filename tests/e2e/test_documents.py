@@ -16,7 +16,7 @@ from switchboard.testing import becomes, until
 from switchboard.testing.buckets import client
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .client import User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 

@@ -12,7 +12,7 @@ import socketio
 from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
 
-from .people import Listener, User, listening, member, signed_up
+from .client import Listener, User, listening, member, signed_up
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -22,7 +22,7 @@ UPLOADED = "file.uploaded"
 GHOSTS_WITHIN = 30.0  # seconds after a killed instance took its sockets with it
 
 
-def told(listener: Listener) -> list[dict[str, Any]]:
+def heard_by(listener: Listener) -> list[dict[str, Any]]:
     """Each event with its place, as `GET /events` gives them too."""
     return [{"type": name, **event} for name, event in listener.heard if "event_id" in event]
 
@@ -36,8 +36,8 @@ async def events(user: User, after: str, **query: int) -> dict[str, Any]:
 
 
 async def here(user: User) -> str:
-    place: str = (await user.ask("GET", "/events")).body["last_event_id"]
-    return place
+    stack_dir: str = (await user.ask("GET", "/events")).body["last_event_id"]
+    return stack_dir
 
 
 async def test_events_by_http_are_those_that_a_socket_hears(anna: User) -> None:
@@ -49,7 +49,7 @@ async def test_events_by_http_are_those_that_a_socket_hears(anna: User) -> None:
 
         page = await events(anna, began)
 
-    heard = told(listener)
+    heard = heard_by(listener)
     assert page == {"items": heard, "last_event_id": heard[-1]["event_id"], "resumed": True}
     rest = await events(anna, heard[6]["event_id"], limit=3)
     assert rest == {"items": heard[7:10], "last_event_id": heard[9]["event_id"], "resumed": True}
@@ -94,7 +94,7 @@ async def test_from_a_place_that_is_no_more_there_is_a_new_beginning(anna: User,
     assert (await events(anna, page["last_event_id"]))["resumed"] is True
 
 
-async def test_everybody_hears_a_tenant_s_events_in_the_same_order_at_either_gateway(anna: User) -> None:
+async def test_a_tenants_events_have_the_same_order_at_either_gateway(anna: User) -> None:
     colleagues = [anna, await member(anna, "agent"), await member(anna, "admin")]
     async with (
         listening(anna, 0, ["websocket"]) as first,
@@ -111,7 +111,7 @@ async def test_everybody_hears_a_tenant_s_events_in_the_same_order_at_either_gat
             await becomes(lambda listener=listener: len(listener.of(UPLOADED)), 210, within=90)
 
     places = [
-        [event["event_id"] for event in told(listener) if event["type"] == UPLOADED]
+        [event["event_id"] for event in heard_by(listener) if event["type"] == UPLOADED]
         for listener in (first, second, third)
     ]
     assert len(set(places[0])) == 210

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from .people import User, member
+from .client import User, member
+from .resources import everything_of, in_hours, new_call, new_reminder
 from .routes import GIVEN_IDS, TABLE, Access
-from .things import everything_of, in_hours, new_call, new_reminder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -38,18 +38,18 @@ async def document(user: User) -> Any:
         return await answer.json()
 
 
-def operations(told: Any) -> dict[str, Any]:
+def operations(described: Any) -> dict[str, Any]:
     """What the document says of each `METHOD /path` under the API."""
     return {
         f"{method.upper()} {path.removeprefix(API)}": operation
-        for path, methods in told["paths"].items()
+        for path, methods in described["paths"].items()
         if path.startswith(API)
         for method, operation in methods.items()
     }
 
 
 async def ask(user: User, route: str, id: str = "") -> int:
-    """The status of a request for this id, by default one that nobody has."""
+    """The status of a request for this id, by default one that doesn't exist."""
     return (await answer_to(user, route, id))[0]
 
 
@@ -65,24 +65,26 @@ async def answer_to(user: User, route: str, id: str = "", given: dict[str, Any] 
 
 
 async def test_the_table_names_every_route_and_its_least_role(anna: User) -> None:
-    told = {route: operation.get("x-role", "public") for route, operation in operations(await document(anna)).items()}
+    described = {
+        route: operation.get("x-role", "public") for route, operation in operations(await document(anna)).items()
+    }
 
-    assert told == {route: access.least for route, access in TABLE.items()}, "say in routes.py what it is"
+    assert described == {route: access.least for route, access in TABLE.items()}, "say in routes.py what it is"
     assert [route for route in TABLE if "{id}" in route and not TABLE[route].thing] == []
 
 
 async def test_the_table_names_every_field_that_takes_an_id(anna: User) -> None:
-    told = await document(anna)
+    described = await document(anna)
 
-    found = {route: set(fields) for route, o in operations(told).items() if (fields := id_fields(told, o))}
+    found = {route: set(fields) for route, o in operations(described).items() if (fields := id_fields(described, o))}
 
     assert found == {route: set(fields) for route, fields in GIVEN_IDS.items()}, "say in routes.py what it names"
 
 
 async def test_no_route_but_public_ones_answers_without_a_session(anna: User) -> None:
-    nobody = replace(anna, token="nobodys")
+    unknown = replace(anna, token="unknown")
 
-    answers = {route: await ask(nobody, route) for route, access in TABLE.items() if access.least != "public"}
+    answers = {route: await ask(unknown, route) for route, access in TABLE.items() if access.least != "public"}
 
     assert {route: status for route, status in answers.items() if status != 401} == {}
 
@@ -127,11 +129,11 @@ async def test_an_id_that_a_request_gives_must_be_of_its_own_tenant(anna: User, 
         for field, thing in fields.items():
             own = mine.get(TABLE[route].thing, "")
             status, text = await answer_to(stranger, route, own, {field: naming(field, theirs[thing])})
-            told = status not in (404, 422) and (
+            described = status not in (404, 422) and (
                 not route.startswith("GET ") or any(one in text for one in theirs.values())
             )
             good, _ = await answer_to(stranger, route, own, {field: naming(field, mine[thing])})
-            if told or good not in (200, 201):
+            if described or good not in (200, 201):
                 wrong[route, field] = status, good
 
     assert wrong == {}
@@ -155,11 +157,11 @@ def seers(access: Access) -> set[str]:
     }[access.seen]
 
 
-def id_fields(told: Any, operation: Any) -> list[str]:
+def id_fields(described: Any, operation: Any) -> list[str]:
     """Fields of the body, and of the query, that are ids or lists of ids."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if "$ref" in body:
-        body = told["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+        body = described["components"]["schemas"][body["$ref"].rpartition("/")[2]]
     fields = dict(body.get("properties", {}))
     fields |= {p["name"]: p["schema"] for p in operation.get("parameters", []) if p["in"] == "query"}
     return [name for name, schema in fields.items() if "'format': 'uuid'" in str(schema)]

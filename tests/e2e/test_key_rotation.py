@@ -11,8 +11,8 @@ import pytest
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
-from .operating import operate
-from .people import User
+from .client import User
+from .operator_commands import operate
 from .test_restarts import loaded
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.slow, pytest.mark.timeout(240)]

@@ -1,4 +1,4 @@
-"""One slice through every service: posted at either gateway, kept once, seen once by whoever may see it."""
+"""One slice through every service: posted at either gateway, stored once, seen once by every user who may see it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from switchboard.testing import becomes
 from switchboard.testing.stack import RunningStack
 
+from .client import Listener, User, listening
 from .conftest import all_healthy
-from .people import Listener, User, listening
 from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -38,7 +38,7 @@ def seqs(listener: Listener) -> list[int]:
     return [event["message"]["seq"] for event in listener.of(APPENDED)]
 
 
-async def test_each_message_is_seen_once_in_order_by_its_user_and_by_nobody_else(
+async def test_each_message_is_seen_once_in_order_by_its_user_alone(
     stack: RunningStack, anna: User, stranger: User
 ) -> None:
     async with (

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from switchboard.local.place import REPOSITORY, Place
+from switchboard.local.stack_directory import REPOSITORY, StackDirectory
 from switchboard.testing import until
 from switchboard.testing.network import answers, free_port
 from switchboard.testing.stack import RunningStack
@@ -40,7 +40,7 @@ def asked_for() -> set[str]:
     return {name for expression in expressions for name in NAME.findall(expression)}
 
 
-async def told(stack: RunningStack) -> set[str]:
+async def exposed_metrics(stack: RunningStack) -> set[str]:
     names: set[str] = set()
     async with aiohttp.ClientSession() as http:
         for row in stack.instances():
@@ -51,8 +51,8 @@ async def told(stack: RunningStack) -> set[str]:
     return names
 
 
-async def test_every_metric_that_is_asked_for_is_told(stack: RunningStack) -> None:
-    known = await told(stack)
+async def test_every_metric_that_is_asked_for_is_exposed(stack: RunningStack) -> None:
+    known = await exposed_metrics(stack)
 
     asked = {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked_for() if not NOT_OURS.fullmatch(name)}
 
@@ -71,9 +71,7 @@ def test_prometheus_takes_the_configuration(words: tuple[str, str]) -> None:
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
-async def test_prometheus_reaches_everything_and_can_work_out_every_alert_and_panel(
-    stack: RunningStack, tmp_path: Path
-) -> None:
+async def test_prometheus_evaluates_every_alert_and_panel(stack: RunningStack, tmp_path: Path) -> None:
     targets_in_all = len(stack.instances()) + 1 - SERVERS
     async with prometheus(stack, tmp_path) as ask:
 
@@ -98,9 +96,9 @@ async def test_prometheus_reaches_everything_and_can_work_out_every_alert_and_pa
 @asynccontextmanager
 async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
     """Debian's, as the guide says; what it answers under `/api/v1`."""
-    assert stack.place is not None
+    assert stack.stack_dir is not None
     address = f"127.0.0.1:{free_port()}"
-    configuration = Place(stack.place).config("prometheus.yml")
+    configuration = StackDirectory(stack.stack_dir).config("prometheus.yml")
     words = [f"--config.file={configuration}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec("prometheus", *words, stdout=log, stderr=log)

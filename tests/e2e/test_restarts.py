@@ -14,11 +14,11 @@ import pytest
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .client import User
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
-PER_SECOND = 150  # requests, at most: a user who asks more than 500 times is told to slow down
+PER_SECOND = 150  # requests, at most: a user is limited to 500
 EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
 
 
@@ -85,7 +85,7 @@ async def balancing(user: User, load: Load) -> AsyncIterator[None]:
 
 
 async def restart(stack: RunningStack, instance: str) -> None:
-    """Told to end, and back again."""
+    """Stop it by SIGTERM and wait until it is back."""
     before = stack.kill(instance, signal.SIGTERM)
     await until(lambda: stack.pid(instance) not in (None, before), within=120)
     await until(lambda: stack.is_healthy(instance), within=120)
@@ -114,7 +114,7 @@ async def test_a_rolling_restart_of_the_gateways_fails_not_one_request(stack: Ru
 
 
 @pytest.mark.slow
-async def test_an_instance_that_hangs_holds_nobody_up_for_long(stack: RunningStack, anna: User) -> None:
+async def test_a_hanging_instance_delays_requests_only_briefly(stack: RunningStack, anna: User) -> None:
     now = asyncio.get_running_loop().time
     async with loaded(anna, "/conversations") as load:
         await until(lambda: load.answered > 50)

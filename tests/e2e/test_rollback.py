@@ -13,8 +13,8 @@ import pytest
 
 from switchboard.testing.stack import RunningStack
 
-from .operating import operate
-from .people import User
+from .client import User
+from .operator_commands import operate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
@@ -34,7 +34,7 @@ CONVERSATIONS = {
 }
 
 
-async def test_conversations_come_in_are_used_and_go_back_with_what_was_written_since(
+async def test_conversations_are_migrated_used_and_exported_again(
     stack: RunningStack, anna: User, tmp_path: Path
 ) -> None:
     me = (await anna.ask("GET", "/auth/me")).body
@@ -46,13 +46,13 @@ async def test_conversations_come_in_are_used_and_go_back_with_what_was_written_
     users.write_text(json.dumps({OLD_USER: me["user"]["id"]}))
     tenant, migration = ("--tenant", me["tenant"]["id"]), ("--user-map", users, "--verify")
 
-    told = await operate(stack, "migrate-conversations", "--from", old, *tenant, *migration)
-    assert "3 messages added" in told
+    output = await operate(stack, "migrate-conversations", "--from", old, *tenant, *migration)
+    assert "3 messages added" in output
     assert [message["body"] for message in await anna.messages(PHONE)] == ["Is it free? ☀", "It is!"]
     await anna.say(PHONE, "Shall we meet?")
     await anna.say("+14155550177", "A new one")
-    told = await operate(stack, "migrate-conversations", "--from", old, *tenant, *migration)
-    assert "0 messages added" in told
+    output = await operate(stack, "migrate-conversations", "--from", old, *tenant, *migration)
+    assert "0 messages added" in output
     await operate(stack, "export-conversations", "--to", back, *tenant)
 
     assert (back / UNTOUCHED).read_text() == CONVERSATIONS[UNTOUCHED]
@@ -68,9 +68,7 @@ async def test_conversations_come_in_are_used_and_go_back_with_what_was_written_
     assert len(list(back.rglob("*.json"))) == 3
 
 
-async def test_documents_come_in_are_used_and_go_back_with_what_was_uploaded_since(
-    stack: RunningStack, anna: User, tmp_path: Path
-) -> None:
+async def test_documents_are_migrated_used_and_exported_again(stack: RunningStack, anna: User, tmp_path: Path) -> None:
     me = (await anna.ask("GET", "/auth/me")).body
     old, back = tmp_path / "documents", tmp_path / "back"
     old.mkdir()
@@ -86,8 +84,8 @@ async def test_documents_come_in_are_used_and_go_back_with_what_was_uploaded_sin
     [seen] = (await anna.ask("GET", "/files?entity_type=lead&entity_id=L-7")).body["items"]
     assert seen["sha256"] == hashlib.sha256(documents[first]).hexdigest()
     added = await anna.upload("offer.txt", b"Dear Acme\n", lead="L-8")
-    told = await operate(stack, "migrate-files", "--from", old, *tenant, *user, "--map", belongs)
-    assert "2 were there already" in told
+    output = await operate(stack, "migrate-files", "--from", old, *tenant, *user, "--map", belongs)
+    assert "2 were there already" in output
     await operate(stack, "export-files", "--to", back, *tenant)
 
     expected = {**documents, f"{added['id']}-offer.txt": b"Dear Acme\n"}

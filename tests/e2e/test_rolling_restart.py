@@ -1,4 +1,4 @@
-"""Every process told to end and started again, one after another, while users work: none of them notices."""
+"""A rolling restart of every process under load: users notice nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 
 from switchboard.client import LiveClient, LiveEvent
-from switchboard.local.status import Row
+from switchboard.local.status import StatusRow
 from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .client import User
 from .test_restarts import restart
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
@@ -38,7 +38,7 @@ class Work:
 
 @asynccontextmanager
 async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
-    """Messages written and read at all gateways, each request made once, while somebody listens."""
+    """Messages written and read at all gateways, each request made once, while a client listens."""
     work, ending, turn = Work(set(range(len(user.gateways)))), asyncio.Event(), itertools.count()
 
     async def ask(method: str, path: str, body: object, expected: int) -> bool:
@@ -77,7 +77,7 @@ async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
         await becomes(lambda: Counter(work.heard), Counter(work.said), within=60)
 
 
-async def restart_all(stack: RunningStack, rows: Iterable[Row], work: Work) -> None:
+async def restart_all(stack: RunningStack, rows: Iterable[StatusRow], work: Work) -> None:
     for row in rows:
         is_gateway = row.service == "api-gateway"
         if is_gateway:  # a balancer goes to the others as soon as it drains

@@ -12,7 +12,7 @@ import socketio
 from switchboard.testing import becomes, until
 from switchboard.testing.javascript import JavaScript
 
-from .people import PASSWORD, Listener, User, listening, logged_in, member
+from .client import PASSWORD, Listener, User, listening, logged_in, member
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
 
@@ -111,16 +111,16 @@ class Bob:
 
 
 async def refusal(user: User, gateway: int) -> Any:
-    """What somebody is told who must not connect."""
-    told: list[Any] = []
+    """The error of a connection that is refused."""
+    refusals: list[Any] = []
     client = socketio.AsyncClient(reconnection=False)
-    client.on("connect_error", told.append)
+    client.on("connect_error", refusals.append)
     with pytest.raises(socketio.exceptions.ConnectionError):
         await client.connect(
             user.gateways[gateway], auth={"token": user.token}, transports=["websocket"], wait_timeout=30
         )
     await client.disconnect()
-    return told[0]["message"]
+    return refusals[0]["message"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ async def refusal(user: User, gateway: int) -> Any:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-async def test_the_sockets_of_a_session_that_ends_are_closed_at_both_gateways_and_no_others(
+async def test_a_revoked_session_loses_its_sockets_at_both_gateways(
     anna: User, end: Callable[[Bob], Awaitable[int]], status: int, reason: str
 ) -> None:
     stays = await member(anna, "agent")

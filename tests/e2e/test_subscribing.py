@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-from switchboard.local.place import REPOSITORY
+from switchboard.local.stack_directory import REPOSITORY
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.stack import RunningStack
 
-from .people import User
+from .client import User
 from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]

@@ -12,10 +12,10 @@ from typing import Annotated
 import typer
 
 from bench import numbers
-from switchboard.local.place import REPOSITORY
+from switchboard.local.stack_directory import REPOSITORY
 
-from .ground import own_ground
 from .run import Report, fault_run
+from .testbed import own_testbed
 
 
 def main(
@@ -40,12 +40,12 @@ def main(
 
 
 async def _run(seconds: float, seed: int, users: int) -> Report:
-    """Told to end, it takes its stack with it."""
+    """A signal stops the stack too."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _current().cancel)
     _tell("starting a stack of its own")
-    async with own_ground(REPOSITORY / ".local" / f"faults-{os.getpid()}") as ground:
-        return await fault_run(ground, seconds=seconds, seed=seed, tell=_tell, users=users)
+    async with own_testbed(REPOSITORY / ".local" / f"faults-{os.getpid()}") as testbed:
+        return await fault_run(testbed, seconds=seconds, seed=seed, tell=_tell, users=users)
 
 
 def _current() -> asyncio.Task[object]:

@@ -16,10 +16,10 @@ from uuid import uuid4
 import aiohttp
 
 from switchboard.client import LiveClient, LiveEvent
-from tests.e2e.people import Refused, User
+from tests.e2e.client import Refused, User
 from tests.e2e.times import in_seconds
 
-from .books import KINDS, Balance, Book
+from .ledger import KINDS, Balance, Ledger
 
 PHONES = tuple(f"+1415555010{n}" for n in range(6))
 CAMPAIGN_PHONES = 40
@@ -46,7 +46,7 @@ class Worker:
     user: User
     random: random.Random
     pace: Pace
-    books: dict[str, Book] = field(default_factory=lambda: {kind: Book() for kind in KINDS})
+    ledgers: dict[str, Ledger] = field(default_factory=lambda: {kind: Ledger() for kind in KINDS})
     heard: Counter[str] = field(default_factory=Counter)  # message -> how often, since the last reload
     twice: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Worker:
     id: str = ""
 
     async def work(self, ending: asyncio.Event) -> None:
-        """Until told to end; then what is under way is brought to its end."""
+        """Run until stopped; then finish the work in progress."""
         me = await self.user.insist("PATCH", "/auth/me", {"notify_phone": "+14155550199"})
         self.id = me.body["user"]["id"]
         routines: list[tuple[Callable[[str], Coroutine[Any, Any, None]], float]] = [
@@ -71,7 +71,7 @@ class Worker:
         self, routine: Callable[[str], Coroutine[Any, Any, None]], pause: float, ending: asyncio.Event
     ) -> None:
         while not ending.is_set():
-            with contextlib.suppress(Refused):  # what was planned has passed while nobody answered
+            with contextlib.suppress(Refused):  # the planned time passed during an outage
                 await routine(uuid4().hex[:12])
             try:
                 await asyncio.wait_for(ending.wait(), pause * self.pace.factor * self.random.uniform(0.5, 1.5))
@@ -79,60 +79,60 @@ class Worker:
                 continue
 
     async def _write(self, name: str) -> None:
-        self.books["messages"].attempt(name)
-        self.books["socket events"].attempt(name)
+        self.ledgers["messages"].attempt(name)
+        self.ledgers["socket events"].attempt(name)
         await self.user.say(self.random.choice(PHONES), name)
-        self.books["messages"].acknowledge(name)
-        self.books["socket events"].acknowledge(name)
+        self.ledgers["messages"].acknowledge(name)
+        self.ledgers["socket events"].acknowledge(name)
 
     async def _upload(self, name: str) -> None:
         """Tried once: what a client does that can't read its file again."""
         content = name.encode() * self.random.choice((1, 100, 50_000))
-        self.books["files"].attempt(named := f"{name} {hashlib.sha256(content).hexdigest()}")
+        self.ledgers["files"].attempt(named := f"{name} {hashlib.sha256(content).hexdigest()}")
         try:
             await self.user.upload(name, content)
         except (aiohttp.ClientError, TimeoutError, AssertionError):
             return
-        self.books["files"].acknowledge(named)
+        self.ledgers["files"].acknowledge(named)
 
     async def _remind(self, name: str) -> None:
         due = in_seconds(self.random.uniform(1, 6))
-        self.books["reminders"].attempt(name)
+        self.ledgers["reminders"].attempt(name)
         await self.user.make("/reminders", {"lead_id": name, "note": "", "remind_at": due})
-        self.books["reminders"].acknowledge(name)
+        self.ledgers["reminders"].acknowledge(name)
 
     async def _call(self, name: str) -> None:
-        self.books["calls"].attempt(name)
+        self.ledgers["calls"].attempt(name)
         body = {"contact_phone": PHONES[0], "scheduled_at": in_seconds(self.random.uniform(1, 4)), "note": name}
         await self.user.make("/calls", body)
-        self.books["calls"].acknowledge(name)
+        self.ledgers["calls"].acknowledge(name)
 
     async def _campaign(self, name: str) -> None:
         phones = [f"+1415555{self.random.randrange(2000, 9000):04}" for _ in range(CAMPAIGN_PHONES)]
         phones = sorted({phone for phone in phones if not phone.endswith("0000")})
         for phone in phones:
-            self.books["campaign deliveries"].attempt(f"{name} {phone}")
+            self.ledgers["campaign deliveries"].attempt(f"{name} {phone}")
         audience = {"name": name, "template": name + " {{phone}}", "audience": {"phones": phones}}
         await self.user.make("/campaigns", {**audience, "send_at": in_seconds(1)})
         for phone in phones:
-            self.books["campaign deliveries"].acknowledge(f"{name} {phone}")
+            self.ledgers["campaign deliveries"].acknowledge(f"{name} {phone}")
 
     async def hear(self, event: LiveEvent) -> None:
         if event.type != "conversation.message_appended":
             return
         name = event.data["message"]["body"]
-        if name in self.books["socket events"].attempted:
+        if name in self.ledgers["socket events"].attempted:
             self.heard[name] += 1
         else:
-            self.strange.append(name)  # a campaign's, or nobody's: told apart when the books are closed
+            self.strange.append(name)  # a campaign's or unexpected: the ledger decides at the end
 
     async def reload(self) -> None:
         """What a client does that may have missed events: it looks."""
         self.reloads += 1
         self.twice += [name for name, count in self.heard.items() if count > 1]
         texts = await self._texts_in_the_end()
-        # Seen: what is told of them now, once, was told before the look.
-        self.heard = Counter(dict.fromkeys(set(texts) & self.books["socket events"].attempted, 0))
+        # Seen before: an event that arrives now, once, was published before the look.
+        self.heard = Counter(dict.fromkeys(set(texts) & self.ledgers["socket events"].attempted, 0))
 
     async def _texts_in_the_end(self) -> list[str]:
         while True:
@@ -156,7 +156,7 @@ class Worker:
             "socket events": self._events(),
         }
         return {
-            kind: self.books[kind].close(there, uncertain=uncertain if kind == "campaign deliveries" else frozenset())
+            kind: self.ledgers[kind].close(there, uncertain=uncertain if kind == "campaign deliveries" else frozenset())
             for kind, there in found.items()
         }
 
@@ -164,7 +164,7 @@ class Worker:
         there = Counter({name: max(count, 1) for name, count in self.heard.items()})
         for name in self.twice:
             there[name] = 2
-        campaigns = {name.split()[0] for name in self.books["campaign deliveries"].attempted}
+        campaigns = {name.split()[0] for name in self.ledgers["campaign deliveries"].attempted}
         return there + Counter(name for name in self.strange if name.split()[0] not in campaigns)
 
     async def _files(self) -> Counter[str]:
@@ -183,7 +183,7 @@ class Worker:
         return Counter(title.removeprefix("Reminder: ").removesuffix(" (late)") for title in titles)
 
     async def _deliveries(self) -> tuple[Counter[str], frozenset[str]]:
-        """Those settled, by what the campaigns say and by what stands in the conversations: the worse counts."""
+        """The settled deliveries, by the campaigns' counts and by the conversations' messages: the worse counts."""
         there: Counter[str] = Counter()
         uncertain: set[str] = set()
         phones: set[str] = set()
@@ -250,7 +250,7 @@ def summed(all_books: list[dict[str, Balance]]) -> dict[str, Balance]:
     """Those of all workers together."""
 
     def of(kind: str) -> Balance:
-        each = [books[kind] for books in all_books]
+        each = [ledgers[kind] for ledgers in all_books]
         return Balance(
             attempted=sum(one.attempted for one in each),
             acknowledged=sum(one.acknowledged for one in each),

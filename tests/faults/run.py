@@ -14,12 +14,12 @@ from typing import Any
 import aiohttp
 
 from switchboard.testing import until
-from tests.e2e.people import User, member, signed_up
+from tests.e2e.client import User, member, signed_up
 
-from .books import Balance, table
-from .ground import Ground
+from .faults import Fault, FaultInjector
+from .ledger import Balance, table
 from .load import Pace, Worker, listening, summed
-from .troubles import Trouble, Troubles
+from .testbed import Testbed
 
 FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
 BALANCED_WITHIN = 120.0
@@ -40,7 +40,7 @@ class Report:
     seconds: float
     balances: dict[str, Balance] = field(default_factory=dict)
     longest: dict[str, float] = field(default_factory=dict)  # by kind of trouble: seconds until all flowed again
-    troubles: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     dead_letters: int = 0
     reloads: int = 0
 
@@ -52,7 +52,7 @@ class Report:
         rows = [f"| {kind} | {seconds:.1f} |" for kind, seconds in sorted(self.longest.items())]
         return "\n".join(
             [
-                f"seed {self.seed}, {self.seconds:.0f} s, {len(self.troubles)} troubles, "
+                f"seed {self.seed}, {self.seconds:.0f} s, {len(self.faults)} troubles, "
                 f"{self.reloads} reloads of clients, {self.dead_letters} dead letters",
                 "",
                 table(self.balances),
@@ -65,7 +65,7 @@ class Report:
 
 
 async def fault_run(
-    ground: Ground,
+    testbed: Testbed,
     *,
     seconds: float,
     seed: int,
@@ -80,7 +80,7 @@ async def fault_run(
     """
     report = Report(seed, seconds)
     pace = Pace()
-    async with at_work(ground, seed, users, pace) as (workers, prober), AsyncExitStack() as ears:
+    async with at_work(testbed, seed, users, pace) as (workers, prober), AsyncExitStack() as ears:
         for worker in workers:
             await ears.enter_async_context(listening(worker))
         ending = asyncio.Event()
@@ -91,36 +91,36 @@ async def fault_run(
                 await asyncio.sleep(seconds)
             else:
                 await asyncio.sleep(SETTLED_SECONDS)
-                await make_trouble(ground, Troubles(ground, seed), prober, pace, seconds, report, tell)
+                await make_trouble(testbed, FaultInjector(testbed, seed), prober, pace, seconds, report, tell)
             ending.set()
         tell("closing the books")
         report.balances = await settled(workers, balanced_within)
         report.reloads = sum(worker.reloads for worker in workers) - len(workers)  # the first is none
-        report.dead_letters = await count_dead_letters(ground)
+        report.dead_letters = await count_dead_letters(testbed)
     return report
 
 
 @asynccontextmanager
-async def at_work(ground: Ground, seed: int, users: int, pace: Pace) -> AsyncIterator[tuple[list[Worker], User]]:
-    """Pairs of colleagues, in tenants of their own; and somebody else who tries everything after each trouble."""
+async def at_work(testbed: Testbed, seed: int, users: int, pace: Pace) -> AsyncIterator[tuple[list[Worker], User]]:
+    """Pairs of users, each pair in its own tenant, and one more who tries everything after each fault."""
     async with AsyncExitStack() as doors:
         workers: list[Worker] = []
         for number in range(0, users, 2):
-            owner = await doors.enter_async_context(signed_up(ground.stack.gateways))
+            owner = await doors.enter_async_context(signed_up(testbed.stack.gateways))
             for user in (owner, await member(owner, "agent"))[: users - number]:
                 user.patience = FLOWS_WITHIN
                 workers.append(Worker(user, random.Random(f"{seed} {len(workers)}"), pace))
-        yield workers, await doors.enter_async_context(signed_up(ground.stack.gateways))
+        yield workers, await doors.enter_async_context(signed_up(testbed.stack.gateways))
 
 
 async def make_trouble(
-    ground: Ground, troubles: Troubles, prober: User, pace: Pace, seconds: float, report: Report, tell: Tell
+    testbed: Testbed, faults: FaultInjector, prober: User, pace: Pace, seconds: float, report: Report, tell: Tell
 ) -> None:
     began = monotonic()
-    drawn = troubles.drawn()
-    while monotonic() < began + seconds or len(report.troubles) < LEAST_TROUBLES:
+    drawn = faults.drawn()
+    while monotonic() < began + seconds or len(report.faults) < LEAST_TROUBLES:
         several = [next(drawn)]
-        while (pause := troubles.pause()) == 0.0 and len(several) < 3:
+        while (pause := faults.pause()) == 0.0 and len(several) < 3:
             several.append(next(drawn))
         since = monotonic()
         await asyncio.gather(*(each.make() for each in several))
@@ -131,15 +131,15 @@ async def make_trouble(
         await asyncio.sleep(pause)
 
 
-def note(report: Report, several: list[Trouble], took: float) -> None:
-    report.troubles += map(str, several)
+def note(report: Report, several: list[Fault], took: float) -> None:
+    report.faults += map(str, several)
     for each in several:
         kind = each.kind if len(several) == 1 else "several at once"
         report.longest[kind] = max(took, report.longest.get(kind, 0.0))
 
 
 async def flows(user: User, pace: Pace) -> None:
-    """Until each gateway serves each service without delay, and what is written is told live."""
+    """Wait until each gateway serves each service without delay, and events arrive live."""
     count = itertools.count()
 
     async def step(gateway: int, method: str, path: str, body: object = None) -> Any:
@@ -158,8 +158,8 @@ async def flows(user: User, pace: Pace) -> None:
                     await step(gateway, "GET", "/reminders")
                     await step(gateway, "GET", "/auth/me")
                     await user.upload("still there", b"x", gateway=gateway)
-                    told = await step(1 - gateway, "GET", f"/events?after={last}&wait=2")
-                    assert text in str(told), "what was written is not told live"
+                    events = await step(1 - gateway, "GET", f"/events?after={last}&wait=2")
+                    assert text in str(events), "the message did not arrive live"
             except (aiohttp.ClientError, TimeoutError) as trouble:
                 raise AssertionError(repr(trouble)) from trouble
         return True
@@ -192,13 +192,13 @@ async def settled(workers: list[Worker], within: float) -> dict[str, Balance]:
     return summed([await worker.close_books() for worker in workers])
 
 
-async def count_dead_letters(ground: Ground) -> int:
+async def count_dead_letters(testbed: Testbed) -> int:
     """Messages that were given up, in all of the broker's queues for them."""
     import aio_pika
 
     from switchboard.contracts.consumers import SUBSCRIPTIONS
 
-    connection = await aio_pika.connect(ground.stack.environment("messaging")["AMQP_URL"])
+    connection = await aio_pika.connect(testbed.stack.environment("messaging")["AMQP_URL"])
     async with connection:
         channel = await connection.channel()
         found = [await channel.get_queue(f"{each.queue}.dead") for each in SUBSCRIPTIONS]

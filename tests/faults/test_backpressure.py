@@ -15,20 +15,20 @@ import psutil
 import pytest
 
 from switchboard.client import LiveClient, LiveEvent
-from switchboard.local.place import Place
 from switchboard.local.stack import Stack
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
-from tests.e2e.people import Answer, User, signed_up
+from tests.e2e.client import Answer, User, signed_up
 
-AWAY = float(os.environ.get("AWAY_SECONDS", "0"))  # how long the trouble lasts, at least
+OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "0"))  # how long the trouble lasts, at least
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600 + AWAY)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600 + OUTAGE)]
 
 PHONE = "+14155550100"
 MOST_MEMORY = 300 * 2**20  # bytes of one process of ours
 WATERMARK = "768MB"
-COUNT = max(400, int(AWAY * 10))  # messages meanwhile
+COUNT = max(400, int(OUTAGE * 10))  # messages meanwhile
 WRITERS = 8
 
 
@@ -41,7 +41,7 @@ async def anna(stack: RunningStack) -> AsyncIterator[User]:
 
 @dataclass
 class Ear:
-    """Positions of the messages, as they were told live."""
+    """Positions of the messages, as they arrived live."""
 
     seqs: list[int] = field(default_factory=list)
 
@@ -66,13 +66,13 @@ async def write_meanwhile(user: User, count: int) -> list[Answer]:
         answers = []
         for n in numbers:
             answers.append(await user.say(PHONE, f"message {n}"))
-            await asyncio.sleep(AWAY / count * WRITERS)
+            await asyncio.sleep(OUTAGE / count * WRITERS)
         return answers
 
     return [answer for answers in await asyncio.gather(*(go_on() for _ in range(WRITERS))) for answer in answers]
 
 
-async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Trouble) -> None:
+async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Fault) -> None:
     ear = Ear()
     async with LiveClient(stack.gateways, user.token, on_event=ear.hear, on_reload=ear.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
@@ -85,7 +85,7 @@ async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Tro
         assert (refusal.status, refusal.body["code"]) in {(503, "unavailable"), (409, "in_progress")}, refusal
 
 
-Trouble = Callable[[RunningStack], Any]
+Fault = Callable[[RunningStack], Any]
 
 
 @asynccontextmanager
@@ -112,8 +112,10 @@ async def broker_alarmed(stack: RunningStack) -> AsyncIterator[None]:
 
 def rabbitmqctl(stack: RunningStack, *words: str) -> str:
     """Of the stack's own broker."""
-    assert stack.place is not None
-    environment = dict(Stack.at(Place(stack.place, throwaway=True), {}).servers.rabbitmq.program().environment)
+    assert stack.stack_dir is not None
+    environment = dict(
+        Stack.at(StackDirectory(stack.stack_dir, throwaway=True), {}).servers.rabbitmq.program().environment
+    )
     environment.pop("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", None)
     command = ["/usr/lib/rabbitmq/bin/rabbitmqctl", *words]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
@@ -123,6 +125,6 @@ def rabbitmqctl(stack: RunningStack, *words: str) -> str:
 
 @pytest.mark.parametrize("trouble", [consumers_stopped, broker_alarmed])
 async def test_what_could_not_go_on_goes_on_afterwards_in_order(
-    stack: RunningStack, anna: User, trouble: Trouble
+    stack: RunningStack, anna: User, trouble: Fault
 ) -> None:
     await assert_nothing_is_missed(stack, anna, trouble)

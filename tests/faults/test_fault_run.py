@@ -1,4 +1,4 @@
-"""The fault run itself, short; and that it tells of a product whose promises are broken."""
+"""A short fault run, and proof that the run notices broken promises."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
-from .ground import Ground, own_ground
 from .run import BALANCED_WITHIN, LEAST_TROUBLES, Report, fault_run
+from .testbed import Testbed, own_testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
@@ -24,26 +24,26 @@ def tell(words: str) -> None:
 async def test_nothing_is_lost_doubled_or_made_up_while_things_go_wrong(stack: RunningStack) -> None:
     await until(lambda: all(row.healthy for row in stack.instances()), within=120)
 
-    report = await fault_run(Ground(stack), seconds=30, seed=SEED, tell=tell, users=2)
+    report = await fault_run(Testbed(stack), seconds=30, seed=SEED, tell=tell, users=2)
 
     print(report)
     assert report.is_good, str(report)
-    assert len(report.troubles) >= LEAST_TROUBLES
+    assert len(report.faults) >= LEAST_TROUBLES
     assert all(balance.acknowledged > 0 for balance in report.balances.values())
 
 
-async def run_with(sabotage: str, directory: Path, balanced_within: float = BALANCED_WITHIN) -> Report:
+async def run_with(mutation: str, directory: Path, balanced_within: float = BALANCED_WITHIN) -> Report:
     """Nothing is killed: the services stumble by themselves."""
-    async with own_ground(directory, sabotage=sabotage) as ground:
+    async with own_testbed(directory, mutation=mutation) as testbed:
         report = await fault_run(
-            ground, seconds=20, seed=SEED, tell=tell, users=2, calm=True, balanced_within=balanced_within
+            testbed, seconds=20, seed=SEED, tell=tell, users=2, calm=True, balanced_within=balanced_within
         )
     print(report)
     return report
 
 
 @pytest.mark.slow
-async def test_a_product_that_stumbles_and_keeps_its_promises_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_errors_without_broken_promises_lose_and_double_nothing(tmp_path: Path) -> None:
     report = await run_with("stumbling", tmp_path / "stack")
 
     assert report.is_good, str(report)

@@ -143,7 +143,7 @@ async def test_a_colleague_who_was_invited_just_now_can_be_given_contacts(world:
 
 
 async def test_whom_auth_would_have_to_know_is_not_guessed_while_it_is_away(world: World) -> None:
-    await world.auth.go_away()
+    await world.auth.stop()
 
     unknown = await world.call(ANNA, "POST", "/contacts", {"phone": PHONE, "owner_id": str(OLGA.user_id)})
     imported = await _upload(world, OWNED)

@@ -182,7 +182,7 @@ async def test_a_file_can_be_attached_before_its_event_comes(world: World) -> No
 
 
 async def test_what_files_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
-    await world.files.go_away()
+    await world.files.stop()
 
     unknown = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
     await world.deliver(FILE)

@@ -26,7 +26,7 @@ from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.health import Health
 from switchboard.testing.app import Answer, call, deliver, published, verifier
-from switchboard.testing.neighbour import Neighbour, open_neighbour
+from switchboard.testing.fake_service import FakeService, open_fake_service
 
 TENANT = UUID(int=1)
 ANNA = Identity(UUID(int=11), TENANT, Role.AGENT, UUID(int=111))
@@ -49,8 +49,8 @@ class World:
     database: Database
     client: TestClient[Any, Any]
     accounts: Accounts
-    auth: Neighbour
-    files: Neighbour
+    auth: FakeService
+    files: FakeService
 
     async def call(
         self, who: Identity | None, method: str, path: str, body: Any = None, *, key: str | None = None
@@ -103,8 +103,8 @@ async def open_world(url: str, *, default: Account = SANDBOX, twilio_at: str = N
     """`default`: the account that tenants send with. `twilio_at`: where Twilio is."""
     async with (
         open_database(url, application="conversations") as database,
-        open_neighbour("auth", USER_PATH, callers="conversations", database=database) as auth,
-        open_neighbour("files", FILE_PATH, callers="conversations", database=database) as files,
+        open_fake_service("auth", USER_PATH, callers="conversations", database=database) as auth,
+        open_fake_service("files", FILE_PATH, callers="conversations", database=database) as files,
         aiohttp.ClientSession() as session,
     ):
         sandbox = Sandbox(database, reports_after=timedelta(milliseconds=50))

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from yarl import URL
 
-from switchboard.local.place import Place
-from switchboard.local.store import Store
+from switchboard.local.s3_store import Store
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.testing import until
 
 Answered = Callable[[web.Request, int], Awaitable[None]]
@@ -59,9 +59,9 @@ class PrivateStore:
 
 @asynccontextmanager
 async def private_store(folder: Path) -> AsyncIterator[PrivateStore]:
-    place = Place(folder, throwaway=True)
-    place.create()
-    store = Store(place, unused_port(), "secret")
+    stack_dir = StackDirectory(folder, throwaway=True)
+    stack_dir.create()
+    store = Store(stack_dir, unused_port(), "secret")
     store.prepare()
     own = PrivateStore(store)
     await own.start()

@@ -127,7 +127,7 @@ async def test_nothing_new_is_planned_for_a_disabled_colleague(world: World) -> 
 
 async def test_what_auth_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
     await given_phone(world, None)
-    await world.auth.go_away()
+    await world.auth.stop()
 
     refused = await world.call(ANNA, "POST", "/calls", plan())
     await given_phone(world)

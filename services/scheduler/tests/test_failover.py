@@ -19,7 +19,7 @@ import pytest
 from scheduler.domain.schedules import Misfire
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
-from switchboard.testing.servers import CHOICE, Servers, _kept, started
+from switchboard.testing.servers import CHOICE, PrivateServers, _kept, started
 
 from .instances import Fleet, Instance, open_fleet, plan_reminders
 
@@ -142,18 +142,20 @@ async def test_what_was_due_while_all_were_down_fires_once_and_late(fleet: Fleet
 
 
 @pytest.fixture(scope="module")
-def breakable() -> Iterator[Servers]:
+def breakable() -> Iterator[PrivateServers]:
     """Servers that nobody else minds being killed."""
     choice = os.environ.get(CHOICE, "")
     if Path(choice).is_dir() and choice:
         yield _kept(Path(choice))
     else:
-        yield Servers.of(started("breakable", "switchboard.local", "servers"))
+        yield PrivateServers.of(started("breakable", "switchboard.local", "servers"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_five_thousand_occurrences_survive_killed_leaders_and_servers(breakable: Servers, tmp_path: Path) -> None:
+async def test_five_thousand_occurrences_survive_killed_leaders_and_servers(
+    breakable: PrivateServers, tmp_path: Path
+) -> None:
     """3 instances; the leader killed every 3 seconds, or cut off from Postgres; RabbitMQ killed once."""
     from switchboard.testing.databases import Databases
 
@@ -201,7 +203,7 @@ async def _harm_leader(fleet: Fleet, *, by_kill: bool) -> None:
     await asyncio.gather(leader.start(), fleet.replaced(holder))
 
 
-def _kill_broker(servers: Servers) -> None:
+def _kill_broker(servers: PrivateServers) -> None:
     port = urlsplit(servers.amqp_url).port
     listening = [each for each in psutil.net_connections(kind="tcp") if each.status == psutil.CONN_LISTEN]
     [pid] = {each.pid for each in listening if each.laddr and each.laddr.port == port}

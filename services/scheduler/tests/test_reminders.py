@@ -252,7 +252,7 @@ async def test_a_series_keeps_the_zone_that_its_user_has_just_set(world: World) 
 
 async def test_the_zone_of_a_series_is_not_guessed_while_auth_is_away(world: World) -> None:
     await given_user(world, ANNA.user_id, time_zone="America/New_York")
-    await world.auth.go_away()
+    await world.auth.stop()
 
     series = await world.call(ANNA, "POST", "/reminders", wish(recurrence="FREQ=DAILY"))
     named = await world.call(ANNA, "POST", "/reminders", wish(recurrence="FREQ=DAILY", time_zone="Asia/Tokyo"))

@@ -33,7 +33,7 @@ from switchboard.runtime.background import Stop
 from switchboard.runtime.health import Health
 from switchboard.testing import until
 from switchboard.testing.app import Answer, call, deliver, verifier
-from switchboard.testing.neighbour import Neighbour, open_neighbour
+from switchboard.testing.fake_service import FakeService, open_fake_service
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 TENANT = UUID(int=1)
@@ -51,7 +51,7 @@ class World:
     clock: VirtualClock
     leader: Leader
     client: TestClient[Any, Any]
-    auth: Neighbour
+    auth: FakeService
     url: str  # of its database
 
     async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
@@ -105,7 +105,7 @@ async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[Wo
         Timekeeping(database, clock, counts).report_to(health)
         health.mark_ready()
         auth = await stack.enter_async_context(
-            open_neighbour("auth", USER_PATH, callers="scheduler", database=database)
+            open_fake_service("auth", USER_PATH, callers="scheduler", database=database)
         )
         http = http_app(
             "scheduler",

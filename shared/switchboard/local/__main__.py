@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from switchboard.local.for_tests import keep_servers, keep_stack
+from switchboard.local.private_stacks import keep_servers, keep_stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Keep = Annotated[

@@ -1,11 +1,11 @@
-"""Who may do what on the broker: one user per service, that publishes only the events that are its own.
+"""The broker's users and permissions: one user per service, which may publish only the service's own events.
 
 Every service declares every queue of the product, so all may configure; what they may publish to the exchanges of
 events and of commands is held to the types of their own by topic permissions. That keeps mistakes apart, not an
-intruder: whoever holds a service's password can write to queues directly, as parking and delays do.
+intruder: the password of a service allows writing to queues directly, as dead-lettering and delays do.
 
 Another team's user, `ext-<team>`, may have queues `ext.<team>.*` bound to the events, and publishes nothing. Such
-queues are bounded and drop their oldest: a subscriber that is away for long is no trouble of ours.
+queues are bounded and drop their oldest messages, so that a subscriber that stays offline fills no disk.
 """
 
 import base64

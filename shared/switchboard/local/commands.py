@@ -10,11 +10,11 @@ import typer
 from rich.table import Table
 
 from switchboard.local.health import NotHealthy, wait_until_healthy
-from switchboard.local.place import Place
-from switchboard.local.ports import PortTaken
-from switchboard.local.probes import NotThere
-from switchboard.local.services import INSTANCES, NoTeam
+from switchboard.local.ports import PortInUse
+from switchboard.local.probes import ServerNotReachable
+from switchboard.local.services import INSTANCES, InvalidTeamName
 from switchboard.local.stack import Stack, recover
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.local.status import rows
 from switchboard.local.supervisor import SupervisorFailed
 from switchboard.runtime.terminal import Terminal
@@ -28,17 +28,17 @@ _console = Terminal(stderr=True, highlight=False)
 @app.command()
 def up() -> None:
     """Start everything that isn't running, and wait until it is healthy."""
-    place = Place.of_repository()
-    place.create()
+    stack_dir = StackDirectory.of_repository()
+    stack_dir.create()
     try:
-        recover(place, _tell)
-        stack = Stack.at(place, os.environ, _gateway_port())
+        recover(stack_dir, _tell)
+        stack = Stack.at(stack_dir, os.environ, _gateway_port())
         stack.up(_tell)
         _tell("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-    except (PortTaken, NoTeam, NotThere, NotHealthy, SupervisorFailed) as trouble:
+    except (PortInUse, InvalidTeamName, ServerNotReachable, NotHealthy, SupervisorFailed) as trouble:
         _console.print(f"[bold red]switchboard:[/] {trouble}", soft_wrap=True)
-        _console.print(f"logs: {os.path.relpath(place.root / 'log')}/   all of them: make logs")
+        _console.print(f"logs: {os.path.relpath(stack_dir.root / 'log')}/   all of them: make logs")
         raise SystemExit(1) from None
     _greet(stack)
 
@@ -46,17 +46,17 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop everything that `up` started; the data stays."""
-    place = Place.of_repository()
-    if not place.root.exists():
+    stack_dir = StackDirectory.of_repository()
+    if not stack_dir.root.exists():
         return
-    Stack.at(place, os.environ).down()
+    Stack.at(stack_dir, os.environ).down()
     _tell("stopped; the data is kept in .local/run")
 
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """What runs, since when and how it is."""
-    found = rows(Stack.at(Place.of_repository(), os.environ))
+    found = rows(Stack.at(StackDirectory.of_repository(), os.environ))
     if as_json:
         sys.stdout.write(json.dumps([row.as_json() for row in found], indent=2) + "\n")
         return
@@ -72,12 +72,12 @@ def demo() -> None:
     """A tour of the running stack."""
     from switchboard.local.demo import DemoFailed, Tour  # its clients load slowly, and only for this
 
-    place = Place.of_repository()
-    if not place.root.exists():
+    stack_dir = StackDirectory.of_repository()
+    if not stack_dir.root.exists():
         _tell("nothing runs here yet: make up")
         raise SystemExit(1)
     try:
-        asyncio.run(Tour(Stack.at(place, os.environ), Terminal(highlight=False)).take())
+        asyncio.run(Tour(Stack.at(stack_dir, os.environ), Terminal(highlight=False)).take())
     except (DemoFailed, OSError) as trouble:
         _console.print(f"[bold red]demo:[/] {trouble}", soft_wrap=True)
         raise SystemExit(1) from None
@@ -86,7 +86,7 @@ def demo() -> None:
 @app.command()
 def logs() -> None:
     """Follow the logs of all processes."""
-    files = sorted((Place.of_repository().root / "log").glob("*.log"))
+    files = sorted((StackDirectory.of_repository().root / "log").glob("*.log"))
     if not files:
         _tell("nothing has run here yet: make up")
         raise SystemExit(1)
@@ -96,7 +96,7 @@ def logs() -> None:
 def _gateway_port() -> int:
     text = os.environ.get("SWITCHBOARD_PORT") or str(DEFAULT_PORT)
     if not text.isdecimal() or not 1 <= int(text) <= 65_535 - INSTANCES:
-        raise PortTaken(f"SWITCHBOARD_PORT must be a port, not {text!r}")
+        raise PortInUse(f"SWITCHBOARD_PORT must be a port, not {text!r}")
     return int(text)
 
 

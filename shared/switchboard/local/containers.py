@@ -12,10 +12,10 @@ from pathlib import Path
 import typer
 
 from switchboard.local.environment import Environment
-from switchboard.local.place import write_private
+from switchboard.local.s3_store import BUCKET, REGION
 from switchboard.local.secrets import Secrets
-from switchboard.local.services import BROKER_USERS, SERVICES, Instance
-from switchboard.local.store import BUCKET, REGION
+from switchboard.local.services import BROKER_USERS, SERVICES, ServiceProcess
+from switchboard.local.stack_directory import write_private
 
 VOLUME = Path("/run/switchboard")
 PORT = 8000
@@ -87,14 +87,14 @@ def make_secrets() -> None:
 @app.command("prepare")
 def prepare_servers() -> None:
     """Run again: no harm."""
-    from switchboard.local.preparing import prepare
+    from switchboard.local.prepare import prepare
 
     prepare(_environment())
 
 
 def _environment() -> Environment:
     secrets = Secrets.of(VOLUME / "secrets")
-    instances = tuple(Instance(service, 1, PORT, host=service.name) for service in SERVICES)
+    instances = tuple(ServiceProcess(service, 1, PORT, host=service.name) for service in SERVICES)
     given = {name: value for name, value in os.environ.items() if value}
     if "PUBLIC_URL" in given:  # our own names mean nothing to a browser
         given.setdefault("FRONTEND_URL", given["PUBLIC_URL"])

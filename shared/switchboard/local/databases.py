@@ -5,10 +5,10 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 
-from switchboard.local.services import Service
+from switchboard.local.services import ServiceSpec
 
 
-def url_for(server_url: str, service: Service, password: str) -> str:
+def url_for(server_url: str, service: ServiceSpec, password: str) -> str:
     """Where the service finds its own database."""
     parts = urlsplit(server_url)
     where = parts.netloc.rpartition("@")[2]
@@ -16,7 +16,7 @@ def url_for(server_url: str, service: Service, password: str) -> str:
     return parts._replace(netloc=f"{user}@{where}", path=f"/{service.database_name}").geturl()
 
 
-async def create_databases(server_url: str, passwords: Mapping[Service, str]) -> None:
+async def create_databases(server_url: str, passwords: Mapping[ServiceSpec, str]) -> None:
     """Makes what is missing and sets the passwords; does no harm when all is there."""
     conn = await asyncpg.connect(server_url, timeout=10)
     try:

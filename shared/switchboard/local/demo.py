@@ -1,4 +1,4 @@
-"""`make demo`: a tour of the running stack, told as it happens."""
+"""`make demo`: a tour of the running stack, with each step printed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import socketio
 from rich.console import Console
 from rich.markup import escape
 
-from switchboard.local.place import REPOSITORY
 from switchboard.local.stack import Stack
-from switchboard.local.status import Row, rows
+from switchboard.local.stack_directory import REPOSITORY
+from switchboard.local.status import StatusRow, rows
 
 SAMPLES = REPOSITORY / "services" / "conversations" / "samples" / "conversations"
 OLD_USERS = tuple(folder.name for folder in SAMPLES.iterdir()) if SAMPLES.is_dir() else ()
@@ -46,7 +46,7 @@ class Tour:
         self._token = ""
 
     async def take(self) -> None:
-        """Raises `DemoFailed` at the first thing that doesn't go as told."""
+        """Run every step. Raises `DemoFailed` at the first unexpected result."""
         async with aiohttp.ClientSession() as self._http, AsyncExitStack() as sockets:
             me = await self._sign_up()
             for gateway in self._gateways:
@@ -143,7 +143,7 @@ class Tour:
                 raise DemoFailed(f"the token still works: {answer.status}")
             self._say(f"401 {(await answer.json())['code']}")
 
-    async def _leader(self) -> Row:
+    async def _leader(self) -> StatusRow:
         schedulers = [row for row in rows(self._stack) if row.service == "scheduler" and row.pid]
         for row in schedulers:
             async with self._http.get(f"http://127.0.0.1:{row.port}/metrics") as answer:
@@ -196,6 +196,8 @@ def _in(*, seconds: int) -> str:
 
 def _short(data: dict[str, Any]) -> str:
     """What a reader can make something of: no ids, and nothing that is empty."""
-    told = data.get("message", data)
-    words = json.dumps({n: v for n, v in told.items() if v and n != "id" and not n.endswith("_id")}, ensure_ascii=False)
+    shown = data.get("message", data)
+    words = json.dumps(
+        {n: v for n, v in shown.items() if v and n != "id" and not n.endswith("_id")}, ensure_ascii=False
+    )
     return words if len(words) <= 110 else words[:107] + "…"

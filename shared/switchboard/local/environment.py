@@ -1,4 +1,4 @@
-"""The settings of each process, and those that somebody gave for all."""
+"""The environment variables of each process: computed ones, and those passed on from the caller."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from switchboard.local.databases import url_for
-from switchboard.local.place import write_private
 from switchboard.local.secrets import Secrets
-from switchboard.local.services import BEHIND, GATEWAY, SERVICES, Instance, Service
+from switchboard.local.services import BEHIND, GATEWAY, SERVICES, ServiceProcess, ServiceSpec
+from switchboard.local.stack_directory import write_private
 
 SERVER_SETTINGS = (
     "DATABASE_URL",
@@ -53,7 +53,7 @@ def is_setting(name: str) -> bool:
     return is_passed_on(name) or name in SERVER_SETTINGS or name in OWN or name in ADDRESS_LISTS
 
 
-class Addresses(Protocol):
+class ServerAddresses(Protocol):
     """Where the four servers are, and as whom to go there."""
 
     @property
@@ -71,20 +71,20 @@ class Addresses(Protocol):
 
 @dataclass(frozen=True)
 class Environment:
-    """What every process of one stack is told. `given`: settings of whoever starts it."""
+    """The environment of every process of a stack. `given`: settings from the caller's environment."""
 
-    servers: Addresses
+    servers: ServerAddresses
     secrets: Secrets
-    instances: tuple[Instance, ...]
+    instances: tuple[ServiceProcess, ...]
     given: Mapping[str, str] = field(default_factory=dict)
 
-    def of_instance(self, instance: Instance) -> dict[str, str]:
+    def of_instance(self, instance: ServiceProcess) -> dict[str, str]:
         settings = self.of_service(instance.service)
         if instance.service == GATEWAY and "PUBLIC_URL" not in self.given:
             settings["PUBLIC_URL"] = instance.url  # a browser is at home at whichever gateway served it
         return settings | {"APP_INSTANCE_ID": instance.name, "PORT": str(instance.port)}
 
-    def of_service(self, service: Service) -> dict[str, str]:
+    def of_service(self, service: ServiceSpec) -> dict[str, str]:
         """Also what an operator's command for this service works with."""
         settings = {
             "APP_INSTANCE_ID": f"{service.name}-operator",
@@ -108,7 +108,7 @@ class Environment:
             write_private(directory / f"{service.name}.env", "".join(lines))
         write_private(directory / "messaging.env", f"AMQP_URL={self.servers.amqp_url}\n")
 
-    def _of_servers(self, service: Service) -> dict[str, str]:
+    def _of_servers(self, service: ServiceSpec) -> dict[str, str]:
         settings: dict[str, str] = {}
         if service.database:
             settings["DATABASE_URL"] = self.database_url(service)
@@ -125,8 +125,8 @@ class Environment:
                 settings["S3_ENDPOINT"] = self.servers.store_settings["S3_ENDPOINT"]
         return settings
 
-    def database_url(self, service: Service) -> str:
+    def database_url(self, service: ServiceSpec) -> str:
         return url_for(self.servers.database_url, service, self.secrets.word(service.database_name))
 
-    def _urls(self, service: Service) -> list[str]:
+    def _urls(self, service: ServiceSpec) -> list[str]:
         return [instance.url for instance in self.instances if instance.service == service]

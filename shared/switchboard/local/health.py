@@ -45,7 +45,7 @@ def _complaint(stack: Stack, answers: dict[str, tuple[int | None, dict[str, Any]
         bad = {name: check for _, body in answers.values() for name, check in _checks(body).items() if check != "ok"}
         faults = bad or {url: f"answers {status}" for url, (status, _) in answers.items() if status != 200}
     lines = [f"not healthy within {within:.0f} s:"]
-    lines += [f"  {name}: {trouble}{_see(stack.place.log(name))}" for name, trouble in faults.items()]
+    lines += [f"  {name}: {trouble}{_see(stack.stack_dir.log(name))}" for name, trouble in faults.items()]
     return "\n".join(lines)
 
 

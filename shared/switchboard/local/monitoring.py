@@ -1,4 +1,4 @@
-"""What a Prometheus beside the stack needs to know: where everything tells its metrics, and which alerts there are."""
+"""The configuration of a Prometheus for the stack: scrape targets and alert rules."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from switchboard.local.place import REPOSITORY
 from switchboard.local.rabbitmq import VHOST
-from switchboard.local.services import Instance
+from switchboard.local.services import ServiceProcess
+from switchboard.local.stack_directory import REPOSITORY
 
 ALERTS = REPOSITORY / "infra" / "monitoring" / "alerts.yml"
 EVERY = "10s"
 QUEUES = {"family": ["queue_coarse_metrics", "queue_consumer_count"], "vhost": [VHOST]}
 
 
-def configuration(instances: Iterable[Instance], rabbitmq_port: int | None) -> str:
-    """For `prometheus --config.file`: YAML, of the kind that is JSON. `rabbitmq_port` is None for somebody else's."""
+def configuration(instances: Iterable[ServiceProcess], rabbitmq_port: int | None) -> str:
+    """The text for `prometheus --config.file` (JSON, which is YAML). `rabbitmq_port` is None for an external broker."""
     jobs: list[dict[str, Any]] = [
         {
             "job_name": "switchboard",

@@ -1,4 +1,4 @@
-"""Processes of a place whose supervisor is gone: found by the mark in their environment, or by where they work.
+"""Processes that outlived their supervisor, found by a mark in their environment or by their working directory.
 
 Postgres and Redis write their titles over their environment; their working directory is their data.
 """
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import psutil
 
-from switchboard.local.place import Place
 from switchboard.local.programs import PLACE_MARK
+from switchboard.local.stack_directory import StackDirectory
 
 RETITLED = {"postgres", "redis-server"}
 
 
-def end(place: Place, *, within: float = 5.0) -> int:
-    """Ends what still runs for this place, at first politely; how many there were."""
-    found = sorted(_of(place), key=lambda process: process.pid)  # a supervisor before what it would start again
+def end(stack_dir: StackDirectory, *, within: float = 5.0) -> int:
+    """End what still runs for this directory: SIGTERM, then SIGKILL. Returns the number of processes."""
+    found = sorted(_of(stack_dir), key=lambda process: process.pid)  # a supervisor before what it would start again
     for process in found:
-        _signal(process, kill=place.throwaway)
+        _signal(process, kill=stack_dir.throwaway)
     _, left = psutil.wait_procs(found, timeout=within)
     for process in left:
         _signal(process, kill=True)
@@ -26,17 +26,17 @@ def end(place: Place, *, within: float = 5.0) -> int:
     return len(found)
 
 
-def _of(place: Place) -> Iterator[psutil.Process]:
-    data = str(place.root / "data")
+def _of(stack_dir: StackDirectory) -> Iterator[psutil.Process]:
+    data = str(stack_dir.root / "data")
     myself = psutil.Process().pid
     for process in psutil.process_iter():
         try:
-            marked = process.environ().get(PLACE_MARK) == str(place.root)
+            marked = process.environ().get(PLACE_MARK) == str(stack_dir.root)
             titled = process.name() in RETITLED and process.cwd().startswith(f"{data}/")
             if process.pid != myself and (marked or titled):
                 yield process
         except psutil.Error:
-            continue  # gone, or somebody else's
+            continue  # gone, or another user's
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -1,4 +1,4 @@
-"""Ports: picked once for a place, kept, and picked anew only when somebody else took them."""
+"""Ports of a stack: picked once, kept in a file, and picked again only if another program took them."""
 
 import json
 import random
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Below the range from which Linux takes the ports of outgoing connections: a connection
-# of somebody else's can't take the port of a server that is just restarting.
+# of another program can't take the port of a server that is just restarting.
 FREE_PORTS = range(20_000, 32_000)
 
 
-class PortTaken(Exception):
-    """Somebody else listens on a port that we were told to use."""
+class PortInUse(Exception):
+    """Another program listens on the requested port."""
 
 
 def is_free(port: int) -> bool:
@@ -28,7 +28,7 @@ def is_free(port: int) -> bool:
 
 def require_free(port: int, setting: str) -> None:
     if not is_free(port):
-        raise PortTaken(f"port {port} is in use{_by_whom(port)}; free it or choose another by {setting}")
+        raise PortInUse(f"port {port} is in use{_by_whom(port)}; free it or choose another by {setting}")
 
 
 def _by_whom(port: int) -> str:
@@ -66,7 +66,7 @@ class Ports:
         self._save()
 
     def repick_lost(self) -> None:
-        """While nothing of ours runs: replaces every kept port that somebody else has by now."""
+        """While nothing of ours runs: replace every kept port that another program uses by now."""
         for name, port in list(self.taken.items()):
             if not is_free(port):
                 self._pick(name)

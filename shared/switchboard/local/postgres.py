@@ -8,10 +8,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program
 from switchboard.local.secrets import Secrets
+from switchboard.local.stack_directory import StackDirectory
 
 USER = "postgres"
 DURABLE = {"shared_buffers": "128MB"}
@@ -27,13 +27,13 @@ FAST = {
 
 @dataclass(frozen=True)
 class Postgres:
-    place: Place
+    stack_dir: StackDirectory
     port: int
     password: str
 
     @classmethod
-    def at(cls, place: Place, ports: Ports, secrets: Secrets) -> "Postgres":
-        return cls(place, ports.get("postgres"), secrets.word("postgres"))
+    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Postgres":
+        return cls(stack_dir, ports.get("postgres"), secrets.word("postgres"))
 
     @property
     def url(self) -> str:
@@ -49,7 +49,7 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "max_wal_size": "2GB",
-            **(FAST if self.place.throwaway else DURABLE),
+            **(FAST if self.stack_dir.throwaway else DURABLE),
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(
@@ -70,7 +70,7 @@ class Postgres:
             shutil.chown(self._data, USER, USER)
             shutil.chown(password, USER, USER)
         # Anybody on this machine could talk to a test's server, for minutes: connecting is quicker by a third.
-        method = "trust" if self.place.throwaway else "scram-sha-256"
+        method = "trust" if self.stack_dir.throwaway else "scram-sha-256"
         words: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
         words += ["--locale", "C.UTF-8", "--no-sync"]
         initdb = [*self._as_own_user(), _binary("initdb"), *words]
@@ -82,7 +82,7 @@ class Postgres:
 
     @property
     def _data(self) -> Path:
-        return self.place.data("postgres")
+        return self.stack_dir.data("postgres")
 
     def _as_own_user(self) -> list[str]:
         """Postgres refuses to run as root, and its user may not be let into, say, /root."""

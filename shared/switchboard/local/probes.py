@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 BOUND = 2.0  # seconds for one answer
 
 
-class NotThere(Exception):
+class ServerNotReachable(Exception):
     """A server doesn't answer, or not yet as it should."""
 
 
@@ -25,7 +25,7 @@ def _postgres(url: str) -> None:
     with _connection(url, 5432) as server:
         server.sendall((8 + len(words)).to_bytes(4, "big") + (196_608).to_bytes(4, "big") + words)
         if (answer := server.recv(1)) != b"R" and not _unknown_user(answer, server):
-            raise NotThere("is starting")
+            raise ServerNotReachable("is starting")
 
 
 def _unknown_user(answer: bytes, server: socket.socket) -> bool:
@@ -37,7 +37,7 @@ def _rabbitmq(url: str) -> None:
     with _connection(url, 5672) as server:
         server.sendall(b"AMQP\0\0\x09\x01")
         if server.recv(1) != b"\x01":
-            raise NotThere("doesn't speak AMQP")
+            raise ServerNotReachable("doesn't speak AMQP")
 
 
 def _redis(url: str) -> None:
@@ -48,7 +48,7 @@ def _redis(url: str) -> None:
         while answer and answer.count(b"\r\n") < (2 if password else 1):
             answer += server.recv(200)
         if b"+PONG" not in answer:
-            raise NotThere(answer.decode(errors="replace").strip() or "closed the connection")
+            raise ServerNotReachable(answer.decode(errors="replace").strip() or "closed the connection")
 
 
 def _http(url: str) -> None:
@@ -59,7 +59,7 @@ def _http(url: str) -> None:
         server.request("GET", parts.path or "/")
         answer = server.getresponse()
         if parts.path and answer.status != 200:
-            raise NotThere(f"answers {answer.status}")
+            raise ServerNotReachable(f"answers {answer.status}")
     finally:
         server.close()
 
@@ -82,13 +82,13 @@ def trouble(url: str) -> str | None:
     """None when the server at this address answers, else why it doesn't."""
     try:
         _PROBES.get(urlsplit(url).scheme, _tcp)(url)
-    except (OSError, NotThere, http.client.HTTPException) as error:
+    except (OSError, ServerNotReachable, http.client.HTTPException) as error:
         return str(error) or type(error).__name__
     return None
 
 
 def wait_for(addresses: Mapping[str, str], within: float) -> None:
-    """Until every server answers; raises `NotThere` with the names of those that don't in time."""
+    """Until every server answers; raises `ServerNotReachable` with the names of those that don't in time."""
     deadline = time.monotonic() + within
     missing = dict(addresses)
     with ThreadPoolExecutor(len(addresses)) as pool:
@@ -96,6 +96,6 @@ def wait_for(addresses: Mapping[str, str], within: float) -> None:
             troubles = dict(zip(missing, pool.map(trouble, missing.values()), strict=True))
             missing = {name: url for name, url in missing.items() if troubles[name] is not None}
             if missing and time.monotonic() > deadline:
-                raise NotThere("; ".join(f"{name}: {troubles[name]}" for name in missing))
+                raise ServerNotReachable("; ".join(f"{name}: {troubles[name]}" for name in missing))
             if missing:
                 time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What the supervisor runs, and how it is told."""
+"""The programs that the supervisor runs, and its configuration file."""
 
 import hashlib
 import shlex
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from switchboard.local.place import REPOSITORY, Place, write_private
+from switchboard.local.stack_directory import REPOSITORY, StackDirectory, write_private
 
 PLACE_MARK = "SWITCHBOARD_PLACE"
 
@@ -27,9 +27,9 @@ class Program:
     build: str = ""  # of its code and files: another one means a restart
 
 
-def write_config(place: Place, programs: Sequence[Program], *, port: int, password: str) -> None:
-    sections = [_supervisor(place, port, password), *(_program(place, program) for program in programs)]
-    write_private(place.supervisor_config, "\n".join(sections))
+def write_config(stack_dir: StackDirectory, programs: Sequence[Program], *, port: int, password: str) -> None:
+    sections = [_supervisor(stack_dir, port, password), *(_program(stack_dir, program) for program in programs)]
+    write_private(stack_dir.supervisor_config, "\n".join(sections))
 
 
 def fingerprint(*contents: str | bytes) -> str:
@@ -39,18 +39,18 @@ def fingerprint(*contents: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def supervisord(place: Place) -> list[str]:
-    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(place.supervisor_config)]
+def supervisord(stack_dir: StackDirectory) -> list[str]:
+    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(stack_dir.supervisor_config)]
 
 
-def _supervisor(place: Place, port: int, password: str) -> str:
+def _supervisor(stack_dir: StackDirectory, port: int, password: str) -> str:
     return f"""\
 [supervisord]
-pidfile={_literal(place.root / "supervisord.pid")}
-logfile={_literal(place.log("supervisord"))}
+pidfile={_literal(stack_dir.root / "supervisord.pid")}
+logfile={_literal(stack_dir.log("supervisord"))}
 logfile_maxbytes=5MB
 logfile_backups=1
-childlogdir={_literal(place.root / "log")}
+childlogdir={_literal(stack_dir.root / "log")}
 loglevel=info
 minfds=4096
 
@@ -64,8 +64,8 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
 
-def _program(place: Place, program: Program) -> str:
-    environment = {PLACE_MARK: str(place.root), "SWITCHBOARD_BUILD": program.build, **program.environment}
+def _program(stack_dir: StackDirectory, program: Program) -> str:
+    environment = {PLACE_MARK: str(stack_dir.root), "SWITCHBOARD_BUILD": program.build, **program.environment}
     return f"""\
 [program:{program.name}]
 command={_literal(shlex.join(str(word) for word in program.command))}
@@ -79,7 +79,7 @@ stopsignal={program.stop_signal}
 stopwaitsecs={program.stop_within}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_literal(place.log(program.name))}
+stdout_logfile={_literal(stack_dir.log(program.name))}
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=1
 """
@@ -90,7 +90,7 @@ def _literal(value: object) -> str:
 
 
 def _assigned(value: str) -> str:
-    """The supervisor reads what stands between quotes as it is: there is no escape for the quote itself."""
+    """Quote a value: the supervisor reads it as it is, and has no escape for the quote itself."""
     quote = "'" if '"' in value else '"'
     if quote in value or "\n" in value:
         raise ValueError(f"a setting can't hold both kinds of quotes or a line break: {value!r}")

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import Place, write_private
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
+from switchboard.local.stack_directory import StackDirectory, write_private
 
 VHOST = "switchboard"
 ADMIN = "admin"
@@ -19,7 +19,7 @@ ERLANG = "+S 2:2 +sbwt very_short +sbwtdcpu none +sbwtdio medium -kernel inet_di
 
 @dataclass(frozen=True)
 class RabbitMQ:
-    place: Place
+    stack_dir: StackDirectory
     ports: Ports
     secrets: Secrets
     users: tuple[str, ...] = ()  # one for each service
@@ -35,7 +35,7 @@ class RabbitMQ:
     @property
     def management_url(self) -> str | None:
         """Tests make virtual hosts over it; the stack does without."""
-        if not self.place.throwaway:
+        if not self.stack_dir.throwaway:
             return None
         return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get('rabbitmq-management')}"
 
@@ -44,23 +44,23 @@ class RabbitMQ:
         return self.ports.get("rabbitmq-metrics")
 
     def prepare(self) -> None:
-        home = self.place.data("rabbitmq")
+        home = self.stack_dir.data("rabbitmq")
         home.mkdir(exist_ok=True)
         cookie = home / ".erlang.cookie"
         if not cookie.exists():
             cookie.write_text(self.secrets.word("erlang-cookie"))
         cookie.chmod(0o400)
-        plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.place.throwaway else [])]
-        self.place.config("enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
-        write_private(self.place.config("definitions.json"), self._definitions())
-        self.place.config("rabbitmq.conf").write_text(self._configuration())
+        plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.stack_dir.throwaway else [])]
+        self.stack_dir.config("enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
+        write_private(self.stack_dir.config("definitions.json"), self._definitions())
+        self.stack_dir.config("rabbitmq.conf").write_text(self._configuration())
 
     def name_service(self) -> Program:
         port = str(self.ports.get("epmd"))
         return Program("epmd", [_found("epmd"), "-port", port, "-address", "127.0.0.1"])
 
     def program(self) -> Program:
-        home = self.place.data("rabbitmq")
+        home = self.stack_dir.data("rabbitmq")
         environment = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -70,9 +70,9 @@ class RabbitMQ:
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_NODENAME": "switchboard@localhost",
             "RABBITMQ_DIST_PORT": str(self.ports.get("rabbitmq-nodes")),
-            "RABBITMQ_CONFIG_FILE": str(self.place.config("rabbitmq.conf")),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.place.config("none")),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.place.config("enabled_plugins")),
+            "RABBITMQ_CONFIG_FILE": str(self.stack_dir.config("rabbitmq.conf")),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.stack_dir.config("none")),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.stack_dir.config("enabled_plugins")),
             "RABBITMQ_MNESIA_BASE": str(home / "nodes"),
             "RABBITMQ_LOG_BASE": str(home / "log"),
             "RABBITMQ_LOGS": "-",
@@ -91,7 +91,7 @@ class RabbitMQ:
     def _configuration(self) -> str:
         lines = [
             f"listeners.tcp.default = 127.0.0.1:{self.ports.get('rabbitmq')}",
-            f"load_definitions = {self.place.config('definitions.json')}",
+            f"load_definitions = {self.stack_dir.config('definitions.json')}",
             "loopback_users = none",
             "log.console = true",
             "log.console.level = warning",
@@ -103,7 +103,7 @@ class RabbitMQ:
             "prometheus.tcp.ip = 127.0.0.1",
             f"prometheus.tcp.port = {self.metrics_port}",
         ]
-        if self.place.throwaway:
+        if self.stack_dir.throwaway:
             lines.append("management.tcp.ip = 127.0.0.1")
             lines.append(f"management.tcp.port = {self.ports.get('rabbitmq-management')}")
         return "\n".join(lines) + "\n"

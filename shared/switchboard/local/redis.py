@@ -3,32 +3,32 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import Place, write_private
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
+from switchboard.local.stack_directory import StackDirectory, write_private
 
 
 @dataclass(frozen=True)
 class Redis:
-    place: Place
+    stack_dir: StackDirectory
     port: int
     password: str
 
     @classmethod
-    def at(cls, place: Place, ports: Ports, secrets: Secrets) -> "Redis":
-        return cls(place, ports.get("redis"), secrets.word("redis"))
+    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Redis":
+        return cls(stack_dir, ports.get("redis"), secrets.word("redis"))
 
     @property
     def url(self) -> str:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        self.place.data("redis").mkdir(exist_ok=True)
-        write_private(self.place.config("redis.conf"), self._configuration())
+        self.stack_dir.data("redis").mkdir(exist_ok=True)
+        write_private(self.stack_dir.config("redis.conf"), self._configuration())
 
     def program(self) -> Program:
-        command: list[str | Path] = ["redis-server", self.place.config("redis.conf")]
+        command: list[str | Path] = ["redis-server", self.stack_dir.config("redis.conf")]
         return Program("redis", command, build=fingerprint(self._configuration()))
 
     def _configuration(self) -> str:
@@ -36,12 +36,12 @@ class Redis:
             "bind 127.0.0.1",
             f"port {self.port}",
             f"requirepass {self.password}",
-            f'dir "{self.place.data("redis")}"',
+            f'dir "{self.stack_dir.data("redis")}"',
             "appendonly yes",
             "appendfsync everysec",
             'save ""',
             "maxmemory 512mb",
             "maxmemory-policy noeviction",
-            f"databases {128 if self.place.throwaway else 16}",
+            f"databases {128 if self.stack_dir.throwaway else 16}",
         ]
         return "\n".join(settings) + "\n"

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import write_private
+from switchboard.local.stack_directory import write_private
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.postgres import Postgres
 from switchboard.local.programs import Program
 from switchboard.local.rabbitmq import RabbitMQ
 from switchboard.local.redis import Redis
+from switchboard.local.s3_store import BUCKET, REGION, Store
 from switchboard.local.secrets import Secrets
-from switchboard.local.store import BUCKET, REGION, Store
+from switchboard.local.stack_directory import StackDirectory
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Addresses of all four. `outside`: the settings that name a server of somebody else's, used in its place."""
+    """Addresses of all four servers. `outside`: settings that name external servers, used instead of private ones."""
 
-    place: Place
+    stack_dir: StackDirectory
     ports: Ports
     secrets: Secrets
     users: tuple[str, ...] = ()
@@ -57,19 +57,19 @@ class Servers:
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres.at(self.place, self.ports, self.secrets)
+        return Postgres.at(self.stack_dir, self.ports, self.secrets)
 
     @property
     def rabbitmq(self) -> RabbitMQ:
-        return RabbitMQ(self.place, self.ports, self.secrets, self.users)
+        return RabbitMQ(self.stack_dir, self.ports, self.secrets, self.users)
 
     @property
     def redis(self) -> Redis:
-        return Redis.at(self.place, self.ports, self.secrets)
+        return Redis.at(self.stack_dir, self.ports, self.secrets)
 
     @property
     def store(self) -> Store:
-        return Store.at(self.place, self.ports, self.secrets)
+        return Store.at(self.stack_dir, self.ports, self.secrets)
 
     def prepare(self) -> list[Program]:
         """Writes what the private ones need, and says how to run them."""

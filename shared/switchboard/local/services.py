@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import REPOSITORY
+from switchboard.local.stack_directory import REPOSITORY
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceSpec:
     """One of the product's services; its folder is its name."""
 
     name: str
@@ -36,13 +36,13 @@ class Service:
         return f"{self.package.upper()}_URLS"
 
 
-GATEWAY = Service("api-gateway", database=False, broker=False)
+GATEWAY = ServiceSpec("api-gateway", database=False, broker=False)
 BEHIND = (
-    Service("auth"),
-    Service("files", redis=False, store=True),
-    Service("conversations"),
-    Service("scheduler", redis=False),
-    Service("realtime", database=False),
+    ServiceSpec("auth"),
+    ServiceSpec("files", redis=False, store=True),
+    ServiceSpec("conversations"),
+    ServiceSpec("scheduler", redis=False),
+    ServiceSpec("realtime", database=False),
 )
 SERVICES = (*BEHIND, GATEWAY)
 BROKER_USERS = tuple(service.name for service in SERVICES if service.broker)
@@ -50,15 +50,15 @@ TEAM = "ext-"  # how the name of another team's broker user begins
 INSTANCES = 2
 
 
-class NoTeam(ValueError):
+class InvalidTeamName(ValueError):
     """`BROKER_TEAMS` names something that can't be a team."""
 
 
 @dataclass(frozen=True)
-class Instance:
+class ServiceProcess:
     """One process of a service."""
 
-    service: Service
+    service: ServiceSpec
     number: int
     port: int
     host: str = "127.0.0.1"
@@ -72,14 +72,14 @@ class Instance:
         return f"http://{self.host}:{self.port}"
 
 
-def instance_name(service: Service, number: int) -> str:
+def instance_name(service: ServiceSpec, number: int) -> str:
     return f"{service.name}-{number}"
 
 
 def users_of_teams(words: str) -> tuple[str, ...]:
-    """The broker users of `billing, search`. Raises `NoTeam`."""
+    """The broker users of `billing, search`. Raises `InvalidTeamName`."""
     teams = [team.strip() for team in words.split(",") if team.strip()]
     for team in teams:
         if not re.fullmatch("[a-z0-9-]{1,32}", team):
-            raise NoTeam(f"BROKER_TEAMS: {team!r} is no name of a team: small letters, digits, hyphens")
+            raise InvalidTeamName(f"BROKER_TEAMS: {team!r} is no name of a team: small letters, digits, hyphens")
     return tuple(f"{TEAM}{team}" for team in teams)

@@ -11,12 +11,20 @@ from pathlib import Path
 
 from switchboard.local import monitoring, orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
-from switchboard.local.place import REPOSITORY, Place, write_private
 from switchboard.local.ports import Ports, require_free
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
-from switchboard.local.services import BEHIND, BROKER_USERS, GATEWAY, INSTANCES, Instance, instance_name, users_of_teams
+from switchboard.local.services import (
+    BEHIND,
+    BROKER_USERS,
+    GATEWAY,
+    INSTANCES,
+    ServiceProcess,
+    instance_name,
+    users_of_teams,
+)
+from switchboard.local.stack_directory import REPOSITORY, StackDirectory, write_private
 from switchboard.local.supervisor import Supervisor, running_pid
 
 SERVERS_WITHIN = 60.0
@@ -26,9 +34,9 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that runs at `place`, and how."""
+    """Everything that runs at `stack_dir`, and how."""
 
-    place: Place
+    stack_dir: StackDirectory
     ports: Ports
     secrets: Secrets
     servers: Servers
@@ -36,22 +44,22 @@ class Stack:
     supervisor: Supervisor
 
     @classmethod
-    def at(cls, place: Place, given: Mapping[str, str], gateway_port: int | None = None) -> "Stack":
-        """`given`: the settings of whoever starts it. Gateways listen from `gateway_port` on, or where it is free."""
-        place.create()
-        ports, secrets = Ports.of(place.root), Secrets.of(place.secrets)
+    def at(cls, stack_dir: StackDirectory, given: Mapping[str, str], gateway_port: int | None = None) -> "Stack":
+        """`given`: settings from the caller's environment. Gateways listen from `gateway_port` on, or on free ports."""
+        stack_dir.create()
+        ports, secrets = Ports.of(stack_dir.root), Secrets.of(stack_dir.secrets)
         if gateway_port is not None:
             for number in range(INSTANCES):
                 ports.put(instance_name(GATEWAY, number + 1), gateway_port + number)
         outside = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
         users = (*BROKER_USERS, *users_of_teams(given.get("BROKER_TEAMS", "")))
-        servers = Servers(place, ports, secrets, users, outside)
+        servers = Servers(stack_dir, ports, secrets, users, outside)
         passed = {name: value for name, value in given.items() if is_passed_on(name) and value}
         environment = Environment(servers, secrets, tuple(_instances(ports)), passed)
-        return cls(place, ports, secrets, servers, environment, Supervisor.of(place, ports, secrets))
+        return cls(stack_dir, ports, secrets, servers, environment, Supervisor.of(stack_dir, ports, secrets))
 
     @property
-    def instances(self) -> tuple[Instance, ...]:
+    def instances(self) -> tuple[ServiceProcess, ...]:
         return self.environment.instances
 
     @property
@@ -67,14 +75,14 @@ class Stack:
                 self._update_servers()
             probes.wait_for(self.servers.addresses(), within=SERVERS_WITHIN)
             tell("preparing databases and the bucket")
-            from switchboard.local.preparing import prepare  # a second to load, and not for the status
+            from switchboard.local.prepare import prepare  # a second to load, and not for the status
 
             prepare(self.environment)
-            self.environment.write(self.place.env)
+            self.environment.write(self.stack_dir.env)
             for user in set(self.servers.users) - set(BROKER_USERS):
-                write_private(self.place.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
+                write_private(self.stack_dir.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
             metrics = monitoring.configuration(self.instances, self.servers.broker_metrics_port)
-            self.place.config("prometheus.yml").write_text(metrics)
+            self.stack_dir.config("prometheus.yml").write_text(metrics)
             self._start_services(tell)
 
     def down(self) -> None:
@@ -112,7 +120,7 @@ class Stack:
             if changed:
                 probes.wait_for({i.name: f"{i.url}/readyz" for i in changed}, within=READY_WITHIN)
 
-    def _require_port(self, instance: Instance) -> None:
+    def _require_port(self, instance: ServiceProcess) -> None:
         if not self.supervisor.runs(instance.name):
             require_free(instance.port, "SWITCHBOARD_PORT")
 
@@ -131,26 +139,26 @@ class Stack:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with (self.place.root / "lock").open("w") as lock:
+        with (self.stack_dir.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
-def recover(place: Place, tell: Tell) -> None:
+def recover(stack_dir: StackDirectory, tell: Tell) -> None:
     """Where no supervisor runs: ends what one that was killed had left, and gives up ports that others took."""
-    if running_pid(place) is None:
-        if orphans.end(place):
+    if running_pid(stack_dir) is None:
+        if orphans.end(stack_dir):
             tell("ended what an earlier run had left behind")
-        Ports.of(place.root).repick_lost()
+        Ports.of(stack_dir.root).repick_lost()
 
 
 _SERVER_PROGRAMS = {"postgres", "epmd", "rabbitmq", "redis", "store"}
 
 
-def _instances(ports: Ports) -> Iterator[Instance]:
+def _instances(ports: Ports) -> Iterator[ServiceProcess]:
     for service in (*BEHIND, GATEWAY):
         for number in range(1, INSTANCES + 1):
-            yield Instance(service, number, ports.get(instance_name(service, number)))
+            yield ServiceProcess(service, number, ports.get(instance_name(service, number)))
 
 
 @cache

@@ -12,8 +12,8 @@ from switchboard.local.supervisor import ALIVE
 
 
 @dataclass(frozen=True)
-class Row:
-    """One process. A server of somebody else's has no pid here."""
+class StatusRow:
+    """One process. An external server has no pid here."""
 
     service: str
     instance: str
@@ -27,7 +27,7 @@ class Row:
         return {name: value for name, value in asdict(self).items() if name != "trouble"}
 
 
-def rows(stack: Stack) -> list[Row]:
+def rows(stack: Stack) -> list[StatusRow]:
     """The servers first; asks all of them at once how they are."""
     processes = stack.supervisor.processes()
     addresses = stack.servers.addresses()
@@ -41,11 +41,11 @@ def rows(stack: Stack) -> list[Row]:
         ]
 
 
-def _row(service: str, name: str, url: str, process: dict[str, Any] | None, trouble: str | None) -> Row:
+def _row(service: str, name: str, url: str, process: dict[str, Any] | None, trouble: str | None) -> StatusRow:
     port = urlsplit(url).port
     if process is None:
-        return Row(service, name, None, port, None, trouble is None, trouble)
+        return StatusRow(service, name, None, port, None, trouble is None, trouble)
     running = process["state"] in ALIVE
     since = datetime.fromtimestamp(process["start"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if running else None
     reason = trouble if running else f"{process['statename'].lower()} {process['description']}".strip()
-    return Row(service, name, process["pid"] or None, port, since, running and trouble is None, reason)
+    return StatusRow(service, name, process["pid"] or None, port, since, running and trouble is None, reason)

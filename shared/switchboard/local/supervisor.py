@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 
 from switchboard.local import orphans
-from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.programs import PLACE_MARK, Program, supervisord, write_config
 from switchboard.local.secrets import Secrets
+from switchboard.local.stack_directory import StackDirectory
 
 ALIVE, DOWN = {10, 20}, {0, 100, 200, 1000}  # starting, running; stopped, exited, fatal, unknown
 
@@ -33,31 +33,31 @@ class Changes:
 
 @dataclass(frozen=True)
 class Supervisor:
-    place: Place
+    stack_dir: StackDirectory
     port: int
     password: str
 
     @classmethod
-    def of(cls, place: Place, ports: Ports, secrets: Secrets) -> "Supervisor":
-        return cls(place, ports.get("supervisor"), secrets.word("supervisor"))
+    def of(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Supervisor":
+        return cls(stack_dir, ports.get("supervisor"), secrets.word("supervisor"))
 
     @property
     def pid(self) -> int | None:
-        return running_pid(self.place)
+        return running_pid(self.stack_dir)
 
     def write(self, programs: Sequence[Program]) -> None:
-        write_config(self.place, programs, port=self.port, password=self.password)
+        write_config(self.stack_dir, programs, port=self.port, password=self.password)
 
     def start(self, environment: dict[str, str]) -> None:
         """Starts it in the background, with the programs that start themselves."""
-        marked = {**environment, PLACE_MARK: str(self.place.root)}
-        started = subprocess.run(supervisord(self.place), env=marked, check=False, capture_output=True, text=True)
+        marked = {**environment, PLACE_MARK: str(self.stack_dir.root)}
+        started = subprocess.run(supervisord(self.stack_dir), env=marked, check=False, capture_output=True, text=True)
         if started.returncode:
             raise SupervisorFailed(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
         deadline = time.monotonic() + 10
         while not self._answers():
             if time.monotonic() > deadline:
-                raise SupervisorFailed(f"supervisord doesn't answer; see {self.place.log('supervisord')}")
+                raise SupervisorFailed(f"supervisord doesn't answer; see {self.stack_dir.log('supervisord')}")
             time.sleep(0.05)
 
     def processes(self) -> dict[str, dict[str, Any]]:
@@ -113,7 +113,7 @@ class Supervisor:
             self._call("shutdown")
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).wait(timeout=10)
-        orphans.end(self.place)
+        orphans.end(self.stack_dir)
 
     def _answers(self) -> bool:
         try:
@@ -128,11 +128,11 @@ class Supervisor:
             return getattr(server.supervisor, method)(*arguments)
 
 
-def running_pid(place: Place) -> int | None:
+def running_pid(stack_dir: StackDirectory) -> int | None:
     """Of the supervisor that runs for this place; a stale file, or another process by its number, is none."""
     try:
-        pid = int((place.root / "supervisord.pid").read_text())
+        pid = int((stack_dir.root / "supervisord.pid").read_text())
         command = psutil.Process(pid).cmdline()
     except (OSError, ValueError, psutil.Error):
         return None
-    return pid if str(place.supervisor_config) in command else None
+    return pid if str(stack_dir.supervisor_config) in command else None

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from switchboard.local import probes
-from switchboard.local.for_tests import throwaway_place
-from switchboard.local.kept import announce, keep
+from switchboard.local.keeper import announce, keep
 from switchboard.local.ports import Ports
+from switchboard.local.private_stacks import throwaway_stack_dir
+from switchboard.local.s3_store import Store
 from switchboard.local.secrets import Secrets
-from switchboard.local.store import Store
 from switchboard.local.supervisor import Supervisor
 
 IMAGES = {
@@ -28,12 +28,12 @@ STARTED_WITHIN = 180.0
 
 
 def keep_containers(directory: Path, until_exit_of: int | None = None) -> None:
-    """Starts them, announces them in `directory`, and keeps them until told, or that process's exit."""
-    with throwaway_place(directory) as place:
-        secrets, ports = Secrets.of(place.secrets), Ports.of(place.root)
-        store = Store.at(place, ports, secrets)
+    """Start the containers, announce them in `directory`, and keep them until a signal or that process's exit."""
+    with throwaway_stack_dir(directory) as stack_dir:
+        secrets, ports = Secrets.of(stack_dir.secrets), Ports.of(stack_dir.root)
+        store = Store.at(stack_dir, ports, secrets)
         store.prepare()
-        supervisor = Supervisor.of(place, ports, secrets)
+        supervisor = Supervisor.of(stack_dir, ports, secrets)
         supervisor.write([store.program()])
         supervisor.start(dict(os.environ))
         with _postgres() as postgres, _rabbitmq() as rabbitmq, _redis() as redis:
@@ -44,7 +44,7 @@ def keep_containers(directory: Path, until_exit_of: int | None = None) -> None:
                 "redis_url": f"redis://{_at(redis, 6379)}/0",
             }
             probes.wait_for(addresses | {"store": store.settings["S3_ENDPOINT"]}, within=STARTED_WITHIN)
-            announce(place, addresses | {"store": store.settings})
+            announce(stack_dir, addresses | {"store": store.settings})
             keep(until_exit_of)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from switchboard.local.place import REPOSITORY
+from switchboard.local.stack_directory import REPOSITORY
 from switchboard.testing.servers import run_directory
 
 NODE = REPOSITORY / "bench" / "node"
@@ -34,7 +34,7 @@ class Listener:
             self.said.append(json.loads(line))
 
     async def move_to(self, url: str) -> None:
-        """Cut the connection and make it anew there, from the last event heard on."""
+        """Cut the connection and reconnect there from the last event received."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{url}\n".encode())
         await self._process.stdin.drain()

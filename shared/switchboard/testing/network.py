@@ -8,7 +8,7 @@ import aiohttp
 
 
 def free_port() -> int:
-    """One on which nobody listens at the moment."""
+    """A port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -21,7 +21,7 @@ from switchboard.testing import javascript as under_node
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.buckets import create_bucket
 from switchboard.testing.databases import Databases
-from switchboard.testing.servers import NoContainers, Servers, begin_run, end_run, find_servers
+from switchboard.testing.servers import NoContainers, PrivateServers, begin_run, end_run, find_servers
 from switchboard.testing.stack import RunningStack, find_stack
 
 LOGICAL_DATABASES = 16  # of Redis, to each worker; used in turn
@@ -50,7 +50,7 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Servers:
+def servers() -> PrivateServers:
     """The servers of this run."""
     try:
         return find_servers()
@@ -65,7 +65,7 @@ def stack() -> RunningStack:
 
 
 @pytest.fixture(scope="session")
-def databases(servers: Servers) -> Iterator[Databases]:
+def databases(servers: PrivateServers) -> Iterator[Databases]:
     with contextlib.closing(Databases(servers.database_url)) as databases:
         yield databases
 
@@ -93,7 +93,7 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def virtual_hosts(servers: Servers) -> VirtualHosts:
+def virtual_hosts(servers: PrivateServers) -> VirtualHosts:
     return VirtualHosts(servers.amqp_management_url, servers.amqp_url)
 
 
@@ -130,7 +130,7 @@ def _logical_databases() -> Iterator[int]:
 
 
 @pytest.fixture
-def redis_url(servers: Servers, _logical_databases: Iterator[int]) -> str:
+def redis_url(servers: PrivateServers, _logical_databases: Iterator[int]) -> str:
     url = urlsplit(servers.redis_url)._replace(path=f"/{next(_logical_databases)}").geturl()
     with contextlib.closing(redis.Redis.from_url(url)) as client:
         client.flushdb()
@@ -138,7 +138,7 @@ def redis_url(servers: Servers, _logical_databases: Iterator[int]) -> str:
 
 
 @pytest.fixture
-def bucket(servers: Servers) -> dict[str, str]:
+def bucket(servers: PrivateServers) -> dict[str, str]:
     """The S3_... settings of a fresh, empty bucket."""
     return create_bucket(servers.store)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from switchboard.local.kept import addresses_at
-from switchboard.local.place import REPOSITORY
+from switchboard.local.keeper import addresses_at
+from switchboard.local.stack_directory import REPOSITORY
 
 CHOICE = "SWITCHBOARD_TEST_SERVERS"
 RUN = "SWITCHBOARD_TEST_RUN"  # the directory of this run, set by the process that was started by hand
@@ -24,7 +24,7 @@ STARTS_WITHIN = 240.0
 
 
 @dataclass(frozen=True)
-class Servers:
+class PrivateServers:
     """Addresses, for administrators: tests make a database, a virtual host, a bucket of their own there."""
 
     database_url: str
@@ -34,7 +34,7 @@ class Servers:
     store: dict[str, str]  # the S3_... settings
 
     @classmethod
-    def of(cls, addresses: dict[str, Any]) -> "Servers":
+    def of(cls, addresses: dict[str, Any]) -> "PrivateServers":
         return cls(**{name: addresses[name] for name in cls.__dataclass_fields__})
 
 
@@ -61,15 +61,15 @@ def run_directory() -> Path:
     return Path(os.environ[RUN])
 
 
-def find_servers() -> Servers:
+def find_servers() -> PrivateServers:
     """The servers of this run; the first who asks starts them."""
     choice = os.environ.get(CHOICE, "")
     if choice == CONTAINERS:
         _require_engine()
-        return Servers.of(started("containers", "switchboard.testing.containers"))
+        return PrivateServers.of(started("containers", "switchboard.testing.containers"))
     if choice:
         return _kept(Path(choice))
-    return Servers.of(started("servers", "switchboard.local", "servers"))
+    return PrivateServers.of(started("servers", "switchboard.local", "servers"))
 
 
 def started(name: str, module: str, *words: str) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def _require_engine() -> None:
         raise NoContainers(f"{CHOICE}={CONTAINERS}, and no Docker engine answers")
 
 
-def _kept(directory: Path) -> Servers:
+def _kept(directory: Path) -> PrivateServers:
     if (addresses := addresses_at(directory)) is None:
         raise RuntimeError(
             f"no servers are kept in {directory}: python -m switchboard.local servers --keep {directory}"
         )
-    return Servers.of(addresses)
+    return PrivateServers.of(addresses)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from switchboard.cli.operator import read_environment
-from switchboard.local.place import Place
 from switchboard.local.stack import Stack
-from switchboard.local.status import Row, rows
+from switchboard.local.stack_directory import StackDirectory
+from switchboard.local.status import StatusRow, rows
 from switchboard.testing.servers import started
 
 RUNNING_STACK = "SWITCHBOARD_URLS"
@@ -19,13 +19,13 @@ RUNNING_STACK = "SWITCHBOARD_URLS"
 
 @dataclass(frozen=True)
 class RunningStack:
-    """Seen from outside by `gateways`; `place` is None for a stack that somebody else runs."""
+    """Reached through `gateways`; `stack_dir` is None for a stack that was started elsewhere."""
 
     gateways: list[str]
-    place: Path | None = None
+    stack_dir: Path | None = None
     sign_in_provider: str | None = None  # where the OpenID provider `mock` has to listen
 
-    def instances(self, service: str | None = None) -> list[Row]:
+    def instances(self, service: str | None = None) -> list[StatusRow]:
         """A row for each process, the servers among them: as `bin/switchboard status`."""
         return [row for row in rows(self._stack()) if service in (None, row.service)]
 
@@ -64,10 +64,10 @@ class RunningStack:
     def _stack(self) -> Stack:
         return Stack.at(self._place(), {})
 
-    def _place(self) -> Place:
-        if self.place is None:
+    def _place(self) -> StackDirectory:
+        if self.stack_dir is None:
             pytest.skip(f"only the gateways are known of a stack that {RUNNING_STACK} names")
-        return Place(self.place, throwaway=True)
+        return StackDirectory(self.stack_dir, throwaway=True)
 
 
 def find_stack() -> RunningStack:

@@ -10,7 +10,7 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS
 from switchboard.local.broker_users import definitions
-from switchboard.local.services import BROKER_USERS, NoTeam, users_of_teams
+from switchboard.local.services import BROKER_USERS, InvalidTeamName, users_of_teams
 from switchboard.messaging.broker.routing import COMMANDS, EVENTS
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.testing.brokers import VirtualHosts
@@ -129,5 +129,5 @@ async def test_another_team_has_no_queues_of_others(url_of: dict[str, str], name
 
 
 def test_what_is_no_name_of_a_team_is_refused() -> None:
-    with pytest.raises(NoTeam, match=r"BROKER_TEAMS: 'a\.b' is no name of a team"):
+    with pytest.raises(InvalidTeamName, match=r"BROKER_TEAMS: 'a\.b' is no name of a team"):
         users_of_teams("billing,a.b")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.local.place import Place
-from switchboard.local.ports import Ports, PortTaken, is_free
+from switchboard.local.ports import PortInUse, Ports, is_free
 from switchboard.local.stack import Stack
+from switchboard.local.stack_directory import StackDirectory
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def test_a_kept_port_that_somebody_took_is_replaced_and_the_others_stay(tmp_path
 def test_a_gateway_s_port_in_use_is_named_with_who_has_it_before_anything_is_started(
     tmp_path: Path, taken: int
 ) -> None:
-    stack = Stack.at(Place(tmp_path, throwaway=True), {}, gateway_port=taken)
+    stack = Stack.at(StackDirectory(tmp_path, throwaway=True), {}, gateway_port=taken)
 
-    with pytest.raises(PortTaken) as refused:
+    with pytest.raises(PortInUse) as refused:
         stack.up(lambda _: None)
 
     assert str(refused.value).startswith(f"port {taken} is in use by process {os.getpid()} (")

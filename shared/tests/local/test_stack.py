@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from switchboard.local.for_tests import stack_for_tests
-from switchboard.local.place import Place
+from switchboard.local.private_stacks import stack_for_tests
 from switchboard.local.services import BEHIND, GATEWAY
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
@@ -26,9 +26,9 @@ async def settled(stack: RunningStack) -> dict[str, int | None]:
 
 async def test_starting_what_runs_already_changes_nothing(stack: RunningStack) -> None:
     before = await settled(stack)
-    assert stack.place is not None
+    assert stack.stack_dir is not None
 
-    again = stack_for_tests(Place(stack.place, throwaway=True))
+    again = stack_for_tests(StackDirectory(stack.stack_dir, throwaway=True))
     await asyncio.to_thread(again.up, lambda _: None)
 
     assert await settled(stack) == before

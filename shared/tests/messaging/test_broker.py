@@ -11,7 +11,7 @@ import uvloop
 from yarl import URL
 
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
-from switchboard.testing.proxy import open_proxy
+from switchboard.testing.tcp_proxy import open_proxy
 
 
 def hang_up_on_everybody(listening: socket.socket) -> None:

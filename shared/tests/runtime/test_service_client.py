@@ -12,7 +12,7 @@ from switchboard.http.client import ServiceUnreachable, open_service_client
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import open_database
 from switchboard.testing.app import identity_headers
-from switchboard.testing.neighbour import Neighbour, open_neighbour
+from switchboard.testing.fake_service import FakeService, open_fake_service
 
 ANNA = Identity(UUID(int=11), UUID(int=1), Role.AGENT, UUID(int=111))
 STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
@@ -22,16 +22,16 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-async def auth(database_url: Callable[[str], str]) -> AsyncIterator[Neighbour]:
+async def auth(database_url: Callable[[str], str]) -> AsyncIterator[FakeService]:
     async with (
         open_database(database_url("scheduler"), application="auth", size=1) as database,
-        open_neighbour("auth", USER_PATH, callers="scheduler", database=database) as neighbour,
+        open_fake_service("auth", USER_PATH, callers="scheduler", database=database) as fake_service,
     ):
-        neighbour.known[ANNA.tenant_id, ANNA.user_id] = HER
-        yield neighbour
+        fake_service.known[ANNA.tenant_id, ANNA.user_id] = HER
+        yield fake_service
 
 
-async def test_it_is_told_what_its_caller_may_know(auth: Neighbour) -> None:
+async def test_it_is_told_what_its_caller_may_know(auth: FakeService) -> None:
     told = await auth.client.find(PATH, identity_headers(ANNA, "scheduler"))
 
     assert told is not None
@@ -40,14 +40,14 @@ async def test_it_is_told_what_its_caller_may_know(auth: Neighbour) -> None:
 
 
 @pytest.mark.parametrize("audience", ["auth", "files"])
-async def test_a_route_for_one_service_tells_no_other(auth: Neighbour, audience: str) -> None:
+async def test_a_route_for_one_service_tells_no_other(auth: FakeService, audience: str) -> None:
     assert (await auth.client.request("GET", PATH, headers=identity_headers(ANNA, audience))).status == 401
     with pytest.raises(ServiceUnreachable, match="401"):
         await auth.client.find(PATH, identity_headers(ANNA, audience))
     assert (await auth.client.request("GET", PATH)).status == 401
 
 
-async def test_an_instance_that_does_not_answer_is_passed_over(auth: Neighbour) -> None:
+async def test_an_instance_that_does_not_answer_is_passed_over(auth: FakeService) -> None:
     identity_header = identity_headers(ANNA, "scheduler")
     url = str(auth.server.make_url("")).rstrip("/")
 

@@ -35,7 +35,7 @@ class Refused(Exception):
 
 @dataclass
 class User:
-    """Somebody signed in, who asks the gateways in turn."""
+    """A signed-in user who sends requests to the gateways in turn."""
 
     gateways: list[str]
     http: aiohttp.ClientSession
@@ -86,7 +86,7 @@ class User:
                         raise Refused(f"{method} {path} answered {answer.status}: {answer.body}")
                     self.refused.append(answer)
                 except (aiohttp.ClientError, TimeoutError):
-                    pass  # cut off: nobody knows whether it took effect
+                    pass  # cut off: the outcome is unknown
                 await asyncio.sleep(0.2)
 
     async def say(self, phone: str, text: str) -> Answer:
@@ -148,7 +148,7 @@ async def _sign_up(user: User) -> None:
 
 @asynccontextmanager
 async def logged_in(gateways: list[str], email: str, password: str) -> AsyncIterator[User]:
-    """Somebody who has an account."""
+    """A user with an account."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as http:
         user = User(gateways, http, "", email)
         answer = await user.ask("POST", "/auth/login", {"email": email, "password": password})

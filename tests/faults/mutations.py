@@ -1,6 +1,6 @@
-"""A service that stumbles, and one with a promise broken besides: `python -m tests.faults.sabotage WHAT PACKAGE`.
+"""A service that stumbles, and one with a promise broken besides: `python -m tests.faults.mutations WHAT PACKAGE`.
 
-Nobody has to kill anything at the right moment: every few times the broker is away at the worst one. A product that
+No process has to be killed at the right moment: every few times the broker is unavailable at the worst one. A product that
 keeps its promises bears that (`stumbling`); one without its inbox, or with a hasty relay, does not.
 """
 

@@ -14,7 +14,7 @@ import asyncpg
 
 from switchboard.local.services import INSTANCES, SERVICES
 
-from .ground import SERVERS, Ground
+from .testbed import SERVERS, Testbed
 
 LONGEST_STOP = 10.0
 SLOWED_BY = (0.02, 0.2)  # seconds, each way
@@ -22,7 +22,7 @@ DATABASES = tuple(service.database_name for service in SERVICES if service.datab
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Fault:
     """One thing going wrong, and set right again when `make` returns. `kind` has no name of a process in it."""
 
     kind: str
@@ -33,15 +33,15 @@ class Trouble:
         return f"{self.kind}: {self.target}"
 
 
-class Troubles:
+class FaultInjector:
     """Draws them. Kinds come in rounds, each once a round, so that a short run sees most and a long one all."""
 
-    def __init__(self, ground: Ground, seed: int) -> None:
-        self._ground = ground
+    def __init__(self, testbed: Testbed, seed: int) -> None:
+        self._ground = testbed
         self._random = random.Random(seed)
         self._processes = [f"{service.name}-{n}" for service in SERVICES for n in range(1, INSTANCES + 1)]
 
-    def drawn(self) -> Iterator[Trouble]:
+    def drawn(self) -> Iterator[Fault]:
         """Without an end."""
         kinds = [self._kill, self._stop, self._drain, *(self._server(name) for name in SERVERS), self._terminate]
         if self._ground.proxies:
@@ -56,23 +56,23 @@ class Troubles:
         """Until the next one; sometimes it comes on top of the last."""
         return self._random.choice((0.0, 0.5, 1.0, 2.0))
 
-    def _kill(self) -> Trouble:
+    def _kill(self) -> Fault:
         target = self._random.choice(self._processes)
 
         async def make() -> None:
             self._signal(target, signal.SIGKILL)
 
-        return Trouble("process killed", target, make)
+        return Fault("process killed", target, make)
 
-    def _drain(self) -> Trouble:
+    def _drain(self) -> Fault:
         target = self._random.choice(self._processes)
 
         async def make() -> None:
             self._signal(target, signal.SIGTERM)
 
-        return Trouble("process drained", target, make)
+        return Fault("process drained", target, make)
 
-    def _stop(self) -> Trouble:
+    def _stop(self) -> Fault:
         target, seconds = self._random.choice(self._processes), self._random.uniform(1, LONGEST_STOP)
 
         async def make() -> None:
@@ -83,15 +83,15 @@ class Troubles:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
-        return Trouble("process stopped", f"{target} for {seconds:.1f} s", make)
+        return Fault("process stopped", f"{target} for {seconds:.1f} s", make)
 
-    def _server(self, name: str) -> Callable[[], Trouble]:
+    def _server(self, name: str) -> Callable[[], Fault]:
         async def make() -> None:
             self._signal(name, signal.SIGKILL)
 
-        return lambda: Trouble(f"{name} killed", "and restarted", make)
+        return lambda: Fault(f"{name} killed", "and restarted", make)
 
-    def _terminate(self) -> Trouble:
+    def _terminate(self) -> Fault:
         target = self._random.choice(DATABASES)
 
         async def make() -> None:
@@ -105,17 +105,17 @@ class Troubles:
                 )
                 await conn.close()
 
-        return Trouble("backends terminated", target, make)
+        return Fault("backends terminated", target, make)
 
-    def _cut(self) -> Trouble:
+    def _cut(self) -> Fault:
         target = self._random.choice(SERVERS)
 
         async def make() -> None:
             self._ground.proxies[target].cut()
 
-        return Trouble("connections cut", target, make)
+        return Fault("connections cut", target, make)
 
-    def _slow(self) -> Trouble:
+    def _slow(self) -> Fault:
         target, seconds = self._random.choice(SERVERS), self._random.uniform(1, 5)
         delay = self._random.uniform(*SLOWED_BY)
 
@@ -127,7 +127,7 @@ class Troubles:
             finally:
                 proxy.delay = 0.0
 
-        return Trouble("connections slowed", f"{target} by {delay * 1000:.0f} ms for {seconds:.1f} s", make)
+        return Fault("connections slowed", f"{target} by {delay * 1000:.0f} ms for {seconds:.1f} s", make)
 
     def _signal(self, target: str, number: signal.Signals) -> int:
         try:

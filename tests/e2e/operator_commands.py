@@ -14,8 +14,8 @@ from switchboard.testing.stack import RunningStack
 
 
 async def operate(stack: RunningStack, *words: object, **settings: str) -> str:
-    """What it said; fails unless it ended well. Skips on a stack whose settings nobody told us."""
-    where = str(stack.place / "env") if stack.place is not None else os.environ.get(ENVIRONMENTS)
+    """The output of an operator's command that has to succeed. Skips on a stack with unknown settings."""
+    where = str(stack.stack_dir / "env") if stack.stack_dir is not None else os.environ.get(ENVIRONMENTS)
     if where is None:
         pytest.skip(f"an operator needs the settings of that stack: {ENVIRONMENTS}")
     command = [sys.executable, "-m", "switchboard.cli.operator", *map(str, words)]

@@ -1,4 +1,4 @@
-"""Servers, and whole stacks, that tests hold on to: quick rather than durable."""
+"""Private servers and whole stacks for tests: quick rather than durable."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from pathlib import Path
 from switchboard.local import orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS
 from switchboard.local.health import wait_until_healthy
-from switchboard.local.kept import announce, ended_by_signals, keep
-from switchboard.local.place import Place
+from switchboard.local.keeper import announce, ended_by_signals, keep
 from switchboard.local.ports import Ports
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
 from switchboard.local.stack import Stack
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.local.supervisor import Supervisor
 
 SERVERS_WITHIN = 90.0
@@ -23,57 +23,57 @@ HEALTHY_WITHIN = 120.0
 
 
 def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
-    """Starts a set of servers, announces them in `directory`, and keeps them until told, or that process's exit."""
-    with throwaway_place(directory) as place:
-        servers = Servers(place, Ports.of(place.root), Secrets.of(place.secrets))
-        supervisor = Supervisor.of(place, servers.ports, servers.secrets)
+    """Start a set of servers, announce them in `directory`, and keep them until a signal or that process's exit."""
+    with throwaway_stack_dir(directory) as stack_dir:
+        servers = Servers(stack_dir, Ports.of(stack_dir.root), Secrets.of(stack_dir.secrets))
+        supervisor = Supervisor.of(stack_dir, servers.ports, servers.secrets)
         supervisor.write(servers.prepare())
         supervisor.start(dict(os.environ))
         probes.wait_for(_waited_for(servers), within=SERVERS_WITHIN)
-        announce(place, _addresses(servers))
+        announce(stack_dir, _addresses(servers))
         keep(until_exit_of)
 
 
 def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
-    """The same with the services on them, told the settings of our own environment.
+    """Start a whole stack, with the settings of our own environment, and keep it the same way.
 
-    A sign-in provider called `mock` is set at a free port; nobody listens there until a test starts one.
+    A sign-in provider called `mock` is configured at a free port; a test may start one there.
     """
-    with throwaway_place(directory) as place:
-        provider = _sign_in_provider(place)
-        stack = stack_for_tests(place)
+    with throwaway_stack_dir(directory) as stack_dir:
+        provider = _sign_in_provider(stack_dir)
+        stack = stack_for_tests(stack_dir)
         stack.up(_tell)
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-        announce(place, _addresses(stack.servers) | {"gateways": stack.gateways, "sign_in_provider": provider})
+        announce(stack_dir, _addresses(stack.servers) | {"gateways": stack.gateways, "sign_in_provider": provider})
         keep(until_exit_of)
 
 
-def stack_for_tests(place: Place) -> Stack:
-    """As it is started there: the same settings each time."""
-    return Stack.at(place, _provider_settings(_sign_in_provider(place)) | _without_servers(os.environ))
+def stack_for_tests(stack_dir: StackDirectory) -> Stack:
+    """The stack with the same settings each time."""
+    return Stack.at(stack_dir, _provider_settings(_sign_in_provider(stack_dir)) | _without_servers(os.environ))
 
 
 @contextmanager
-def throwaway_place(directory: Path) -> Iterator[Place]:
-    """Nothing runs there before, and nothing is left there after."""
-    place = Place(directory.resolve(), throwaway=True)
+def throwaway_stack_dir(directory: Path) -> Iterator[StackDirectory]:
+    """An empty directory, removed afterwards together with the processes that work in it."""
+    stack_dir = StackDirectory(directory.resolve(), throwaway=True)
     with ended_by_signals():
-        place.create()
-        orphans.end(place)
+        stack_dir.create()
+        orphans.end(stack_dir)
         try:
-            yield place
+            yield stack_dir
         finally:
-            orphans.end(place)
-            shutil.rmtree(place.root, ignore_errors=True)
+            orphans.end(stack_dir)
+            shutil.rmtree(stack_dir.root, ignore_errors=True)
 
 
 def _without_servers(environment: os._Environ[str]) -> dict[str, str]:
-    """A test's stack never works on a server that a developer has set for `make up`."""
+    """Without the settings that name servers: a test never works on a developer's own server."""
     return {name: value for name, value in environment.items() if name not in SERVER_SETTINGS}
 
 
-def _sign_in_provider(place: Place) -> str:
-    return f"http://127.0.0.1:{Ports.of(place.root).get('sign-in-provider')}"
+def _sign_in_provider(stack_dir: StackDirectory) -> str:
+    return f"http://127.0.0.1:{Ports.of(stack_dir.root).get('sign-in-provider')}"
 
 
 def _provider_settings(url: str) -> dict[str, str]:

@@ -4,10 +4,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program
 from switchboard.local.secrets import Secrets
+from switchboard.local.stack_directory import StackDirectory
 
 REGION = "us-east-1"
 BUCKET = "switchboard"
@@ -15,13 +15,13 @@ BUCKET = "switchboard"
 
 @dataclass(frozen=True)
 class Store:
-    place: Place
+    stack_dir: StackDirectory
     port: int
     secret_key: str
 
     @classmethod
-    def at(cls, place: Place, ports: Ports, secrets: Secrets) -> "Store":
-        return cls(place, ports.get("store"), secrets.word("store"))
+    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Store":
+        return cls(stack_dir, ports.get("store"), secrets.word("store"))
 
     @property
     def settings(self) -> dict[str, str]:
@@ -36,13 +36,13 @@ class Store:
         }
 
     def prepare(self) -> None:
-        self.place.data("store").mkdir(exist_ok=True)
+        self.stack_dir.data("store").mkdir(exist_ok=True)
 
     def program(self) -> Program:
         nanio = Path(sys.executable).with_name("nanio")
         where: list[str | Path] = [
             "--data-dir",
-            self.place.data("store"),
+            self.stack_dir.data("store"),
             "--host",
             "127.0.0.1",
             "--port",

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Proxy:
+class TcpProxy:
     """`delay`: seconds that each piece waits on its way, either way; raise it, and take it back."""
 
     def __init__(self, target: int) -> None:
@@ -29,7 +29,7 @@ class Proxy:
         self.connections += 1
         try:
             there, onward = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:  # nobody is at home: so we aren't either
+        except OSError:  # the server is down: so is the proxy
             writer.transport.abort()
             return
         both = {writer, onward}
@@ -37,7 +37,7 @@ class Proxy:
         try:
             await asyncio.gather(self._pass_on(reader, onward), self._pass_on(there, writer))
         except asyncio.CancelledError:
-            return  # the proxy ends: nobody asks for this task's outcome
+            return  # the proxy stops: this task's result is not needed
         finally:
             self._open -= both
             for each in both:
@@ -57,9 +57,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def open_proxy(port: int, target: int) -> AsyncIterator[Proxy]:
+async def open_proxy(port: int, target: int) -> AsyncIterator[TcpProxy]:
     """Listens at `port` of loopback, before what listens at `target`."""
-    proxy = Proxy(target)
+    proxy = TcpProxy(target)
     server = await asyncio.start_server(proxy.take, "127.0.0.1", port)
     try:
         yield proxy

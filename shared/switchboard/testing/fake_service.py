@@ -20,20 +20,20 @@ from switchboard.testing.app import verifier
 
 
 @dataclass
-class Neighbour:
+class FakeService:
     """`known`: what it tells, by tenant and id. `client`: for the service that asks it."""
 
     client: ServiceClient
     server: BaseTestServer
     known: dict[tuple[UUID, UUID], Message] = field(default_factory=dict)
 
-    async def go_away(self) -> None:
-        """Nobody answers any more."""
+    async def stop(self) -> None:
+        """Stop answering: connections are refused."""
         await self.server.close()
 
 
 @asynccontextmanager
-async def open_neighbour(service: str, path: str, *, callers: str, database: Database) -> AsyncIterator[Neighbour]:
+async def open_fake_service(service: str, path: str, *, callers: str, database: Database) -> AsyncIterator[FakeService]:
     """One that answers `path` (with its `{id}`), to `callers` alone. `database`: any, for the connections."""
     known: dict[tuple[UUID, UUID], Message] = {}
 
@@ -53,4 +53,4 @@ async def open_neighbour(service: str, path: str, *, callers: str, database: Dat
         TestServer(http) as server,
         open_service_client(service, [str(server.make_url("")).rstrip("/")]) as client,
     ):
-        yield Neighbour(client, server, known)
+        yield FakeService(client, server, known)

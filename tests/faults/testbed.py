@@ -1,4 +1,4 @@
-"""Where a fault run takes place: a stack of its own whose services reach every server through a proxy."""
+"""The stack of a fault run: its services reach every server through a proxy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from switchboard.local import orphans
 from switchboard.local.environment import Environment
 from switchboard.local.health import wait_until_healthy
-from switchboard.local.place import Place
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program
-from switchboard.local.services import Service
+from switchboard.local.services import ServiceSpec
 from switchboard.local.stack import Stack
-from switchboard.testing.proxy import Proxy, open_proxy
+from switchboard.local.stack_directory import StackDirectory
 from switchboard.testing.stack import RunningStack
+from switchboard.testing.tcp_proxy import TcpProxy, open_proxy
 
 SERVERS = ("postgres", "rabbitmq", "redis", "store")
 ADDRESSES = ("DATABASE_URL", "AMQP_URL", "REDIS_URL", "S3_ENDPOINT")
@@ -27,11 +27,11 @@ HEALTHY_WITHIN = 150.0
 
 
 @dataclass(frozen=True)
-class Ground:
+class Testbed:
     """`proxies`: by the server behind each; none where services talk to their servers directly."""
 
     stack: RunningStack
-    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    proxies: Mapping[str, TcpProxy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BehindProxies(Environment):
 
     ports: Mapping[int, int] = field(default_factory=dict)
 
-    def of_service(self, service: Service) -> dict[str, str]:
+    def of_service(self, service: ServiceSpec) -> dict[str, str]:
         return {name: self._moved(name, value) for name, value in super().of_service(service).items()}
 
     def _moved(self, name: str, value: str) -> str:
@@ -50,17 +50,17 @@ class BehindProxies(Environment):
 
 @dataclass(frozen=True)
 class FaultStack(Stack):
-    """`sabotage`: the name of what goes wrong inside its services, to see that the counters tell."""
+    """`mutation`: the name of what goes wrong inside its services, to see that the counters tell."""
 
-    sabotage: str = ""
+    mutation: str = ""
 
     def _programs(self) -> list[Program]:
         programs = super()._programs()
-        if not self.sabotage:
+        if not self.mutation:
             return programs
         return [
             replace(
-                program, command=[program.command[0], "-m", "tests.faults.sabotage", self.sabotage, *_package(program)]
+                program, command=[program.command[0], "-m", "tests.faults.mutations", self.mutation, *_package(program)]
             )
             for program in programs
         ]
@@ -71,25 +71,25 @@ def _package(program: Program) -> list[str]:
 
 
 @asynccontextmanager
-async def own_ground(directory: Path, *, sabotage: str = "") -> AsyncIterator[Ground]:
+async def own_testbed(directory: Path, *, mutation: str = "") -> AsyncIterator[Testbed]:
     """Made, used and removed; the load and the proxies run in this process."""
-    place = Place(directory.resolve(), throwaway=True)
-    place.create()
-    orphans.end(place)
-    ports = Ports.of(place.root)
+    stack_dir = StackDirectory(directory.resolve(), throwaway=True)
+    stack_dir.create()
+    orphans.end(stack_dir)
+    ports = Ports.of(stack_dir.root)
     moved = {ports.get(name): ports.get(f"proxy-{name}") for name in SERVERS}
-    stack = Stack.at(place, {})
+    stack = Stack.at(stack_dir, {})
     environment = BehindProxies(stack.servers, stack.secrets, stack.instances, stack.environment.given, ports=moved)
     stack = FaultStack(
-        stack.place, stack.ports, stack.secrets, stack.servers, environment, stack.supervisor, sabotage=sabotage
+        stack.stack_dir, stack.ports, stack.secrets, stack.servers, environment, stack.supervisor, mutation=mutation
     )
     async with AsyncExitStack() as opened:
-        opened.callback(shutil.rmtree, place.root, ignore_errors=True)
-        opened.callback(orphans.end, place)
+        opened.callback(shutil.rmtree, stack_dir.root, ignore_errors=True)
+        opened.callback(orphans.end, stack_dir)
         proxies = {
             name: await opened.enter_async_context(open_proxy(moved[ports.get(name)], ports.get(name)))
             for name in SERVERS
         }
         await asyncio.to_thread(stack.up, lambda _: None)
         await asyncio.to_thread(wait_until_healthy, stack, HEALTHY_WITHIN)
-        yield Ground(RunningStack(stack.gateways, place.root), proxies)
+        yield Testbed(RunningStack(stack.gateways, stack_dir.root), proxies)

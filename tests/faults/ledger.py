@@ -26,7 +26,7 @@ class Balance:
 
 
 @dataclass
-class Book:
+class Ledger:
     """Things by a name that is theirs alone."""
 
     attempted: set[str] = field(default_factory=set)

@@ -7,14 +7,14 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
-class Place:
+class StackDirectory:
     """A directory that belongs to one set of servers and, perhaps, the services on them."""
 
     root: Path
     throwaway: bool = False  # a test's: nothing in it has to outlive a power cut
 
     @classmethod
-    def of_repository(cls) -> "Place":
+    def of_repository(cls) -> "StackDirectory":
         """Where `make up` keeps its stack."""
         return cls(REPOSITORY / ".local" / "run")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from switchboard.testing import until
 
-from .people import User
+from .client import User
 
 CONTACT = "+14155550100"
 

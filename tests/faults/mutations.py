@@ -1,7 +1,7 @@
-"""A service that stumbles, and one with a promise broken besides: `python -m tests.faults.mutations WHAT PACKAGE`.
+"""Services with planted faults, for proof that the run notices: `python -m tests.faults.mutations MUTATION PACKAGE`.
 
-No process has to be killed at the right moment: every few times the broker is unavailable at the worst one. A product that
-keeps its promises bears that (`stumbling`); one without its inbox, or with a hasty relay, does not.
+Every few times the broker is unavailable at the worst moment, so that no process has to be killed at the right one. A
+product that keeps its promises survives that (`stumbling`); one without its inbox, or with a hasty relay, does not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Messages accepted through the API: a second in all, and to a core of the service.
 
 `python -m bench.bench_messages [--quick]`. One instance of conversations as it is run, with the whole work of
-conversation, message, event and delivery behind each 201; the broker is unavailable and the rate limit close to zero, so that
-accepting is what is measured. "Per core" counts the CPU time of that process; the database's is beside it.
+conversation, message, event and delivery behind each 201. The broker is unavailable and the rate limit close to zero,
+so that only accepting is measured. "Per core" counts the CPU time of that process; the database's is beside it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import pytest
 from switchboard.messaging.schema import MESSAGING_TABLES
 from switchboard.postgres.database import open_database
 
-from .story import Messaging
+from .fixtures import Messaging
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ async def messaging(empty_database_url: str, amqp_url: str) -> AsyncIterator[Mes
         async with database.connection() as conn:
             for statement in MESSAGING_TABLES:
                 await conn.execute(statement)
-            await conn.execute("create table noted (id bigserial, subject text, seq int)")
+            await conn.execute("create table recorded (id bigserial, subject text, seq int)")
         yield Messaging(database, empty_database_url, amqp_url)

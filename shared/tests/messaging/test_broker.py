@@ -1,4 +1,4 @@
-"""What becomes of a connection that ends where nobody expects it."""
+"""Connections that end unexpectedly."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
 from switchboard.testing.tcp_proxy import open_proxy
 
 
-def hang_up_on_everybody(listening: socket.socket) -> None:
-    """As a balancer does whose broker is down: it takes a connection, and drops it at once."""
+def close_every_connection(listening: socket.socket) -> None:
+    """Accept connections and close them at once, like a load balancer without a broker."""
     with contextlib.suppress(OSError):  # the test is over
         while True:
             listening.accept()[0].close()
 
 
-async def ask_again_and_again(port: int) -> None:
+async def check_repeatedly(port: int) -> None:
     broker = Broker(f"amqp://guest:guest@127.0.0.1:{port}/", "test")
-    for _ in range(50):  # it is noticed at one place or another
+    for _ in range(50):  # the loss shows in different places
         with pytest.raises(BrokerUnavailable):
             await broker.check()
 
 
-def test_whoever_hangs_up_before_the_greeting_is_away() -> None:
+def test_a_broker_that_closes_in_the_handshake_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=hang_up_on_everybody, args=(listening,), daemon=True).start()
+        threading.Thread(target=close_every_connection, args=(listening,), daemon=True).start()
 
-        uvloop.run(ask_again_and_again(listening.getsockname()[1]))  # as a service does
+        uvloop.run(check_repeatedly(listening.getsockname()[1]))  # as a service does
 
         listening.shutdown(socket.SHUT_RDWR)
 
 
-async def test_a_channel_that_can_not_be_closed_takes_its_connection_with_it(amqp_url: str) -> None:
-    """Left open there, its consumer would keep the single active place of its queue, and nobody take from it."""
+async def test_a_channel_that_cannot_be_closed_closes_its_connection(amqp_url: str) -> None:
+    """Left open on the broker, its consumer would remain the single active consumer of a queue that stalls."""
     url = URL(amqp_url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -54,8 +54,8 @@ async def test_a_channel_that_can_not_be_closed_takes_its_connection_with_it(amq
         await broker.close()
 
 
-async def test_a_connection_that_was_lost_while_nobody_used_it_is_no_outage(amqp_url: str) -> None:
-    """The broker was started anew, say: an instance that had nothing to publish meanwhile is as well as the others."""
+async def test_an_idle_connection_that_was_lost_is_replaced(amqp_url: str) -> None:
+    """After a restart of the broker, say, an instance that had nothing to publish is as healthy as the others."""
     url = URL(amqp_url)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

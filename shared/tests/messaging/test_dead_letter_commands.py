@@ -1,4 +1,4 @@
-"""What an operator does with dead letters, by the commands themselves."""
+"""The operator commands on dead letters."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def command(amqp_url: str, *words: str) -> Result:
 
 
 def sweep(age: timedelta = timedelta()) -> tuple[UUID, bytes]:
-    """The id and the body of a command of that age."""
+    """The id and the body of a command message of that age."""
     envelope = Envelope(uuid4(), "scheduler", TrialSweep.type, TrialSweep().subject, datetime.now(UTC) - age, {})
     return envelope.id, envelope.encode()
 
 
-async def park(amqp_url: str, *bodies: bytes) -> None:
-    """As the broker would: rejected by a consumer, and so dead-lettered."""
+async def dead_letter(amqp_url: str, *bodies: bytes) -> None:
+    """Let the broker dead-letter messages: a consumer rejects them."""
     connection = await aio_pika.connect(amqp_url)
     async with connection, connection.channel() as channel:
         await declare_topology(channel, SUBSCRIPTIONS)
@@ -57,7 +57,7 @@ async def waiting(channel: aio_pika.abc.AbstractChannel, queue: str) -> int:
 
 
 async def counts(amqp_url: str) -> tuple[int, int]:
-    """Those that wait in the subscription's queue, and its dead letters."""
+    """The number of messages in the subscription's queue, and of its dead letters."""
     connection = await aio_pika.connect(amqp_url)
     async with connection, connection.channel() as channel:
         return await waiting(channel, QUEUE), await waiting(channel, f"{QUEUE}.dead")
@@ -65,7 +65,7 @@ async def counts(amqp_url: str) -> tuple[int, int]:
 
 async def test_dead_letters_are_listed_shown_and_discarded_by_their_ids(amqp_url: str) -> None:
     event_id, body = sweep()
-    await park(amqp_url, body, b"{not json")
+    await dead_letter(amqp_url, body, b"{not json")
 
     listed = await command(amqp_url, "list")
     shown = orjson.loads((await command(amqp_url, "show", QUEUE, "--json")).stdout)
@@ -79,8 +79,8 @@ async def test_dead_letters_are_listed_shown_and_discarded_by_their_ids(amqp_url
     assert await counts(amqp_url) == (0, 1)
 
 
-async def test_one_older_than_inboxes_remember_is_replayed_only_by_force(amqp_url: str) -> None:
-    await park(amqp_url, sweep(age=timedelta(days=26))[1])
+async def test_a_message_older_than_the_inbox_is_replayed_only_by_force(amqp_url: str) -> None:
+    await dead_letter(amqp_url, sweep(age=timedelta(days=26))[1])
 
     refused = await command(amqp_url, "replay", QUEUE, "--all")
     assert await counts(amqp_url) == (0, 1)
@@ -92,8 +92,8 @@ async def test_one_older_than_inboxes_remember_is_replayed_only_by_force(amqp_ur
     assert await counts(amqp_url) == (1, 0)
 
 
-async def test_a_younger_one_is_replayed_without(amqp_url: str) -> None:
-    await park(amqp_url, sweep(age=timedelta(days=24))[1])
+async def test_a_younger_message_is_replayed_without_force(amqp_url: str) -> None:
+    await dead_letter(amqp_url, sweep(age=timedelta(days=24))[1])
 
     assert (await command(amqp_url, "replay", QUEUE, "--all")).stdout == "1 replayed\n"
 
@@ -101,31 +101,31 @@ async def test_a_younger_one_is_replayed_without(amqp_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "reason"),
     [
         (["replay", QUEUE], "give --id or --all"),
-        (["discard", "nobody.commands", "--all"], "no subscription 'nobody.commands'"),
+        (["discard", "other.commands", "--all"], "no subscription 'other.commands'"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_in_words(amqp_url: str, words: list[str], complaint: str) -> None:
+async def test_wrong_arguments_are_refused_with_a_reason(amqp_url: str, words: list[str], reason: str) -> None:
     refused = await command(amqp_url, *words)
 
     assert refused.exit_code == 2
-    assert complaint in refused.stderr
+    assert reason in refused.stderr
 
 
-def test_a_missing_setting_and_a_broker_that_is_away_are_told_in_one_line() -> None:
-    unset = alone(AMQP_URL="")
-    away = alone(AMQP_URL="amqp://guest:guest@127.0.0.1:1/")
+def test_a_missing_setting_or_broker_is_reported_in_one_line() -> None:
+    unset = run_without_stack(AMQP_URL="")
+    unreachable = run_without_stack(AMQP_URL="amqp://guest:guest@127.0.0.1:1/")
 
     assert (unset.returncode, unset.stderr) == (2, "cannot start: AMQP_URL is missing\n")
-    assert away.returncode == 1
-    assert away.stderr.startswith("dead-letters: the broker does not answer")
-    assert away.stderr.count("\n") == 1
+    assert unreachable.returncode == 1
+    assert unreachable.stderr.startswith("dead-letters: the broker does not answer")
+    assert unreachable.stderr.count("\n") == 1
 
 
-def alone(**environment: str) -> subprocess.CompletedProcess[str]:
-    """`bin/switchboard dead-letters list` as a process of its own, away from any stack."""
+def run_without_stack(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `bin/switchboard dead-letters list` as a process, without a stack."""
     command = [sys.executable, "-m", "switchboard.cli.operator", "dead-letters", "list"]
     environment = {**os.environ, "SWITCHBOARD_ENV_DIR": "/nowhere", **environment}
     return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

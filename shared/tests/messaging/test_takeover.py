@@ -1,4 +1,4 @@
-"""Partitions: spread over the instances, taken over at a death, in order throughout."""
+"""Partitions are balanced over instances, and taken over in order after a crash."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.testing import becomes, until
 
-from .story import Messaging, note, read
+from .fixtures import Messaging, read, record
 
 
-async def test_an_instance_that_joins_gets_a_share_of_the_partitions(messaging: Messaging) -> None:
+async def test_a_new_instance_gets_a_share_of_the_partitions(messaging: Messaging) -> None:
     handled_by: set[str] = set()
 
     def named(name: str) -> Messaging:
         async def handle(event: ConversationRead, work: Work) -> None:
             handled_by.add(name)
-            await note(event, work)
+            await record(event, work)
 
         return replace(messaging, on_read=handle)
 
@@ -39,8 +39,8 @@ async def test_an_instance_that_joins_gets_a_share_of_the_partitions(messaging: 
 
 
 @pytest.mark.timeout(300)
-async def test_one_conversation_stays_in_order_while_its_consumers_are_killed(messaging: Messaging) -> None:
-    """Three processes consume; again and again the one that leads them is killed in the middle."""
+async def test_a_conversation_stays_in_order_while_consumers_are_killed(messaging: Messaging) -> None:
+    """Three processes consume while one after another is killed."""
     dice = random.Random(7)
     workers = [await start_worker(messaging, n) for n in range(3)]
     try:
@@ -51,13 +51,13 @@ async def test_one_conversation_stays_in_order_while_its_consumers_are_killed(me
                 workers[victim].send_signal(signal.SIGKILL)
                 await workers[victim].wait()
                 workers[victim] = await start_worker(messaging, victim)
-        await becomes(lambda: messaging.count("noted"), 1000, within=150)
+        await becomes(lambda: messaging.count("recorded"), 1000, within=150)
     finally:
         for worker in workers:
             worker.kill()
             await worker.wait()
 
-    assert await messaging.noted() == list(range(1, 1001))
+    assert await messaging.recorded() == list(range(1, 1001))
 
 
 async def start_worker(messaging: Messaging, number: int) -> asyncio.subprocess.Process:

@@ -1,4 +1,4 @@
-"""An instance of the tests' service in a process of its own, to be killed: `worker NAME DATABASE_URL AMQP_URL`."""
+"""Runs an instance of the tests' service as a process that a test may kill: `worker NAME DATABASE_URL AMQP_URL`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from switchboard.postgres.database import open_database
 
-from .story import Messaging
+from .fixtures import Messaging
 
 
 async def main(name: str, database_url: str, amqp_url: str) -> None:

@@ -19,7 +19,7 @@ async def test_commands_and_pipelines_answer(redis_url: str) -> None:
             assert await pipeline.execute() == [b"1", 2]
 
 
-async def test_an_idle_connection_that_was_cut_is_replaced(redis_url: str) -> None:
+async def test_an_idle_connection_that_was_closed_is_replaced(redis_url: str) -> None:
     async with open_redis(redis_url) as client, open_redis(redis_url) as admin:
         number = await client.client_id()
 
@@ -28,7 +28,7 @@ async def test_an_idle_connection_that_was_cut_is_replaced(redis_url: str) -> No
         assert await client.get("a") is None
 
 
-async def test_a_redis_that_is_away_is_an_outage() -> None:
+async def test_an_unreachable_redis_is_unavailable() -> None:
     async with open_redis("redis://127.0.0.1:1") as client:
         pipeline = client.pipeline()
         pipeline.get("a")
@@ -37,7 +37,7 @@ async def test_a_redis_that_is_away_is_an_outage() -> None:
                 await attempt
 
 
-async def test_a_redis_that_does_not_answer_is_an_outage_in_bounded_time() -> None:
+async def test_a_redis_that_does_not_answer_is_unavailable_in_time() -> None:
     async def say_nothing(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -48,7 +48,7 @@ async def test_a_redis_that_does_not_answer_is_an_outage_in_bounded_time() -> No
             await client.get("a")
 
 
-async def test_a_wrong_command_is_a_bug_and_no_outage(redis_url: str) -> None:
+async def test_a_wrong_command_is_a_bug_not_an_outage(redis_url: str) -> None:
     async with open_redis(redis_url) as client:
         await client.set("a", "1")
 

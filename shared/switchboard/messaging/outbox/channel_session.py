@@ -14,7 +14,7 @@ from time import monotonic
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
-from switchboard.messaging.outbox.publisher import ChannelRefused, ConfirmChannel, Rejected, Unroutable
+from switchboard.messaging.outbox.publisher import ChannelRefused, ConfirmChannel, MessageRejected, Unroutable
 from switchboard.messaging.outbox.rows import UnsentRow
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
@@ -139,7 +139,7 @@ class ChannelSession:
                 queue.popleft()
                 self._confirm(row)
             self._blocked.release(subject)
-        except (Unroutable, Rejected) as failure:
+        except (Unroutable, MessageRejected) as failure:
             self._blocked.block(self._in_flight.pop(subject), failure)
         finally:
             if queue:
@@ -164,7 +164,7 @@ class ChannelSession:
             try:
                 async with self._broker.channel(confirms=True) as channel:
                     await self._publish_isolated(ConfirmChannel(channel), rows)
-            except (ChannelRefused, Unroutable, Rejected) as failure:
+            except (ChannelRefused, Unroutable, MessageRejected) as failure:
                 self._blocked.block(rows.popleft(), failure, isolated=isinstance(failure, ChannelRefused))
 
     async def _publish_isolated(self, channel: ConfirmChannel, rows: deque[UnsentRow]) -> None:

@@ -34,7 +34,7 @@ class Unroutable(Exception):
     """No queue is bound for this message: the topology is not as declared."""
 
 
-class Rejected(Exception):
+class MessageRejected(Exception):
     """The broker rejected this message with a negative confirm."""
 
 
@@ -65,7 +65,7 @@ class ConfirmChannel:
         event_id: UUID | str | None,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Publish and wait for the confirm. Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable`, `Rejected`."""
+        """Publish and wait for the confirm. Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable`, `MessageRejected`."""
         properties = spec.Basic.Properties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,
@@ -91,7 +91,7 @@ class ConfirmChannel:
             except PublishError as error:
                 raise Unroutable(f"no queue for {routing_key!r} on {exchange!r}") from error
             except DeliveryError as error:
-                raise Rejected(f"{routing_key!r} on {exchange!r} was rejected") from error
+                raise MessageRejected(f"{routing_key!r} on {exchange!r} was rejected") from error
             except CLOSED_OVER_A_MESSAGE as error:
                 raise ChannelRefused(f"the broker closed the channel: {error!r}") from error
 

@@ -1,4 +1,4 @@
-"""What an operator sees of the events that pass."""
+"""The operator command that prints events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def publish(amqp_url: str, *events: tuple[str, UUID]) -> None:
             await exchange.publish(aio_pika.Message(envelope.encode()), f"{kind}.3", mandatory=False)
 
 
-async def test_the_tail_shows_one_line_for_each_event_of_that_tenant_and_type(amqp_url: str) -> None:
+async def test_tail_prints_one_line_per_event_of_the_tenant_and_types(amqp_url: str) -> None:
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
         await declare_topology(channel, SUBSCRIPTIONS)
     words = ["events", "tail", "--tenant", str(MINE), "--type", "message", "--type", "call.ringing", "--count", "2"]
@@ -49,7 +49,7 @@ async def test_the_tail_shows_one_line_for_each_event_of_that_tenant_and_type(am
             ("contact.created", MINE),
             ("call.ringing", MINE),
         )
-        printed, troubles = await tail.communicate()
+        printed, errors = await tail.communicate()
     finally:
         if tail.returncode is None:
             tail.kill()
@@ -59,4 +59,4 @@ async def test_the_tail_shows_one_line_for_each_event_of_that_tenant_and_type(am
         f'2026-01-02T03:04:05.678Z message.appended {MINE} subject-2 {{"n":2}}',
         f'2026-01-02T03:04:05.678Z call.ringing {MINE} subject-4 {{"n":4}}',
     ]
-    assert (tail.returncode, troubles) == (0, b"")
+    assert (tail.returncode, errors) == (0, b"")

@@ -1,4 +1,4 @@
-"""A small product of its own for these tests: one ordered and one unordered subscription."""
+"""A small product for these tests: one service with an ordered and an unordered subscription."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import aio_pika
+
 from switchboard.contracts.auth import TrialSweep
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.conversations import ConversationCleared, ConversationRead
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.retry_policy import RetryPolicy
+from switchboard.messaging.broker.routing import COMMANDS, EVENTS, routing_key
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetters
@@ -26,7 +29,7 @@ ORDERED = Subscription("conversations", "ordered", (ConversationRead,), partitio
 UNORDERED = Subscription("conversations", "unordered", (TrialSweep,), partitions=0)
 REGISTRY = (ORDERED, UNORDERED)
 NEWER_REGISTRY = (replace(ORDERED, types=(ConversationRead, ConversationCleared)), UNORDERED)
-QUICK = RetryPolicy(
+QUICK_RETRIES = RetryPolicy(
     in_place=timedelta(seconds=0.5),
     pauses=(timedelta(milliseconds=50),),
     delays=(timedelta(milliseconds=20), timedelta(milliseconds=40)),
@@ -45,39 +48,39 @@ def read(seq: int, phone: str = "+14155550100") -> ConversationRead:
     return ConversationRead(user_id=USER, contact_phone=phone, seq=seq)
 
 
-async def note(event: ConversationRead, work: Work) -> None:
-    """The handler of most tests: its effect is a row."""
-    await work.conn.execute("insert into noted (subject, seq) values ($1, $2)", event.subject, event.seq)
+async def record(event: ConversationRead, work: Work) -> None:
+    """The handler of most tests. Its effect is a row."""
+    await work.conn.execute("insert into recorded (subject, seq) values ($1, $2)", event.subject, event.seq)
 
 
-async def note_cleared(event: ConversationCleared, work: Work) -> None:
-    await work.conn.execute("insert into noted (subject, seq) values ($1, $2)", event.subject, event.up_to_seq)
+async def record_cleared(event: ConversationCleared, work: Work) -> None:
+    await work.conn.execute("insert into recorded (subject, seq) values ($1, $2)", event.subject, event.up_to_seq)
 
 
-async def note_sweep(_: TrialSweep, work: Work) -> None:
-    await work.conn.execute("insert into noted (subject, seq) values ('sweep', 0)")
+async def record_sweep(_: TrialSweep, work: Work) -> None:
+    await work.conn.execute("insert into recorded (subject, seq) values ('sweep', 0)")
 
 
 @dataclass
 class Messaging:
-    """One service with its database and bus; `running` runs an instance of it."""
+    """One service with its database and bus. `instance` runs an instance of it."""
 
     database: Database
     database_url: str
     amqp_url: str
-    on_read: Handler = field(default=note)
-    on_sweep: Handler = field(default=note_sweep)
-    retry_policy: RetryPolicy = QUICK
+    on_read: Handler = field(default=record)
+    on_sweep: Handler = field(default=record_sweep)
+    retry_policy: RetryPolicy = QUICK_RETRIES
 
     @asynccontextmanager
     async def instance(
         self, name: str = "conversations-1", *, relay: bool = True, newer: bool = False
     ) -> AsyncIterator[Bus]:
-        """`newer`: of a release that also knows `ConversationCleared`."""
+        """`newer`: of a release that also handles `ConversationCleared`."""
         registry = NEWER_REGISTRY if newer else REGISTRY
         subscriptions = Subscriptions("conversations", registry)
         if newer:
-            subscriptions.on(ConversationCleared, note_cleared)
+            subscriptions.on(ConversationCleared, record_cleared)
         subscriptions.on(ConversationRead, lambda event, work: self.on_read(event, work))
         subscriptions.on(TrialSweep, lambda command, work: self.on_sweep(command, work))
         async with open_bus(
@@ -92,10 +95,10 @@ class Messaging:
             for message in messages:
                 await work.publish(message)
 
-    async def noted(self, phone: str = "+14155550100") -> list[int]:
+    async def recorded(self, phone: str = "+14155550100") -> list[int]:
         """The `seq` of this conversation's events, in the order in which they took effect."""
         subject = read(0, phone).subject
-        rows = await self.database.pool.fetch("select seq from noted where subject = $1 order by id", subject)
+        rows = await self.database.pool.fetch("select seq from recorded where subject = $1 order by id", subject)
         return [row["seq"] for row in rows]
 
     async def count(self, table: str) -> int:
@@ -109,10 +112,19 @@ class Messaging:
         finally:
             await broker.close()
 
-    async def parked(self) -> list[tuple[str, int]]:
+    async def dead_lettered(self) -> list[tuple[str, int]]:
         """Reason and attempts of every dead letter."""
         async with self.dead_letters() as letters:
             return [(letter.reason.rpartition(".")[2], letter.attempts) for letter in await letters.find()]
+
+
+async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS) -> None:
+    """Publish without the outbox, as a foreign program would."""
+    key = TrialSweep.type if exchange == COMMANDS else routing_key(read(0), TENANT)
+    connection = await aio_pika.connect(messaging.amqp_url)
+    async with connection, connection.channel(on_return_raises=True) as channel:
+        target = await channel.get_exchange(exchange)
+        await target.publish(aio_pika.Message(body, delivery_mode=2, type="conversation.read"), key)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ async def passing() -> None:
     return
 
 
-async def test_all_well() -> None:
+async def test_passing_checks_report_ok() -> None:
     health = Health("demo-1")
     health.add("database", passing, ready=True)
     health.mark_ready()
@@ -30,7 +30,7 @@ async def test_all_well() -> None:
     assert report["uptime"] >= 0
 
 
-async def test_stalled_work_degrades_health_and_leaves_readiness_alone() -> None:
+async def test_stalled_work_degrades_health_but_not_readiness() -> None:
     health = Health("demo-1")
     health.add("consumers", failing, ready=False)
     health.mark_ready()
@@ -43,7 +43,7 @@ async def test_stalled_work_degrades_health_and_leaves_readiness_alone() -> None
     assert ready
 
 
-async def test_what_no_request_can_do_without_fails_readiness() -> None:
+async def test_a_failing_readiness_check_makes_the_instance_unready() -> None:
     health = Health("demo-1")
     health.add("database", failing, ready=True)
     health.mark_ready()
@@ -54,7 +54,7 @@ async def test_what_no_request_can_do_without_fails_readiness() -> None:
     assert readiness["status"] == "unready"
 
 
-async def test_nobody_is_ready_while_starting_or_draining() -> None:
+async def test_an_instance_is_not_ready_while_starting_or_draining() -> None:
     health = Health("demo-1")
     health.add("database", passing, ready=True)
 
@@ -65,7 +65,7 @@ async def test_nobody_is_ready_while_starting_or_draining() -> None:
     assert not (await health.readiness())[0]
 
 
-async def test_a_check_that_hangs_is_given_up() -> None:
+async def test_a_hanging_check_times_out() -> None:
     health = Health("demo-1", within=0.01)
     health.add("database", asyncio.Event().wait, ready=True)
     health.mark_ready()
@@ -76,7 +76,7 @@ async def test_a_check_that_hangs_is_given_up() -> None:
     assert "no answer within" in readiness["checks"]["database"]
 
 
-async def test_an_instance_whose_check_is_slow_stays_ready_for_a_while() -> None:
+async def test_an_instance_with_a_slow_check_stays_ready_for_a_while() -> None:
     slow = asyncio.Event()
     slow.set()
     health = Health("demo-1", within=0.02, fresh=0, slow=1)
@@ -93,7 +93,7 @@ async def test_an_instance_whose_check_is_slow_stays_ready_for_a_while() -> None
     await until(is_unready)
 
 
-async def test_probes_at_the_same_time_share_one_check() -> None:
+async def test_concurrent_probes_share_one_check() -> None:
     ran = 0
 
     async def check() -> None:
@@ -110,7 +110,7 @@ async def test_probes_at_the_same_time_share_one_check() -> None:
     assert ran == 1
 
 
-async def test_each_check_is_a_metric_to_alert_by() -> None:
+async def test_each_check_is_a_metric() -> None:
     health, metrics = Health("demo-1", fresh=0), Metrics()
     health.add("database", passing, ready=True)
     health.add("outbox", failing, ready=False)
@@ -118,5 +118,5 @@ async def test_each_check_is_a_metric_to_alert_by() -> None:
     for _ in range(2):
         lines = (await metrics.exposition(health)).decode().splitlines()
 
-        told = [line for line in lines if line.startswith("health_check_ok{")]
-        assert told == ['health_check_ok{check="database"} 1.0', 'health_check_ok{check="outbox"} 0.0']
+        samples = [line for line in lines if line.startswith("health_check_ok{")]
+        assert samples == ['health_check_ok{check="database"} 1.0', 'health_check_ok{check="outbox"} 0.0']

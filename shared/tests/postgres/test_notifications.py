@@ -1,4 +1,4 @@
-"""Nudges between processes, by a real database."""
+"""Notifications between processes, over a real database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from switchboard.postgres.database import open_database
 from switchboard.testing import until
 
 
-async def test_listening_that_broke_for_whatever_reason_begins_again(empty_database_url: str) -> None:
+async def test_listening_resumes_after_any_error(empty_database_url: str) -> None:
     begun: list[str] = []
     heard: list[str] = []
 
@@ -22,9 +22,9 @@ async def test_listening_that_broke_for_whatever_reason_begins_again(empty_datab
         own.on_notify("first", break_at_first)  # called as soon as its channel is listened to
         await until(lambda: begun)
 
-        def nudge_until_heard() -> bool:
+        def notify_until_heard() -> bool:
             other.notify("second")
-            return len(heard) > 1  # once more than for the beginning
+            return len(heard) > 1  # once for the start of listening, once for a notification
 
         own.on_notify("second", lambda: heard.append("second"))
-        await until(nudge_until_heard, within=10)
+        await until(notify_until_heard, within=10)

@@ -34,7 +34,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
     logging.basicConfig(handlers=handlers, level=level, force=True)
 
 
-def test_a_line_says_who_and_what_it_belongs_to(stderr: Stderr) -> None:
+def test_a_line_carries_service_instance_and_ids(stderr: Stderr) -> None:
     with bound_contextvars(request_id="r1", tenant_id="t1"), continue_trace(f"00-{TRACE}-b7ad6b7169203331-01"):
         structlog.get_logger().info("request", status=200)
 
@@ -46,7 +46,7 @@ def test_a_line_says_who_and_what_it_belongs_to(stderr: Stderr) -> None:
     }  # fmt: skip
 
 
-def test_facts_end_with_their_block(stderr: Stderr) -> None:
+def test_bound_ids_end_with_their_block(stderr: Stderr) -> None:
     with bound_contextvars(event_id="e1"):
         pass
 
@@ -55,19 +55,19 @@ def test_facts_end_with_their_block(stderr: Stderr) -> None:
     assert "event_id" not in stderr.lines()[0]
 
 
-def test_libraries_log_in_the_same_form(stderr: Stderr) -> None:
+def test_libraries_log_in_the_same_format(stderr: Stderr) -> None:
     try:
         raise RuntimeError("a bug")
     except RuntimeError:
         with bound_contextvars(request_id="r1"):
-            logging.getLogger("somebody.else").exception("it broke: %s", "again")
+            logging.getLogger("some.library").exception("it broke: %s", "again")
 
     [line] = stderr.lines()
     assert (line["event"], line["level"], line["request_id"]) == ("it broke: again", "error", "r1")
     assert "RuntimeError: a bug" in line["exception"]
 
 
-def test_secrets_are_not_written(stderr: Stderr) -> None:
+def test_secrets_are_masked(stderr: Stderr) -> None:
     structlog.get_logger().info(
         "login",
         password="hunter2",
@@ -83,8 +83,8 @@ def test_secrets_are_not_written(stderr: Stderr) -> None:
     assert line["email"] == "anna@example.org"
 
 
-def test_a_lower_level_is_not_written(stderr: Stderr) -> None:
+def test_a_lower_level_is_not_logged(stderr: Stderr) -> None:
     structlog.get_logger().debug("detail")
-    logging.getLogger("somebody.else").debug("detail")
+    logging.getLogger("some.library").debug("detail")
 
     assert stderr.lines() == []

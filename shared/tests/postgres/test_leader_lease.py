@@ -1,4 +1,4 @@
-"""One leader, on the database's clock."""
+"""Leader election by a lease."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Stop
 from switchboard.testing import until
 
-from .story import Messaging, running
+from ..messaging.fixtures import running
 
 
 @asynccontextmanager
 async def frozen(lease: LeaderLease) -> AsyncIterator[None]:
-    """Won, and then never renewed: as by a process that is stopped."""
+    """Won, and then never renewed: its process is paused."""
     task = asyncio.create_task(lease.run(Stop()))
     await until(lambda: lease.held())
     task.cancel()
     yield
 
 
-async def test_one_of_two_holds_it(messaging: Messaging) -> None:
-    first, second = (LeaderLease(messaging.database, "leader", name) for name in ("a", "b"))
+async def test_one_of_two_candidates_is_the_leader(database: Database) -> None:
+    first, second = (LeaderLease(database, "leader", name) for name in ("a", "b"))
     async with running(first.run):
         await until(lambda: first.held())
         async with running(second.run):
@@ -34,9 +35,9 @@ async def test_one_of_two_holds_it(messaging: Messaging) -> None:
             assert (first.held(), second.held()) == (True, False)
 
 
-async def test_one_that_resigns_hands_over_at_once(messaging: Messaging) -> None:
-    first = LeaderLease(messaging.database, "leader", "a", ttl=30, renew_every=10)
-    second = LeaderLease(messaging.database, "leader", "b", ttl=30, renew_every=10)
+async def test_a_leader_that_resigns_is_replaced_at_once(database: Database) -> None:
+    first = LeaderLease(database, "leader", "a", ttl=30, renew_every=10)
+    second = LeaderLease(database, "leader", "b", ttl=30, renew_every=10)
     async with running(first.run):
         await until(lambda: first.held())
         stop = Stop()
@@ -50,9 +51,9 @@ async def test_one_that_resigns_hands_over_at_once(messaging: Messaging) -> None
     await waiting
 
 
-async def test_one_that_hangs_stops_trusting_it_before_another_may_take_it(messaging: Messaging) -> None:
-    hanging = LeaderLease(messaging.database, "leader", "a", ttl=1.0, margin=0.5, renew_every=0.1)
-    other = LeaderLease(messaging.database, "leader", "b", ttl=1.0, margin=0.5, renew_every=0.1)
+async def test_a_hanging_leader_steps_down_before_another_is_elected(database: Database) -> None:
+    hanging = LeaderLease(database, "leader", "a", ttl=1.0, margin=0.5, renew_every=0.1)
+    other = LeaderLease(database, "leader", "b", ttl=1.0, margin=0.5, renew_every=0.1)
     async with frozen(hanging), running(other.run):
         await until(lambda: other.held() or not hanging.held())
 
@@ -61,12 +62,12 @@ async def test_one_that_hangs_stops_trusting_it_before_another_may_take_it(messa
         assert (hanging.term, other.term) == (1, 2)
 
 
-async def test_one_that_hangs_in_an_open_transaction_blocks_nobody(messaging: Messaging) -> None:
-    hanging = LeaderLease(messaging.database, "leader", "a", ttl=1.0)
-    other = LeaderLease(messaging.database, "leader", "b", ttl=1.0)
+async def test_a_leader_hanging_in_a_transaction_is_replaced(database: Database, empty_database_url: str) -> None:
+    hanging = LeaderLease(database, "leader", "a", ttl=1.0)
+    other = LeaderLease(database, "leader", "b", ttl=1.0)
     async with frozen(hanging):
         stuck = await asyncpg.connect(
-            messaging.database_url, server_settings={"idle_in_transaction_session_timeout": "2000"}
+            empty_database_url, server_settings={"idle_in_transaction_session_timeout": "2000"}
         )
         await stuck.execute("begin")
         await stuck.execute("update leases set expires_at = clock_timestamp() where name = 'leader'")

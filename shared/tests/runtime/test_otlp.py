@@ -1,4 +1,4 @@
-"""Spans go out by OTLP where an endpoint is set: seen by a real receiver, from a process of its own."""
+"""Export of spans by OTLP, from a separate process to a real receiver."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def receiver() -> Iterator[Receiver]:
     receiver.server_close()
 
 
-def test_spans_are_exported_with_their_parents_before_the_process_ends(receiver: Receiver) -> None:
+def test_spans_are_exported_before_the_process_ends(receiver: Receiver) -> None:
     endpoint = f"http://127.0.0.1:{receiver.server_port}"
 
     subprocess.run([sys.executable, "-c", PROGRAM, endpoint], check=True, timeout=30)
@@ -69,7 +69,7 @@ def test_spans_are_exported_with_their_parents_before_the_process_ends(receiver:
     assert spans["inner"].parent_span_id == spans["outer"].span_id
 
 
-def test_without_an_endpoint_the_sdk_is_not_even_imported() -> None:
+def test_the_sdk_is_not_imported_without_an_endpoint() -> None:
     program = "import sys, switchboard.process.main; assert 'opentelemetry.sdk' not in sys.modules"
 
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

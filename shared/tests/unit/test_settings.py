@@ -64,7 +64,7 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("LOG_LEVEL", "loud", "LOG_LEVEL should be 'debug', 'info', 'warning' or 'error'"),
     ],
 )
-def test_a_setting_that_is_missing_or_malformed_is_named_in_one_line_without_its_value(
+def test_an_invalid_setting_is_named_in_one_line_without_its_value(
     name: str, value: str | None, complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if value is None:
@@ -79,7 +79,7 @@ def test_a_setting_that_is_missing_or_malformed_is_named_in_one_line_without_its
     assert capsys.readouterr().err == f"cannot start: {complaint}\n"
 
 
-def test_several_wrong_settings_still_make_one_line(
+def test_several_invalid_settings_make_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PORT")
@@ -94,7 +94,7 @@ def test_several_wrong_settings_still_make_one_line(
     assert "AMQP_URL is missing" in line
 
 
-def test_settings_shown_in_a_traceback_tell_no_password() -> None:
+def test_the_repr_of_settings_hides_passwords() -> None:
     assert "hunter2" not in repr(load(Settings))
 
 
@@ -110,7 +110,7 @@ def test_settings_shown_in_a_traceback_tell_no_password() -> None:
         ("http://10.0.0.1", False),
     ],
 )
-def test_browsers_are_sent_to_https_or_to_this_very_machine(url: str, good: bool) -> None:
+def test_a_public_url_is_https_or_on_loopback(url: str, good: bool) -> None:
     def read() -> str:
         return str(TypeAdapter(PublicUrl).validate_python(url))
 

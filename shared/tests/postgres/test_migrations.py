@@ -1,4 +1,4 @@
-"""Migrations, on real databases."""
+"""Migrations on real databases."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def tables(url: str) -> set[str]:
         await conn.close()
 
 
-async def test_what_is_missing_is_run_and_nothing_twice(scripts: Path, empty_database_url: str) -> None:
+async def test_missing_migrations_run_once(scripts: Path, empty_database_url: str) -> None:
     assert await migrate(scripts, empty_database_url) == ["0001", "0002"]
     assert await migrate(scripts, empty_database_url) == []
 
@@ -55,15 +55,13 @@ async def test_what_is_missing_is_run_and_nothing_twice(scripts: Path, empty_dat
     assert await tables(empty_database_url) == {"alembic_version", "a", "b", "c"}
 
 
-async def test_runners_at_the_same_time_run_everything_once(scripts: Path, empty_database_url: str) -> None:
+async def test_concurrent_runners_run_each_migration_once(scripts: Path, empty_database_url: str) -> None:
     first, second = await asyncio.gather(migrate(scripts, empty_database_url), migrate(scripts, empty_database_url))
 
     assert sorted([first, second]) == [[], ["0001", "0002"]]
 
 
-async def test_a_script_that_fails_undoes_itself_and_keeps_the_ones_before(
-    scripts: Path, empty_database_url: str
-) -> None:
+async def test_a_failing_script_rolls_back_and_keeps_the_ones_before(scripts: Path, empty_database_url: str) -> None:
     add(scripts, "0003", "0002", "create table c (id int); select 1/0")
 
     with pytest.raises(asyncpg.DivisionByZeroError):
@@ -72,7 +70,7 @@ async def test_a_script_that_fails_undoes_itself_and_keeps_the_ones_before(
     assert await tables(empty_database_url) == {"alembic_version", "a", "b"}
 
 
-async def test_a_script_waits_for_a_table_in_use_without_blocking_its_readers_for_long(
+async def test_a_script_that_waits_for_a_lock_does_not_block_readers_long(
     scripts: Path, empty_database_url: str
 ) -> None:
     await migrate(scripts, empty_database_url)
@@ -95,21 +93,21 @@ async def test_a_script_waits_for_a_table_in_use_without_blocking_its_readers_fo
         await conn.close()
 
 
-async def test_a_name_that_does_not_begin_with_its_revision_is_refused(tmp_path: Path, empty_database_url: str) -> None:
+async def test_a_file_name_without_its_revision_is_refused(tmp_path: Path, empty_database_url: str) -> None:
     add(tmp_path, "abc", None, "select 1", name="0001")
 
     with pytest.raises(ValueError, match="0001_change"):
         await migrate(tmp_path, empty_database_url)
 
 
-async def test_two_scripts_of_one_number_are_refused(scripts: Path, empty_database_url: str) -> None:
+async def test_two_scripts_with_one_number_are_refused(scripts: Path, empty_database_url: str) -> None:
     add(scripts, "0002", "0001", "select 1", name="0002_b")
 
     with pytest.raises(NoScripts, match="same number"):
         await migrate(scripts, empty_database_url)
 
 
-def test_scripts_are_found_beside_the_package_in_a_checkout() -> None:
+def test_scripts_are_found_next_to_the_package_in_a_checkout() -> None:
     assert scripts_of("auth").parts[-3:] == ("services", "auth", "migrations")
 
 

@@ -8,7 +8,7 @@ from switchboard.runtime.background import Backoff, LoopEndedEarly, Stop, repeat
 from switchboard.runtime.unavailable import Unavailable
 
 
-async def test_a_sleep_ends_when_it_is_time_to_stop() -> None:
+async def test_a_sleep_ends_at_the_shutdown() -> None:
     stop = Stop()
     sleeping = asyncio.create_task(stop.sleep(60))
     await asyncio.sleep(0)
@@ -19,11 +19,11 @@ async def test_a_sleep_ends_when_it_is_time_to_stop() -> None:
     assert await stop.sleep(60) is True
 
 
-async def test_a_sleep_that_was_not_disturbed_says_so() -> None:
+async def test_an_undisturbed_sleep_returns_false() -> None:
     assert await Stop().sleep(0.001) is False
 
 
-async def test_a_crashing_loop_ends_the_others() -> None:
+async def test_a_crashing_loop_cancels_the_others() -> None:
     ended = asyncio.Event()
 
     async def crash(_stop: Stop) -> None:
@@ -52,14 +52,14 @@ async def test_a_loop_that_ends_early_is_an_error_that_names_it() -> None:
     assert raised.group_contains(LoopEndedEarly, match="forgetful")
 
 
-async def test_a_repeated_step_outlives_an_outage() -> None:
+async def test_a_repeated_step_survives_an_unavailable_server() -> None:
     stop = Stop()
     calls: list[int] = []
 
     async def step() -> None:
         calls.append(len(calls))
         if len(calls) == 1:
-            raise Unavailable("away")
+            raise Unavailable("the server is down")
         stop.set()
 
     await repeat(step, every=0.001)(stop)
@@ -75,7 +75,7 @@ async def test_a_repeated_step_does_not_hide_a_bug() -> None:
         await repeat(step, every=0.001)(Stop())
 
 
-def test_pauses_grow_up_to_a_bound_and_begin_again() -> None:
+def test_backoff_grows_to_a_limit_and_resets() -> None:
     backoff = Backoff(first=1, most=4)
 
     pauses = [backoff.pause() for _ in range(5)]

@@ -3,7 +3,7 @@ import io
 from switchboard.runtime.terminal import Terminal
 
 
-def test_what_goes_to_a_file_is_not_broken_at_eighty_columns() -> None:
+def test_output_to_a_file_is_not_wrapped() -> None:
     out = io.StringIO()
 
     Terminal(file=out).print("name " * 60)

@@ -8,7 +8,7 @@ from switchboard.messaging.broker.connection import Broker
 from switchboard.runtime.settings import AmqpUrl, load
 
 
-class _Settings(BaseSettings):
+class _BrokerUrl(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
 
     amqp_url: AmqpUrl
@@ -16,4 +16,4 @@ class _Settings(BaseSettings):
 
 def operator_broker() -> Broker:
     """The broker of `AMQP_URL`. If that is missing or malformed, the command ends with a line that names it."""
-    return Broker(load(_Settings).amqp_url, "operator")
+    return Broker(load(_BrokerUrl).amqp_url, "operator")

@@ -1,4 +1,4 @@
-"""A Postgres connection that tells three kinds of failure apart: an unavailable server, contention, and a bug."""
+"""A Postgres connection that distinguishes three kinds of failure: an unavailable server, contention, and a bug."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Background loops: everything in a process that lives longer than a request is one `async def loop(stop)`.
 
-Graceful shutdown: a loop works until `stop` is set, then finishes the work in hand and returns. All loops of a process
+Graceful shutdown: a loop works until `stop` is set, then finishes its current work and returns. All loops of a process
 run in one TaskGroup. A loop that raises, or returns early, ends the process.
 """
 
@@ -76,7 +76,7 @@ class Wakeup:
 Loop = Callable[[Stop], Awaitable[None]]
 
 LOOPS: web.AppKey[list[Loop]] = web.AppKey("loops", list)
-"""Loops that an HTTP application brings along; they run beside those of its `App`."""
+"""Loops of an HTTP application. They run together with those of its `App`."""
 
 
 class LoopEndedEarly(RuntimeError):
@@ -111,8 +111,8 @@ def repeat(step: Callable[[], Awaitable[object]], *, every: float) -> Loop:
         while not stop.is_set():
             try:
                 await step()
-            except Unavailable as outage:
-                log.info("step_postponed", step=qualified_name(step), reason=str(outage))
+            except Unavailable as error:
+                log.info("step_postponed", step=qualified_name(step), reason=str(error))
             await stop.sleep(every * random.uniform(0.9, 1.1))
 
     repeating.__qualname__ = f"repeat({qualified_name(step)})"

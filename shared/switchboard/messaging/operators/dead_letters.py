@@ -1,7 +1,7 @@
 """Dead letters, for operators: list, show, replay, discard.
 
-They are read without an acknowledgement, so closing the channel returns them. A replay goes to the queue of its own
-subscription only: the others have handled the message already.
+They are read without an acknowledgement, so closing the channel returns them. A replay goes only to the queue of
+the same subscription: the others have handled the message already.
 """
 
 from __future__ import annotations

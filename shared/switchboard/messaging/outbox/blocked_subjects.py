@@ -1,7 +1,7 @@
 """Blocked subjects: their next message could not be published, so their later ones wait for it.
 
 Other subjects go on. Some errors close the channel for every message in flight on it (no permission to publish, no such
-exchange, message too large). Each of these messages is then retried alone, on a channel of its own.
+exchange, message too large). Each of these messages is then retried alone, on a separate channel.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class _Blocked:
 class BlockedSubjects:
     """The blocked subjects of a relay, with the time of their next retry. They outlive a channel.
 
-    A subject is retried among the others, or isolated: on a channel of its own.
+    A subject is retried among the others, or isolated: on a separate channel.
     """
 
     def __init__(self) -> None:
         self._blocked: dict[str, _Blocked] = {}
 
     def isolate(self, rows: Iterable[UnsentRow]) -> None:
-        """One of these closed the channel: retry each on a channel of its own, at once."""
+        """One of these closed the channel: retry each on a separate channel, at once."""
         for row in rows:
             self._blocked[row.subject] = _Blocked(row.id, isolated=True)
 
@@ -58,7 +58,7 @@ class BlockedSubjects:
         return [subject for subject, blocked in self._blocked.items() if blocked.isolated or blocked.due > now]
 
     def due_in_isolation(self) -> dict[int, str]:
-        """Messages that are due on a channel of their own: row id -> subject."""
+        """Messages that are due on a separate channel: row id -> subject."""
         now = monotonic()
         return {
             blocked.row_id: subject

@@ -29,7 +29,7 @@ LONG_LOOKAHEAD = 1_000_000  # read now and then, for other subjects
 LONG_LOOKAHEAD_SECONDS = 0.1  # at least, between two of them
 POLL_SECONDS = 0.5
 DELETE_DELAY_SECONDS = 0.01  # confirms that come within it are deleted by one statement
-ISOLATION_SECONDS = 0.1  # between two looks for messages that are due on a channel of their own
+ISOLATION_SECONDS = 0.1  # between two looks for messages that are due on a separate channel
 
 
 class ChannelSession:
@@ -106,7 +106,11 @@ class ChannelSession:
     async def _list_unsent(self, busy: list[str], limit: int, among: int) -> list[UnsentRow]:
         async with self._database.connection() as conn:
             return await outbox.list_unsent(
-                conn, besides=self._in_progress, without=self._blocked.waiting() + busy, limit=limit, among=among
+                conn,
+                except_ids=self._in_progress,
+                except_subjects=self._blocked.waiting() + busy,
+                limit=limit,
+                among=among,
             )
 
     def _subjects_with(self, rows: int) -> list[str]:

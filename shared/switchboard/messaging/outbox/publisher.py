@@ -65,7 +65,10 @@ class ConfirmChannel:
         event_id: UUID | str | None,
         headers: dict[str, Any] | None = None,
     ) -> None:
-        """Publish and wait for the confirm. Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable`, `MessageRejected`."""
+        """Publish and wait for the confirm.
+
+        Raises `BrokerUnavailable`, `ChannelRefused`, `Unroutable` or `MessageRejected`.
+        """
         properties = spec.Basic.Properties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.PERSISTENT,

@@ -108,10 +108,17 @@ async def add_rows(conn: asyncpg.Connection, rows: Sequence[OutboxRow]) -> None:
 
 
 async def list_unsent(
-    conn: asyncpg.Connection, *, besides: Collection[int], without: Collection[str], limit: int, among: int
+    conn: asyncpg.Connection,
+    *,
+    except_ids: Collection[int],
+    except_subjects: Collection[str],
+    limit: int,
+    among: int,
 ) -> list[UnsentRow]:
-    """The oldest rows, except ids `besides` and subjects `without`. Looks at the oldest `among` rows at most."""
-    return [UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(besides), list(without), limit, among)]
+    """The oldest rows but for some ids and subjects. Looks at the oldest `among` rows at most."""
+    return [
+        UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(except_ids), list(except_subjects), limit, among)
+    ]
 
 
 async def list_by_id(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:

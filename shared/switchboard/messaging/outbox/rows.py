@@ -28,12 +28,12 @@ order by position
 # Not "id greater than the last one": sequences commit out of order. No row locks: only the leader reads, and inboxes
 # skip a message that was sent twice.
 LIST_UNSENT = """
-select id, event_id, exchange, routing_key, type, subject, body from (select * from outbox order by id limit $4) oldest
+select event_id, exchange, routing_key, type, subject, body, id from (select * from outbox order by id limit $4) oldest
 where id <> all($1::bigint[]) and subject <> all($2::text[])
 order by id limit $3
 """
 LIST_BY_ID = """
-select id, event_id, exchange, routing_key, type, subject, body from outbox where id = any($1::bigint[]) order by id
+select event_id, exchange, routing_key, type, subject, body, id from outbox where id = any($1::bigint[]) order by id
 """
 DROP_SENT = "delete from outbox where id = any($1::bigint[])"
 OLDEST = """
@@ -55,16 +55,10 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
-class UnsentRow:
+class UnsentRow(OutboxRow):
     """A message in the outbox that the broker has not confirmed yet."""
 
     id: int
-    event_id: UUID
-    exchange: str
-    routing_key: str
-    type: str
-    subject: str
-    body: bytes
 
 
 def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id: UUID | None = None) -> OutboxRow:

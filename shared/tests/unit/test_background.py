@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from switchboard.runtime.background import Backoff, LoopEndedEarly, Stop, repeat, run_loops
+from switchboard.runtime.background import Backoff, LoopEndedEarly, Stop, Wakeup, repeat, run_loops
 from switchboard.runtime.unavailable import Unavailable
 
 
@@ -21,6 +21,34 @@ async def test_a_sleep_ends_at_the_shutdown() -> None:
 
 async def test_an_undisturbed_sleep_returns_false() -> None:
     assert await Stop().sleep(0.001) is False
+
+
+async def test_a_wakeup_ends_the_wait_and_is_cleared() -> None:
+    wakeup = Wakeup()
+    waiting = asyncio.create_task(wakeup.wait(Stop(), 60))
+    await asyncio.sleep(0)
+
+    wakeup.set()
+
+    assert await waiting is True
+    assert await wakeup.wait(Stop(), 0.001) is False
+
+
+async def test_a_wakeup_that_came_before_the_wait_is_not_lost() -> None:
+    wakeup = Wakeup()
+    wakeup.set()
+
+    assert await wakeup.wait(Stop(), 60) is True
+
+
+async def test_a_wait_for_a_wakeup_ends_at_the_shutdown() -> None:
+    stop = Stop()
+    waiting = asyncio.create_task(Wakeup().wait(stop))
+    await asyncio.sleep(0)
+
+    stop.set()
+
+    assert await waiting is False
 
 
 async def test_a_crashing_loop_cancels_the_others() -> None:

@@ -17,8 +17,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from switchboard.cli import operator
-from switchboard.local.place import REPOSITORY
 
+REPOSITORY = Path(__file__).parents[3]
 COMMANDS = {
     "contacts export", "contacts import", "dead-letters discard", "dead-letters list", "dead-letters replay",
     "dead-letters show", "deliveries list", "deliveries resolve", "demo", "down", "events tail",
@@ -87,5 +87,4 @@ def test_a_migration_without_a_database_says_so(tmp_path: Path) -> None:
 
 def test_the_default_environments_are_in_the_repository() -> None:
     assert operator.DEFAULT_ENVIRONMENTS == REPOSITORY / ".local" / "run" / "env"
-    assert (operator.REPOSITORY / "Makefile").exists()
-    assert Path(__file__).parents[3] == operator.REPOSITORY
+    assert (REPOSITORY / "Makefile").exists()

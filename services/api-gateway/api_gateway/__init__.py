@@ -1,1 +1,1 @@
-"""One origin for the frontend: proxying, signed identity, sockets, limits."""
+"""One origin for the frontend: reverse proxy, authentication, rate limits, WebSockets."""

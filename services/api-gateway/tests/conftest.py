@@ -1,4 +1,4 @@
-"""A stack in one process: two instances of auth, two gateways, and services that tests write themselves."""
+"""Fixtures: instances of auth, gateways and fake services in one process."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,17 +19,17 @@ from switchboard.process.main import App
 from switchboard.runtime.health import Health
 from switchboard.testing.serving import served
 
-NOWHERE = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 PASSWORD = "correct horse"
 
 
 class Stack:
-    """Starts parts on ports of their own and ends them with the test."""
+    """Starts services on free ports, and stops them when the test ends."""
 
     def __init__(self, keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str) -> None:
         self._parts = AsyncExitStack()
         self._keys = keys
-        self._fresh_database = database_url
+        self._create_database = database_url
         self.database_url = ""
         self.amqp_url = amqp_url
         self.redis_url = redis_url
@@ -38,8 +38,8 @@ class Stack:
         self.client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
     async def auth(self, **settings: Any) -> str:
-        """An instance of auth; its URL. All of a test share a database."""
-        self.database_url = self.database_url or self._fresh_database("auth")
+        """Start an instance of auth. Returns its URL. All instances of a test share a database."""
+        self.database_url = self.database_url or self._create_database("auth")
         chosen = AuthSettings(
             port=0,
             app_instance_id="auth",
@@ -52,23 +52,23 @@ class Stack:
         return await self._parts.enter_async_context(served(open_auth(chosen)))
 
     async def gateway(self, *auth: str, **settings: Any) -> str:
-        """A gateway before these instances of auth; its URL. `conversations_urls` and the like: others."""
-        urls = {f"{name}_urls": (NOWHERE,) for name in ("files", "conversations", "scheduler", "realtime")}
+        """Start a gateway with these instances of auth. Returns its URL. Other services: `conversations_urls=…` etc."""
+        urls = {f"{name}_urls": (UNREACHABLE,) for name in ("files", "conversations", "scheduler", "realtime")}
         chosen = GatewaySettings(
             port=0,
             app_instance_id="gateway",
             redis_url=settings.pop("redis_url", self.redis_url),
             identity_key_file=self._keys / "private.json",
-            auth_urls=auth or (NOWHERE,),
+            auth_urls=auth or (UNREACHABLE,),
             **{**urls, **settings},
         )
-        noted: list[App] = []
-        url = await self._parts.enter_async_context(served(_noting(open_gateway(chosen), noted)))
-        self.health[url] = noted[0].health
+        opened: list[App] = []
+        url = await self._parts.enter_async_context(served(_recording(open_gateway(chosen), opened)))
+        self.health[url] = opened[0].health
         return url
 
     async def service(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
-        """A service that answers every path by `handler`, and is always ready; its URL."""
+        """Start a service that answers every path by `handler` and is always ready. Returns its URL."""
         return await self._parts.enter_async_context(served(_opened(plain_app(handler))))
 
     async def sign_up(self, gateway: str, email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, Any]:
@@ -111,9 +111,9 @@ def plain_app(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -
 
 
 @asynccontextmanager
-async def _noting(opening: AbstractAsyncContextManager[App], noted: list[App]) -> AsyncIterator[App]:
+async def _recording(opening: AbstractAsyncContextManager[App], opened: list[App]) -> AsyncIterator[App]:
     async with opening as app:
-        noted.append(app)
+        opened.append(app)
         yield app
 
 

@@ -1,4 +1,4 @@
-"""The documents of the API and the bus, and the viewer's page."""
+"""The OpenAPI and AsyncAPI documents, and their viewer."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 from openapi_spec_validator import validate
 
 
-async def test_the_api_is_told_in_one_valid_document(stack: Any) -> None:
+async def test_the_openapi_document_is_valid_and_joins_all_services(stack: Any) -> None:
     gateway = await stack.gateway(await stack.auth())
 
     async with stack.client.get(f"{gateway}/openapi.json") as answer:
@@ -21,7 +21,7 @@ async def test_the_api_is_told_in_one_valid_document(stack: Any) -> None:
     assert {"200", "400", "401", "403", "413", "415", "422", "429", "500", "503"} <= set(login)
 
 
-async def test_events_and_commands_are_told_in_an_asyncapi_document(stack: Any) -> None:
+async def test_the_asyncapi_document_lists_events_and_commands(stack: Any) -> None:
     gateway = await stack.gateway()
 
     async with stack.client.get(f"{gateway}/asyncapi.json") as answer:
@@ -35,7 +35,7 @@ async def test_events_and_commands_are_told_in_an_asyncapi_document(stack: Any) 
             found = found[part]
 
 
-async def test_the_viewer_needs_no_outside_host(stack: Any) -> None:
+async def test_the_viewer_loads_nothing_from_other_hosts(stack: Any) -> None:
     gateway = await stack.gateway()
 
     async with stack.client.get(f"{gateway}/docs") as answer:

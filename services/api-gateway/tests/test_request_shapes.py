@@ -1,4 +1,4 @@
-"""Requests that two parsers could read differently: where one ends and the next begins is never a matter of taste."""
+"""Request smuggling: requests that two parsers could read differently are refused."""
 
 import asyncio
 import json
@@ -45,12 +45,10 @@ SMUGGLED = b"GET /api/v1/files/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
         b"GET /api/v1/files HTTP/1.1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_a_request_that_two_parsers_could_read_differently_is_refused(
-    seen_by_a_service: Any, shape: bytes
-) -> None:
-    """And what comes behind it on the same connection is not taken for a request."""
-    gateway, came = seen_by_a_service
-    came.clear()
+async def test_an_ambiguous_request_is_refused(recording_service: Any, shape: bytes) -> None:
+    """The bytes behind it on the same connection are not taken for a request."""
+    gateway, received = recording_service
+    received.clear()
     host, port = gateway.removeprefix("http://").split(":")
 
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -60,33 +58,32 @@ async def test_a_request_that_two_parsers_could_read_differently_is_refused(
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split()[1] == b"400", answer
-    assert (json.loads(body)["code"], came) == ("malformed", [])
+    assert (json.loads(body)["code"], received) == ("malformed", [])
 
 
-async def test_a_connection_that_one_ends_one_way_carries_the_next_request(seen_by_a_service: Any) -> None:
-    """The shapes above, said well."""
-    gateway, came = seen_by_a_service
-    came.clear()
+async def test_well_formed_requests_share_a_connection(recording_service: Any) -> None:
+    gateway, received = recording_service
+    received.clear()
     host, port = gateway.removeprefix("http://").split(":")
-    well = [HEAD + b"Content-Length: 5\r\n\r\nhello", CHUNKS + b"5\r\nhello\r\n0\r\n\r\n"]
+    well_formed = [HEAD + b"Content-Length: 5\r\n\r\nhello", CHUNKS + b"5\r\nhello\r\n0\r\n\r\n"]
 
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"".join(well) + SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    writer.write(b"".join(well_formed) + SMUGGLED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     assert answer.count(b"HTTP/1.1 200 ") == 3
-    assert came == ["/api/v1/files hello", "/api/v1/files hello", "/api/v1/files/smuggled "]
+    assert received == ["/api/v1/files hello", "/api/v1/files hello", "/api/v1/files/smuggled "]
 
 
 @pytest.fixture
-async def seen_by_a_service(stack: Any) -> tuple[str, list[str]]:
-    """A gateway, and each request that a service behind it took for whole."""
-    came: list[str] = []
+async def recording_service(stack: Any) -> tuple[str, list[str]]:
+    """A gateway, and the list of requests that the service behind it has received completely."""
+    received: list[str] = []
 
     async def note(request: web.Request) -> web.StreamResponse:
         body = await request.text()
-        came.append(f"{request.path} {body}")
+        received.append(f"{request.path} {body}")
         return web.Response()
 
-    return await stack.gateway(files_urls=(await stack.service(note),)), came
+    return await stack.gateway(files_urls=(await stack.service(note),)), received

@@ -1,4 +1,4 @@
-"""Sessions through two gateways: what one says holds at the other."""
+"""Sessions at the edge: the session cache, tokens and cookies, the end of a trial."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 
 @pytest.mark.parametrize("header", [{"Authorization": "Bearer \xff\xfe"}, {"Cookie": "session=\xff\xfe"}])
-async def test_a_token_of_strange_bytes_is_nobodys(stack: Any, header: dict[str, str]) -> None:
+async def test_a_token_that_is_not_ascii_is_unauthenticated(stack: Any, header: dict[str, str]) -> None:
     gateway = await stack.gateway(await stack.auth())
     name, value = next(iter(header.items()))
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(gateway).port)
@@ -23,7 +23,7 @@ async def test_a_token_of_strange_bytes_is_nobodys(stack: Any, header: dict[str,
     writer.close()
 
 
-async def test_a_lookup_that_began_before_the_log_out_does_not_bring_the_session_back(stack: Any) -> None:
+async def test_a_lookup_begun_before_the_logout_does_not_restore_the_session(stack: Any) -> None:
     auth = await stack.auth()
     gateway = await stack.gateway(auth)
     token = (await stack.sign_up(gateway))["session"]["token"]
@@ -36,7 +36,7 @@ async def test_a_lookup_that_began_before_the_log_out_does_not_bring_the_session
     assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 401
 
 
-async def test_sessions_work_and_end_while_the_gateway_can_not_reach_redis(stack: Any, dead_redis_url: str) -> None:
+async def test_sessions_work_and_end_while_redis_is_unavailable(stack: Any, dead_redis_url: str) -> None:
     auth = await stack.auth()
     gateway = await stack.gateway(auth, redis_url=dead_redis_url)
     token = (await stack.sign_up(gateway))["session"]["token"]
@@ -46,7 +46,7 @@ async def test_sessions_work_and_end_while_the_gateway_can_not_reach_redis(stack
     assert await stack.status("GET", f"{gateway}/api/v1/auth/me", token) == 401
 
 
-async def test_a_request_with_the_cookie_must_come_from_our_own_pages(stack: Any) -> None:
+async def test_a_request_with_the_cookie_needs_the_origin_of_this_site(stack: Any) -> None:
     gateway = await stack.gateway(await stack.auth(), frontend_url="https://app.example.com")
     token = (await stack.sign_up(gateway))["session"]["token"]
     logout = f"{gateway}/api/v1/auth/logout"
@@ -60,9 +60,7 @@ async def test_a_request_with_the_cookie_must_come_from_our_own_pages(stack: Any
 
 
 @pytest.mark.parametrize(("public_url", "own"), [("https://crm.example.com", 403), ("http://127.0.0.1:8080", 204)])
-async def test_its_own_address_is_a_gateways_page_on_a_machine_of_ones_own_only(
-    stack: Any, public_url: str, own: int
-) -> None:
+async def test_a_local_gateway_accepts_its_own_address_as_origin(stack: Any, public_url: str, own: int) -> None:
     gateway = await stack.gateway(await stack.auth(public_url=public_url), public_url=public_url)
     token = (await stack.sign_up(gateway))["session"]["token"]
     cookie = {"Cookie": f"__Host-session={token}; session={token}"}
@@ -72,7 +70,7 @@ async def test_its_own_address_is_a_gateways_page_on_a_machine_of_ones_own_only(
         assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", headers=headers) == status
 
 
-async def test_a_tenant_whose_trial_is_over_may_read_and_sign_out_only(stack: Any) -> None:
+async def test_after_the_trial_a_tenant_may_only_read_and_sign_out(stack: Any) -> None:
     auth = await stack.auth(trial_duration="1ms")
     gateway = await stack.gateway(auth, scheduler_urls=(auth,))
     token = (await stack.sign_up(gateway))["session"]["token"]
@@ -82,12 +80,12 @@ async def test_a_tenant_whose_trial_is_over_may_read_and_sign_out_only(stack: An
     assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", token) == 204
 
 
-async def _fill(stack: Any, token: str, said: dict[str, Any]) -> None:
-    """As a gateway does that was slow to hear what auth said."""
-    from api_gateway.identity.sessions import Sessions
+async def _fill(stack: Any, token: str, session: dict[str, Any]) -> None:
+    """Fill the cache as a gateway does that got the answer of auth late."""
+    from api_gateway.identity.session_resolver import SessionResolver
 
-    async def nobody(_token: str) -> None:
+    async def no_session(_token: str) -> None:
         return None
 
     async with Redis.from_url(stack.redis_url) as redis:
-        await Sessions(redis, nobody)._fill(token, said)
+        await SessionResolver(redis, no_session)._fill(token, session)

@@ -28,7 +28,7 @@ async def test_a_log_out_at_one_gateway_holds_at_the_other_at_once(deployment: D
     first, second = await deployment.gateways()
     await deployment.sign_up(first)
 
-    for _ in range(100):  # other ways to end a session: the gateway's test_next_request.py
+    for _ in range(100):  # other ways to end a session: the gateway's test_session_invalidation.py
         token = await deployment.log_in(first)
         assert await deployment.status("GET", f"{second}{API}/auth/me", token) == 200
         assert await deployment.status("GET", f"{first}{API}/auth/me", token) == 200

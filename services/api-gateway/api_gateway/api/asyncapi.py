@@ -1,4 +1,4 @@
-"""Every event and command as one AsyncAPI 3.0 document, made from the contracts."""
+"""The AsyncAPI 3.0 document of all events and commands, generated from the contracts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMANDS = "switchboard.commands"
 
 @cache
 def asyncapi_document() -> Json:
-    """Events go to a topic exchange under `<type>.<tenant_id>.<slot>`, commands to another under their type."""
+    """Events have the routing key `<type>.<tenant_id>.<slot>` on one topic exchange, commands their type on another."""
     channels: Json = {}
     operations: Json = {}
     messages: Json = {}
@@ -54,8 +54,8 @@ def _channel(name: str, cls: type[Message], key: str) -> Json:
     }
     if not command:
         channel["parameters"] = {
-            "tenant_id": {"description": "The tenant that it concerns."},
-            "slot": {"description": "Two digits, a hash of the subject: what ordered subscriptions are split by."},
+            "tenant_id": {"description": "The tenant of the event."},
+            "slot": {"description": "Two digits, a hash of the subject: the partition of ordered subscriptions."},
         }
     return channel
 
@@ -87,7 +87,7 @@ def _message(name: str, cls: type[Message], key: str) -> Json:
 def _schema(cls: type[Message]) -> Json:
     key = cls.type.replace(".", "_")
     schema = cls.model_json_schema(ref_template=f"#/components/schemas/{key}/$defs/{{model}}", mode="serialization")
-    schema.pop("additionalProperties", None)  # readers pass over what they don't know
+    schema.pop("additionalProperties", None)  # readers ignore unknown fields
     return schema
 
 

@@ -1,4 +1,4 @@
-"""The gateway's `/health`: every instance of every service, with its own checks, the dead ones too."""
+"""`/health` of the gateway: every instance of every service with its own checks, unreachable instances included."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 
 import orjson
 
-from api_gateway.upstreams.exchanges import Lost, NotSent
-from api_gateway.upstreams.instances import Instance
-from api_gateway.upstreams.upstreams import Upstream
+from api_gateway.upstreams.exchanges import ConnectionLost, RequestNotSent
+from api_gateway.upstreams.upstreams import Instance, Upstream
 from switchboard.runtime.health import Health
 
-ASK_SECONDS = 2.5  # an instance bounds each of its own checks by 2
+CHECK_SECONDS = 2.5  # an instance limits each of its own checks to 2
 
 
-async def whole_health(health: Health, upstreams: Mapping[str, Upstream]) -> tuple[bool, dict[str, Any]]:
-    """Well while each service has a ready instance; and the report, in the original's shape with `services` added."""
+async def gateway_health(health: Health, upstreams: Mapping[str, Upstream]) -> tuple[bool, dict[str, Any]]:
+    """Whether each service has a ready instance; and the report, in the legacy platform's shape plus `services`."""
     _, report = await health.report()
     names = list(upstreams)
     listed = await asyncio.gather(*(_instances(upstreams[name]) for name in names))
@@ -25,10 +24,10 @@ async def whole_health(health: Health, upstreams: Mapping[str, Upstream]) -> tup
     for name, instances in services.items():
         ready = [instance for instance in instances if instance["state"] == "ready"]
         report["checks"][name] = "ok" if ready else "error: no instance is ready"
-    well = health.state == "ready" and all(report["checks"][name] == "ok" for name in names)
-    report["status"] = "ok" if well else "degraded"
+    healthy = health.state == "ready" and all(report["checks"][name] == "ok" for name in names)
+    report["status"] = "ok" if healthy else "degraded"
     report["services"] = services
-    return well, report
+    return healthy, report
 
 
 async def _instances(upstream: Upstream) -> list[dict[str, Any]]:
@@ -38,11 +37,11 @@ async def _instances(upstream: Upstream) -> list[dict[str, Any]]:
 async def _instance(instance: Instance) -> dict[str, Any]:
     found: dict[str, Any] = {"address": instance.address.label, "state": instance.state}
     try:
-        _, body = await instance.ask(b"/health", ASK_SECONDS)
-        said = orjson.loads(body)
-        found |= {name: said.get(name) for name in ("instance", "status", "uptime", "checks")}
+        _, body = await instance.get(b"/health", CHECK_SECONDS)
+        report = orjson.loads(body)
+        found |= {name: report.get(name) for name in ("instance", "status", "uptime", "checks")}
     except TimeoutError:
         found |= {"state": "hanging", "status": "error: no answer"}
-    except (NotSent, Lost, orjson.JSONDecodeError) as trouble:
-        found |= {"state": "down", "status": f"error: {trouble}"}
+    except (RequestNotSent, ConnectionLost, orjson.JSONDecodeError) as error:
+        found |= {"state": "down", "status": f"error: {error}"}
     return found

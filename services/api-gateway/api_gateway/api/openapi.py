@@ -1,4 +1,4 @@
-"""One OpenAPI document of all services' routes, and of our own; each service tells its part itself."""
+"""Joins the OpenAPI documents of all services and of the gateway's own routes into one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import orjson
 import structlog
 
 from api_gateway.proxy.routes import API, SAFE_METHODS
-from api_gateway.upstreams.exchanges import Lost, NotSent
+from api_gateway.upstreams.exchanges import ConnectionLost, RequestNotSent
 from api_gateway.upstreams.upstreams import Upstream
 
-ASK_SECONDS = 2.0
-KEPT_SECONDS = 10.0
+FETCH_SECONDS = 2.0
+CACHE_SECONDS = 10.0
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ HEALTH: Json = {
 
 
 class OpenApi:
-    """The joined document. The last part that a service told stays while it is away."""
+    """The joined document. A service that is unavailable keeps the part that was fetched last."""
 
     def __init__(self, upstreams: Mapping[str, Upstream], public_url: str) -> None:
         self._upstreams = upstreams
@@ -45,23 +45,23 @@ class OpenApi:
         self._joined_at = float("-inf")
 
     async def document(self) -> Json:
-        """As of a few seconds ago."""
+        """The joined document, at most a few seconds old."""
         now = asyncio.get_running_loop().time()
-        if now - self._joined_at > KEPT_SECONDS or len(self._parts) < len(self._upstreams):
-            await asyncio.gather(*(self._ask(name, upstream) for name, upstream in self._upstreams.items()))
+        if now - self._joined_at > CACHE_SECONDS or len(self._parts) < len(self._upstreams):
+            await asyncio.gather(*(self._fetch(name, upstream) for name, upstream in self._upstreams.items()))
             self._joined = self._join()
             self._joined_at = now
         return self._joined
 
-    async def _ask(self, name: str, upstream: Upstream) -> None:
-        for instance in upstream.best():
+    async def _fetch(self, name: str, upstream: Upstream) -> None:
+        for instance in sorted(upstream.instances, key=lambda instance: instance.state != "ready"):
             try:
-                status, body = await instance.ask(b"/internal/openapi.json", ASK_SECONDS)
+                status, body = await instance.get(b"/internal/openapi.json", FETCH_SECONDS)
                 if status == 200:
                     self._parts[name] = orjson.loads(body)
                     return
-            except (NotSent, Lost, TimeoutError, orjson.JSONDecodeError) as trouble:
-                log.info("openapi_part_missing", upstream=name, reason=str(trouble))
+            except (RequestNotSent, ConnectionLost, TimeoutError, orjson.JSONDecodeError) as error:
+                log.info("openapi_part_missing", upstream=name, reason=str(error))
 
     def _join(self) -> Json:
         paths: Json = dict(OWN_PATHS)
@@ -72,7 +72,7 @@ class OpenApi:
             for path, operations in part.get("paths", {}).items():
                 if path.startswith(API):
                     paths.setdefault(path, {}).update(
-                        {method: _at_the_edge(method, operation) for method, operation in operations.items()}
+                        {method: _with_edge_responses(method, operation) for method, operation in operations.items()}
                     )
         return {
             "openapi": "3.1.0",
@@ -90,26 +90,30 @@ class OpenApi:
         }
 
 
-def _at_the_edge(method: str, operation: Json) -> Json:
-    """With the answers that the gateway itself may give."""
+def _with_edge_responses(method: str, operation: Json) -> Json:
+    """The operation with the responses that the gateway itself may send."""
     responses: Json = dict(operation.get("responses", {}))
-    _also(responses, "400", "malformed")
-    _also(responses, "429", "too_many_requests")
-    _also(responses, "503", "unavailable")
+    _add_response(responses, "400", "malformed")
+    _add_response(responses, "429", "too_many_requests")
+    _add_response(responses, "503", "unavailable")
     if method.upper() not in SAFE_METHODS:
-        _also(responses, "403", "cross_origin")
-        _also(responses, "413", "too_large")
+        _add_response(responses, "403", "cross_origin")
+        _add_response(responses, "413", "too_large")
         if "security" not in operation:
-            _also(responses, "402", "trial_expired")
+            _add_response(responses, "402", "trial_expired")
     return {**operation, "responses": dict(sorted(responses.items()))}
 
 
-def _also(responses: Json, status: str, code: str) -> None:
-    told = responses.get(status)
-    if told is None:
+def _add_response(responses: Json, status: str, code: str) -> None:
+    documented = responses.get(status)
+    if documented is None:
         responses[status] = {"description": f"`{code}`", "content": PROBLEM}
-    elif f"`{code}`" not in told.get("description", ""):
-        responses[status] = {"content": PROBLEM, **told, "description": f"{told.get('description', '')} · `{code}`"}
+    elif f"`{code}`" not in documented.get("description", ""):
+        responses[status] = {
+            "content": PROBLEM,
+            **documented,
+            "description": f"{documented.get('description', '')} · `{code}`",
+        }
 
 
 def _own(summary: str, answer: Json, *more: tuple[str, Json]) -> Json:
@@ -127,8 +131,8 @@ OWN_PATHS: Json = {
     "/health": _own(
         "Health of every instance of every service", _HEALTHY, ("503", {**_HEALTHY, "description": "Degraded"})
     ),
-    "/livez": _own("Whether this gateway turns", _JSON),
-    "/readyz": _own("Whether this gateway can serve", _JSON, ("503", {**_JSON, "description": "Not ready"})),
+    "/livez": _own("Liveness of this gateway", _JSON),
+    "/readyz": _own("Readiness of this gateway", _JSON, ("503", {**_JSON, "description": "Not ready"})),
     "/openapi.json": _own("This document", _JSON),
     "/asyncapi.json": _own("Every event and command", _JSON),
 }

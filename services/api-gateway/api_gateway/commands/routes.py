@@ -1,4 +1,4 @@
-"""Operator commands of the gateway: `bin/switchboard identity-keys …`."""
+"""Operator commands for the rotation of signing keys: `bin/switchboard identity-keys …`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 from joserfc.jwk import OKPKey
-from pydantic_settings import BaseSettings
 
+from switchboard.cli.context import CommandSettings
 from switchboard.http.identity_keys import new_key, public_set, read_key_file
 from switchboard.runtime.settings import load
 
@@ -22,26 +22,27 @@ app.add_typer(identity_keys, name="identity-keys")
 
 Public = Annotated[
     Path | None,
-    typer.Option(help="Auth's file of public keys; by default identity-public.json beside the private one."),
+    typer.Option(help="Auth's file of public keys; by default identity-public.json in the folder of the private keys."),
 ]
 
 
-class _Settings(BaseSettings):
+class KeyFileSettings(CommandSettings):
     identity_key_file: Path
 
 
 Pause = Annotated[
-    float, typer.Option(min=0, help="Seconds between publishing the key and signing with it; services look each five.")
+    float,
+    typer.Option(min=0, help="Seconds between publishing the key and signing with it; services fetch keys every five."),
 ]
 
 
 @identity_keys.command()
 def rotate(public: Public = None, pause: Pause = 6) -> None:
-    """Sign with a fresh key from now on. Identities signed with the old ones are accepted until `retire`."""
-    private = load(_Settings).identity_key_file
+    """Sign with a new key. Identities signed with older keys are accepted until `retire`."""
+    private = load(KeyFileSettings).identity_key_file
     keys = [new_key(f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"), *read_key_file(private)]
-    # Published first: no service may meet a signature whose key it can't find. One that looked just before this looks
-    # again only after five seconds, and would until then refuse whoever asks.
+    # Published first: a service that meets an unknown key refuses the request. Services fetch keys at most every five
+    # seconds, so the gateway waits longer than that before it signs with the new one.
     _write_public(_public_file(private, public), keys)
     time.sleep(pause)
     _write_private(private, keys)
@@ -50,12 +51,12 @@ def rotate(public: Public = None, pause: Pause = 6) -> None:
 
 @identity_keys.command()
 def retire(public: Public = None) -> None:
-    """Accept only the key that is signed with. Identities live for a minute: wait that long after `rotate`."""
-    private = load(_Settings).identity_key_file
+    """Accept only the newest key. Identities are valid for a minute: wait that long after `rotate`."""
+    private = load(KeyFileSettings).identity_key_file
     keys = read_key_file(private)
     _write_private(private, keys[:1])
     _write_public(_public_file(private, public), keys[:1])
-    typer.echo(f"accepting {keys[0].kid} alone; services forget the others within five minutes")
+    typer.echo(f"accepting only {keys[0].kid}; services drop the others within five minutes")
 
 
 def _public_file(private: Path, public: Path | None) -> Path:
@@ -74,7 +75,7 @@ def _write_public(file: Path, keys: list[OKPKey]) -> None:
 
 
 def _replace(file: Path, content: object, mode: int) -> None:
-    """At once: whoever reads meanwhile gets the old content or the new."""
+    """Replace a file atomically: readers see the old content or the new."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as opened:
         opened.write(json.dumps(content) + "\n")

@@ -1,4 +1,4 @@
-"""The key that identities are signed with, read again when its file changes: a rotation needs no restart."""
+"""The key that identities are signed with. Its file is read again when it changes: key rotation needs no restart."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from switchboard.http.identity import IdentitySigner
 from switchboard.http.identity_keys import read_key_file, signing_key
 from switchboard.runtime.background import Stop
 
-LOOK_EACH = 1.0  # seconds
+CHECK_EACH = 1.0  # seconds
 
 log = structlog.get_logger(__name__)
 
 
 class SigningKeyFile:
-    """`signer` signs with the first private key of the file, as of a second ago."""
+    """`signer` signs with the first private key of the file."""
 
     def __init__(self, file: Path) -> None:
-        """Raises OSError or ValueError for a file that can't be signed with."""
+        """Raises OSError or ValueError for a file without a usable key."""
         self._file = file
         self._read_at = file.stat().st_mtime_ns
         self.signer = IdentitySigner(signing_key(read_key_file(file)))
 
-    async def refreshing(self, stop: Stop) -> None:
-        """The loop that notices a new key."""
-        while not await stop.sleep(LOOK_EACH):
+    async def run(self, stop: Stop) -> None:
+        """Read the file again whenever it has changed, until `stop`."""
+        while not await stop.sleep(CHECK_EACH):
             try:
                 changed_at = self._file.stat().st_mtime_ns
                 if changed_at != self._read_at:

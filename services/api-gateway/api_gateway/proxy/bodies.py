@@ -1,4 +1,4 @@
-"""A request's body on its way to the upstream, in constant memory."""
+"""Streams a request's body to an upstream in constant memory."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import asyncio
 
 from aiohttp import web
 
-from api_gateway.upstreams.connections import Connection
+from api_gateway.upstreams.connections import UpstreamConnection
 from switchboard.http.problems import ExpectationFailed
 from switchboard.runtime.refusals import TooLarge
 
-STALLED_SECONDS = 30.0  # how long client or upstream may keep the other waiting for the next bytes
+STALL_SECONDS = 30.0  # how long the client or the upstream may send or take nothing
 
 
 class BodyTooLarge(TooLarge):
     """The request's body is larger than this route takes."""
 
 
-async def send_body(request: web.BaseRequest, connection: Connection, most: int) -> None:
-    """Send the body on as it comes, in the framing that the head announced.
+async def stream_body(request: web.BaseRequest, connection: UpstreamConnection, max_bytes: int) -> None:
+    """Send the body on as it arrives, with the framing that the head announced.
 
-    Raises `BodyTooLarge` past `most` bytes, `Lost` when the upstream broke off, `TimeoutError` when either side stalls.
+    Raises `BodyTooLarge`, `ConnectionLost` when the upstream closes the connection, `TimeoutError` when either stalls.
     """
-    await _invite(request)
-    chunks = request.content_length is None
+    await _answer_expectation(request)
+    chunked = request.content_length is None
     sent = 0
     while True:
-        async with asyncio.timeout(STALLED_SECONDS):
+        async with asyncio.timeout(STALL_SECONDS):
             piece = await request.content.readany()
             if not piece:
                 break
             sent += len(piece)
-            if sent > most:
+            if sent > max_bytes:
                 raise BodyTooLarge
-            await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunks else piece)
-    if chunks:
+            await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+    if chunked:
         await connection.write(b"0\r\n\r\n")
-    connection.sent_whole()
+    connection.end_request()
 
 
-async def _invite(request: web.BaseRequest) -> None:
-    """A client that asks first, by `Expect: 100-continue`, is told to go on: session, size and upstream are fine."""
+async def _answer_expectation(request: web.BaseRequest) -> None:
+    """Answer `Expect: 100-continue`, now that session, size and upstream have been checked."""
     expect = request.headers.get("Expect")
     if expect is None:
         return

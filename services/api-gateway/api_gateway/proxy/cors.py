@@ -1,4 +1,4 @@
-"""What pages of the frontend may do from their own origin (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
+"""CORS: lets pages of the frontend's own origin call the API (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from aiohttp import web
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 HEADERS = "Authorization, Content-Type, Idempotency-Key, X-Request-Id, traceparent"
-EXPOSED = "X-Request-Id, Retry-After, Location, Content-Disposition"
-REMEMBER_SECONDS = 600
+EXPOSED_HEADERS = "X-Request-Id, Retry-After, Location, Content-Disposition"
+MAX_AGE = 600  # seconds that browsers keep the answer to a preflight request
 
 
 class Cors:
-    """Lets the frontend's origin in, and nobody else."""
+    """Allows the frontend's origin and no other."""
 
     def __init__(self, frontend_url: str | None) -> None:
         parts = urlsplit(frontend_url or "")
         self._origin = f"{parts.scheme}://{parts.netloc}" if frontend_url else None
-        self._lines = (
+        self._headers = (
             f"Access-Control-Allow-Origin: {self._origin}\r\nAccess-Control-Allow-Credentials: true\r\n"
-            f"Access-Control-Expose-Headers: {EXPOSED}\r\nVary: Origin\r\n"
+            f"Access-Control-Expose-Headers: {EXPOSED_HEADERS}\r\nVary: Origin\r\n"
         ).encode()
 
-    def lines(self, request: web.BaseRequest) -> bytes:
-        """Header lines for an answer to this request."""
+    def headers(self, request: web.BaseRequest) -> bytes:
+        """Header lines for a response to this request."""
         origin = request.headers.get("Origin")
-        return self._lines if origin is not None and origin == self._origin else b""
+        return self._headers if origin is not None and origin == self._origin else b""
 
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
-        """The answer to a browser that asks whether it may ask; None for any other request."""
+        """The response to a preflight request; None for any other request."""
         if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
             return None
-        answer = web.Response(status=204, headers={"Vary": "Origin"})
+        response = web.Response(status=204, headers={"Vary": "Origin"})
         if request.headers.get("Origin") == self._origin:
-            answer.headers["Access-Control-Allow-Methods"] = METHODS
-            answer.headers["Access-Control-Allow-Headers"] = HEADERS
-            answer.headers["Access-Control-Max-Age"] = str(REMEMBER_SECONDS)
-        return answer
+            response.headers["Access-Control-Allow-Methods"] = METHODS
+            response.headers["Access-Control-Allow-Headers"] = HEADERS
+            response.headers["Access-Control-Max-Age"] = str(MAX_AGE)
+        return response

@@ -1,96 +1,160 @@
-"""A request at the edge: its id, its path, what we vouch for to upstreams, and its end in log and metrics."""
+"""A request at the edge: its id, path and client address, the headers for services and clients, its log line."""
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import re
+from collections.abc import Sequence
 from time import perf_counter
 
 import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
-from api_gateway.identity.credentials import Addresses
-from api_gateway.identity.sessions import Visitor
+from api_gateway.identity.session_resolver import ResolvedSession
 from api_gateway.proxy.cors import Cors
-from api_gateway.upstreams.headers import SECURITY, STRICT_TRANSPORT, TRACEPARENT
+from api_gateway.proxy.headers import (
+    HOP_BY_HOP,
+    NOT_FORWARDED,
+    SECURITY,
+    STRICT_TRANSPORT_SECURITY,
+    TRACEPARENT,
+    TRUSTED_PREFIXES,
+)
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 log = structlog.get_logger("switchboard.http")
 
 
-class Surface:
-    """What the edge of this gateway looks like from outside."""
+class TrustedProxies:
+    """Finds the client's address behind trusted proxies, which append to X-Forwarded-For."""
+
+    def __init__(self, networks: Sequence[Network] = ()) -> None:
+        self._networks = tuple(networks)
+
+    def client_address(self, request: web.BaseRequest) -> str:
+        """The nearest address that does not belong to a trusted proxy."""
+        peer = request.remote or "unknown"
+        if not self._networks:
+            return peer
+        hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+        for hop in [peer, *reversed(hops)]:
+            if not self._is_trusted(hop):
+                return hop or peer
+        return peer
+
+    def scheme(self, request: web.BaseRequest, default: str) -> str:
+        """The scheme that the client used, as reported by a trusted proxy, else `default`."""
+        if self._networks and self._is_trusted(request.remote or ""):
+            return request.headers.get("X-Forwarded-Proto", default)
+        return default
+
+    def _is_trusted(self, hop: str) -> bool:
+        try:
+            address = ipaddress.ip_address(hop)
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+
+class EdgeConfig:
+    """The configuration that every request at the edge needs."""
 
     def __init__(
-        self, public_url: str, addresses: Addresses, metrics: Metrics, cors: Cors, health: Health, *, logs: bool
+        self,
+        public_url: str,
+        frontend_url: str | None,
+        trusted_proxies: Sequence[Network],
+        metrics: Metrics,
+        health: Health,
+        logs_requests: bool,
     ) -> None:
+        self.public_url = public_url
         self.scheme = "https" if public_url.startswith("https:") else "http"
-        self.security = SECURITY + (STRICT_TRANSPORT if self.scheme == "https" else b"")
-        self.addresses = addresses
+        self.security_headers = SECURITY + (STRICT_TRANSPORT_SECURITY if self.scheme == "https" else b"")
+        self.cors = Cors(frontend_url)
+        self.trusted_proxies = TrustedProxies(trusted_proxies)
         self.metrics = metrics
-        self.cors = cors
         self.health = health
-        self.logs = logs
+        self.logs_requests = logs_requests
 
 
-class Incoming:
-    """One request, from its first byte to its last."""
+class ProxyRequest:
+    """One request, from its first byte to the last byte of its response."""
 
-    __slots__ = ("_started", "_surface", "address", "path", "request", "request_id", "route", "target", "visitor")
+    __slots__ = ("_config", "_started", "address", "path", "request", "request_id", "resolved", "route", "target")
 
-    def __init__(self, request: web.Request, surface: Surface) -> None:
+    def __init__(self, request: web.Request, config: EdgeConfig) -> None:
         self._started = perf_counter()
-        self._surface = surface
+        self._config = config
         self.request = request
         self.route = "unmatched"
-        self.visitor: Visitor | None = None
+        self.resolved: ResolvedSession | None = None
         given = request.headers.get("X-Request-Id")
         self.request_id = given if given and REQUEST_ID.fullmatch(given) else uuid7().hex
-        self.target = _origin_form(request)
+        raw_path = request.raw_path
+        # The path and query that upstreams get, even if the client sent a whole URL.
+        self.target = raw_path if raw_path.startswith("/") else request.rel_url.raw_path_qs
         self.path = self.target.partition("?")[0]
-        self.address = surface.addresses.client(request)
+        self.address = config.trusted_proxies.client_address(request)
 
     @property
-    def is_last(self) -> bool:
-        """Whether its connection is to be closed behind it: this gateway is about to end."""
-        return self._surface.health.state == "draining"
+    def closes_connection(self) -> bool:
+        """Whether the client's connection is closed after the response: during graceful shutdown."""
+        return self._config.health.state == "draining"
 
-    @property
-    def vouched(self) -> bytes:
-        """Header lines that say to an upstream where the request came from."""
-        surface, request = self._surface, self.request
-        traceparent = request.headers.get("traceparent", "").encode("latin-1", "replace")
+    def request_line(self) -> bytes:
+        """The first line of the request to an upstream."""
+        return f"{self.request.method} {self.target} HTTP/1.1\r\n".encode("utf-8", "surrogateescape")
+
+    def upstream_headers(self) -> list[bytes]:
+        """Header lines for an upstream: those of the client that may pass, and those that the gateway sets."""
+        lines: list[bytes] = []
+        named: set[bytes] = set()  # by the Connection header: hop-by-hop too
+        for name, value in self.request.raw_headers:
+            lower = name.lower()
+            if lower == b"connection":
+                named |= {part.strip().lower() for part in value.split(b",")}
+            if lower in NOT_FORWARDED or lower.startswith(TRUSTED_PREFIXES):
+                continue
+            lines.append(b"%b: %b\r\n" % (name, value))
+        if named - HOP_BY_HOP - {b"close"}:
+            lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
+        lines.append(self._forwarding_headers())
+        return lines
+
+    def _forwarding_headers(self) -> bytes:
+        config, headers = self._config, self.request.headers
+        traceparent = headers.get("traceparent", "").encode("latin-1", "replace")
         if not TRACEPARENT.fullmatch(traceparent):
             traceparent = b"00-%032x-%016x-00" % (random.getrandbits(128) or 1, random.getrandbits(64) or 1)
-        host = request.headers.get("Host", "")
-        scheme = surface.addresses.scheme(request, surface.scheme)
-        return (
-            (
-                f"X-Request-Id: {self.request_id}\r\nX-Forwarded-For: {self.address}\r\n"
-                f"X-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n"
-            ).encode("latin-1", "replace")
-            + b"traceparent: "
-            + traceparent
-            + b"\r\n"
+        scheme = config.trusted_proxies.scheme(self.request, config.scheme)
+        lines = (
+            f"X-Request-Id: {self.request_id}\r\nX-Forwarded-For: {self.address}\r\n"
+            f"X-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {headers.get('Host', '')}\r\n"
         )
+        return lines.encode("latin-1", "replace") + b"traceparent: " + traceparent + b"\r\n"
 
-    def ours(self) -> bytes:
-        """Header lines of every answer."""
-        surface = self._surface
-        return b"X-Request-Id: %b\r\n" % self.request_id.encode() + surface.security + surface.cors.lines(self.request)
+    def response_headers(self) -> bytes:
+        """Header lines of every response."""
+        config = self._config
+        request_id = b"X-Request-Id: %b\r\n" % self.request_id.encode()
+        return request_id + config.security_headers + config.cors.headers(self.request)
 
-    def done(self, status: int) -> None:
-        """The answer has been sent, as far as it got."""
+    def finish(self, status: int) -> None:
+        """Record metrics and the log line, once the response has been sent or was cut off."""
         seconds = perf_counter() - self._started
         method = self.request.method
-        self._surface.metrics.observe_request(method, self.route, status, seconds)
-        if not self._surface.logs:
+        self._config.metrics.observe_request(method, self.route, status, seconds)
+        if not self._config.logs_requests:
             return
-        who = self.visitor.session if self.visitor else None
+        session = self.resolved.session if self.resolved else None
         log.info(
             "request",
             request_id=self.request_id,
@@ -99,11 +163,5 @@ class Incoming:
             path=self.path,
             status=status,
             ms=round(seconds * 1000, 2),
-            **({"tenant_id": who.tenant_id, "user_id": who.user_id} if who else {}),
+            **({"tenant_id": session.tenant_id, "user_id": session.user_id} if session else {}),
         )
-
-
-def _origin_form(request: web.Request) -> str:
-    """The request target as upstreams get it, path and query: a client may have written a whole URL."""
-    target = request.raw_path
-    return target if target.startswith("/") else request.rel_url.raw_path_qs

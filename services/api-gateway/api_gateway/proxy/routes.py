@@ -1,4 +1,4 @@
-"""Where each path goes: the one table of prefixes. A prefix ends at a `/` or where the path ends; the longest wins."""
+"""The route table: the service of each path. A prefix ends at a `/` or at the path's end; the longest match wins."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from functools import lru_cache
 API = "/api/v1"
 JSON_BODY = 1024 * 1024 + 16 * 1024
 IMPORT_BODY = 64 * 1024 * 1024
-UPLOAD_EXTRA = 1024 * 1024  # what multipart adds to a file
+MULTIPART_EXTRA = 1024 * 1024
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
-# A path that means another one than it says is nobody's.
-TWISTED = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|%2f|%5c|%00|\\|[^\x21-\x7e]", re.IGNORECASE)
+# Dot segments, empty segments, encoded slashes and the like: another server could read the path differently.
+AMBIGUOUS_PATH = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|%2f|%5c|%00|\\|[^\x21-\x7e]", re.IGNORECASE)
 
 SERVICES = ("auth", "files", "conversations", "scheduler", "realtime")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The service that answers a path. `most`: bytes of a request's body. `keyed`: its POSTs may take a key."""
+    """The service that handles a path, and its limits."""
 
     service: str
-    most: int = JSON_BODY
-    keyed: bool = True
-    cookies: bool = False
-    """Whether cookies other than the session's are passed on."""
-    answer_within: float = 20.0
-    """Seconds from the last byte of a request to its answer's head; services give up at 15."""
+    max_body: int = JSON_BODY
+    accepts_keys: bool = True
+    """Whether its POSTs may be retried with an `Idempotency-Key`."""
+    gets_cookies: bool = False
+    """Whether it gets cookies other than the session's."""
+    timeout: float = 20.0
+    """Seconds from the last byte of a request to the response's head; services give up at 15."""
     host: bytes | None = None
-    """What the service is called by the Host header, where that matters to it."""
+    """The Host header, if it must not be the instance's address."""
 
 
-AUTH = Target("auth", keyed=False, cookies=True)
+AUTH = Target("auth", accepts_keys=False, gets_cookies=True)
 CONVERSATIONS = Target("conversations")
 SCHEDULER = Target("scheduler")
-REALTIME = Target("realtime", answer_within=45.0)  # a poll waits for events, up to 25 seconds
+REALTIME = Target("realtime", timeout=45.0)  # a long poll waits for events, up to 25 seconds
 
 
 class RouteTable:
     """Finds a path's service."""
 
     def __init__(self, max_upload_bytes: int) -> None:
-        files = Target("files", most=max_upload_bytes + UPLOAD_EXTRA)
+        files = Target("files", max_body=max_upload_bytes + MULTIPART_EXTRA)
         self._prefixes: dict[str, Target] = {
             f"{API}/auth": AUTH,
             f"{API}/users": AUTH,
             f"{API}/tenant": AUTH,
             f"{API}/files": files,
             f"{API}/contacts": CONVERSATIONS,
-            f"{API}/contacts/import": Target("conversations", most=IMPORT_BODY),
+            f"{API}/contacts/import": Target("conversations", max_body=IMPORT_BODY),
             f"{API}/conversations": CONVERSATIONS,
             f"{API}/notifications": CONVERSATIONS,
             f"{API}/channels": CONVERSATIONS,
@@ -64,17 +65,17 @@ class RouteTable:
             f"{API}/calls": SCHEDULER,
             f"{API}/schedule": SCHEDULER,
         }
-        # Parts of the scheduler's things that conversations keeps: who got what, and how a call went.
+        # Below the scheduler's campaigns and calls, conversations keeps the deliveries and the events.
         self._exceptions: Sequence[tuple[re.Pattern[str], Target]] = (
             (re.compile(rf"{API}/campaigns/[^/]+/deliveries"), CONVERSATIONS),
             (re.compile(rf"{API}/calls/[^/]+/events"), CONVERSATIONS),
         )
 
         self.find = lru_cache(maxsize=4096)(self._find)
-        """The target of a path as it stood in the request line, without its query."""
+        """The target of a path, as written in the request line, without its query."""
 
     def _find(self, path: str) -> Target | None:
-        if TWISTED.search(path):
+        if AMBIGUOUS_PATH.search(path):
             return None
         for pattern, target in self._exceptions:
             if pattern.fullmatch(path):
@@ -87,16 +88,16 @@ class RouteTable:
         return None
 
 
-def works_after_trial(method: str, path: str) -> bool:
-    """Whether a request is let through once the trial is over: reading, signing in and out, extending the trial."""
+def allowed_after_trial(method: str, path: str) -> bool:
+    """Whether a request passes after the trial has expired: reading, signing in and out, extending the trial."""
     if method in SAFE_METHODS:
         return True
     if path == f"{API}/tenant":
         return True
-    signing = (f"{API}/auth/logout", f"{API}/auth/login", f"{API}/auth/signup", f"{API}/auth/invites/accept")
-    return path in signing or path.startswith((f"{API}/auth/sessions", f"{API}/webhooks/"))
+    sign_in = (f"{API}/auth/logout", f"{API}/auth/login", f"{API}/auth/signup", f"{API}/auth/invites/accept")
+    return path in sign_in or path.startswith((f"{API}/auth/sessions", f"{API}/webhooks/"))
 
 
-def may_repeat(method: str, target: Target, has_key: bool) -> bool:
+def is_retryable(method: str, target: Target, has_key: bool) -> bool:
     """Whether a request may be sent again although it may have taken effect."""
-    return method in IDEMPOTENT_METHODS or (method == "POST" and has_key and target.keyed)
+    return method in IDEMPOTENT_METHODS or (method == "POST" and has_key and target.accepts_keys)

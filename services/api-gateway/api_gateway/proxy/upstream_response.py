@@ -1,31 +1,34 @@
-"""An upstream's answer on its way to the client: its bytes as they come, under a head of our own."""
+"""Streams an upstream's response to the client as it arrives, with backpressure, under a head of the gateway's own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from http import HTTPStatus
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
-from api_gateway.upstreams.dispatch import Flight
-from api_gateway.upstreams.exchanges import Lost
-from api_gateway.upstreams.headers import answer_head
+from api_gateway.proxy.headers import NOT_RETURNED, SECURITY_NAMES
+from api_gateway.proxy.request import ProxyRequest
+from api_gateway.upstreams.dispatch import UpstreamRequest
+from api_gateway.upstreams.exchanges import ConnectionLost
 
-STALLED_SECONDS = 60.0  # how long either side may keep the other waiting in the middle of a body
+STALL_SECONDS = 60.0  # how long the upstream may send nothing in the middle of a body
+LAST_CHUNK = b"0\r\n\r\n"
 
-Landed = Callable[[int], None]
+STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200
+}
 
 
-class Relayed(web.StreamResponse):
-    """Given to aiohttp in place of a response of its own; writes to the client's connection itself."""
+class UpstreamResponse(web.StreamResponse):
+    """Returned to aiohttp in place of a response of its own; writes to the client's connection itself."""
 
-    def __init__(self, flight: Flight, ours: bytes, landed: Landed, *, close: bool) -> None:
-        super().__init__(status=flight.exchange.status)
-        self._flight = flight
-        self._ours = ours
-        self._landed = landed
-        if close:
+    def __init__(self, incoming: ProxyRequest, sent: UpstreamRequest, *, close: bool = False) -> None:
+        super().__init__(status=sent.exchange.status)
+        self._incoming = incoming
+        self._sent = sent
+        if close or incoming.closes_connection:
             self._keep_alive = False
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -41,58 +44,68 @@ class Relayed(web.StreamResponse):
         request, self._req = self._req, None
         try:
             assert request is not None
-            await self._relay(request)
-        except (Lost, TimeoutError) as trouble:
-            # The client has got a part: cutting the connection is the only way left to say that it isn't whole.
+            await self._stream(request)
+        except (ConnectionLost, TimeoutError) as error:
+            # The client has received a part: only closing its connection tells it that the response is incomplete.
             if request is not None and request.transport is not None:
                 request.transport.abort()
-            raise ConnectionResetError("an answer was cut off") from trouble
+            raise ConnectionResetError("a response was cut off") from error
         finally:
-            self._flight.land()
-            self._landed(self.status)
+            self._sent.release()
+            self._incoming.finish(self.status)
 
-    async def _relay(self, request: web.BaseRequest) -> None:
-        exchange = self._flight.exchange
+    async def _stream(self, request: web.BaseRequest) -> None:
+        exchange = self._sent.exchange
         transport = request.transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("the client is gone")
-        chunks = exchange.chunked and exchange.wants_body and request.version >= HttpVersion11
-        if exchange.chunked and not chunks:
+            raise ConnectionResetError("the client has disconnected")
+        chunked = exchange.chunked and exchange.expects_body and request.version >= HttpVersion11
+        if exchange.chunked and not chunked:
             self._keep_alive = False
-        head = self._head(request, chunks)
+        head = self._head(request, chunked)
         if exchange.ended:
             body = exchange.take()
-            transport.write(head + (_framed(body) + LAST if chunks else body))
+            transport.write(head + (_chunk(body) + LAST_CHUNK if chunked else body))
             return
         transport.write(head)
         while True:
-            async with asyncio.timeout(STALLED_SECONDS):
+            async with asyncio.timeout(STALL_SECONDS):
                 piece = await exchange.read()
                 if not piece:
                     break
                 if transport.is_closing():
-                    raise ConnectionResetError("the client is gone")
-                transport.write(_framed(piece) if chunks else piece)
+                    raise ConnectionResetError("the client has disconnected")
+                transport.write(_chunk(piece) if chunked else piece)
                 await request.writer.drain()
-        if chunks:
-            transport.write(LAST)
+        if chunked:
+            transport.write(LAST_CHUNK)
 
-    def _head(self, request: web.BaseRequest, chunks: bool) -> bytes:
-        exchange = self._flight.exchange
-        head = answer_head(exchange.status, exchange.headers, self._ours)
-        if chunks:
-            head += b"Transfer-Encoding: chunked\r\n"
-        elif exchange.has_no_length and exchange.wants_body:
-            self._keep_alive = False  # its end is the connection's
+    def _head(self, request: web.BaseRequest, chunked: bool) -> bytes:
+        exchange = self._sent.exchange
+        lines = [STATUS_LINES.get(exchange.status) or b"HTTP/1.1 %d -\r\n" % exchange.status]
+        has_security_headers = False
+        for name, value in exchange.headers:
+            if name in NOT_RETURNED:
+                continue
+            has_security_headers = has_security_headers or name in SECURITY_NAMES
+            lines.append(b"%b: %b\r\n" % (name, value))
+        added = self._incoming.response_headers()
+        if has_security_headers:  # the upstream's replace the default
+            names = {name for name, _ in exchange.headers}
+            kept = [line for line in added.split(b"\r\n") if line and line.partition(b":")[0].lower() not in names]
+            added = b"".join(line + b"\r\n" for line in kept)
+        lines.append(added)
+        if chunked:
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        elif exchange.has_no_length and exchange.expects_body:
+            self._keep_alive = False  # the body ends with the connection
         if not self._keep_alive:
-            head += b"Connection: close\r\n"
+            lines.append(b"Connection: close\r\n")
         elif request.version < HttpVersion11:
-            head += b"Connection: keep-alive\r\n"
-        return head + b"\r\n"
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        return b"".join(lines)
 
 
-LAST = b"0\r\n\r\n"
-
-
-def _framed(piece: bytes) -> bytes:
+def _chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""

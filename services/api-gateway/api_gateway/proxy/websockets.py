@@ -1,94 +1,93 @@
-"""`/socket.io`: websockets are checked once, at the handshake, and then passed through; polling sticks to an instance.
+"""Proxies `/socket.io/`: WebSockets, and sticky sessions for long polling.
 
-Realtime puts what it was chosen by before the `sid` that it gives: whatever else the client's later requests say of it
-(Node's names its agent when it polls, and not when it goes over to a websocket), they find the same instance.
+A WebSocket is authenticated at its handshake; then its bytes pass unparsed. The requests of one Socket.IO client go to
+one instance of realtime, chosen by a sticky key. Realtime puts the key in front of the `sid` that it gives out: later
+requests find the instance by it, whatever else they look like (Node's client only sends its User-Agent when polling).
 
-A client without a valid session is passed on without an identity: realtime tells it so in Socket.IO's own words, or
-takes the token that comes in its first packet.
+A client without a valid session is forwarded without an identity: realtime refuses it in Socket.IO's protocol, or
+takes the token from its first packet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from api_gateway.proxy.bodies import BodyTooLarge
 from api_gateway.proxy.handler import Proxy
-from api_gateway.proxy.pipes import splice
-from api_gateway.proxy.request import Incoming
-from api_gateway.proxy.upstream_response import Relayed
-from api_gateway.upstreams.dispatch import Outgoing, fly
-from api_gateway.upstreams.headers import NOT_RETURNED
-from api_gateway.upstreams.upstreams import Upstream
+from api_gateway.proxy.headers import NOT_RETURNED
+from api_gateway.proxy.request import ProxyRequest
+from api_gateway.proxy.splicing import splice
+from api_gateway.proxy.upstream_response import UpstreamResponse
+from api_gateway.upstreams.dispatch import OutgoingRequest, dispatch
 from switchboard.runtime.background import Stop
 
 POLL_SECONDS = 60.0  # realtime answers a poll within its ping interval of 25
 POLL_BODY = 1024 * 1024
 BODY_SECONDS = 30.0
-STICKY = b"X-Switchboard-Sticky: "
+STICKY_HEADER = b"X-Switchboard-Sticky: "
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 
-@dataclass(frozen=True)
-class Sockets:
-    """Passes Socket.IO clients on to realtime."""
+class WebSocketProxy:
+    """Forwards Socket.IO clients to realtime."""
 
-    proxy: Proxy
-    realtime: Upstream
-    _open: set[asyncio.Transport] = field(default_factory=set)
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._realtime = proxy.upstreams["realtime"]
+        self._open: set[asyncio.Transport] = set()
 
-    async def pass_on(self, incoming: Incoming) -> web.StreamResponse:
-        """Raises a `Refusal`: `CrossOrigin`, or that realtime is away."""
+    async def handle(self, incoming: ProxyRequest) -> web.StreamResponse:
+        """Forward a handshake or a poll. Raises a `Refusal`."""
         request = incoming.request
         incoming.route = "socket.io"
-        self.proxy.limits.count("address", incoming.address)
-        token, by_cookie = self.proxy.credentials.find(request)
-        if token is not None and by_cookie:
-            self.proxy.credentials.check_origin(request)
-        visitor = await self.proxy.sessions.find(token) if token else None
-        incoming.visitor = visitor
-        lines = self.proxy.head_lines(incoming, visitor, "realtime")
+        self._proxy.limits.address.count(incoming.address)
+        token, incoming.resolved = await self._proxy.authentication.resolve(request, requires_origin=True)
+        lines = self._proxy.upstream_headers(incoming, "realtime")
         sid = request.query.get("sid")
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(incoming, lines, self._key(incoming, token, sid) if sid else None)
-        return await self._poll(incoming, lines, self._key(incoming, token, sid), is_handshake=sid is None)
+            return await self._websocket(incoming, lines, _sticky_key(incoming, token, sid) if sid else None)
+        return await self._poll(incoming, lines, _sticky_key(incoming, token, sid), is_handshake=sid is None)
 
-    async def closing(self, stop: Stop) -> None:
-        """When stopping, websockets are closed at once: their clients come back to another gateway."""
+    async def run(self, stop: Stop) -> None:
+        """Close all WebSockets on `stop` (graceful shutdown): their clients reconnect to another gateway."""
         await stop.wait()
         for transport in list(self._open):
             transport.close()
 
-    async def _websocket(self, incoming: Incoming, lines: list[bytes], key: bytes | None) -> web.StreamResponse:
+    async def _websocket(
+        self, incoming: ProxyRequest, lines: list[bytes], sticky_key: bytes | None
+    ) -> web.StreamResponse:
         lines += [UPGRADE, b"\r\n"]
-        outgoing = Outgoing(_line(incoming), b"".join(lines), b"", repeatable=True, key=key)
-        flight = await fly(self.realtime, outgoing)
-        if not flight.exchange.upgraded:
-            return Relayed(flight, incoming.ours(), incoming.done, close=True)
+        outgoing = OutgoingRequest(incoming.request_line(), b"".join(lines), b"", retryable=True, sticky_key=sticky_key)
+        sent = await dispatch(self._realtime, outgoing)
+        if not sent.exchange.upgraded:
+            return UpstreamResponse(incoming, sent, close=True)
         ended = asyncio.Event()
         try:
-            head = _switching_head(flight.exchange.headers, incoming.request_id)
-            client = splice(incoming.request, flight.connection, head, ended.set)
+            head = _switching_protocols(sent.exchange.headers, incoming.request_id)
+            client = splice(incoming.request, sent.connection, head, ended.set)
         except BaseException:
-            flight.land()
+            sent.release()
             raise
         self._open.add(client)
-        flight.instance.passed_through += 1
+        sent.instance.websockets += 1
         try:
             await ended.wait()
         finally:
             client.close()
             self._open.discard(client)
-            flight.instance.passed_through -= 1
-            flight.land()
-            incoming.done(101)
-        return PassedThrough()
+            sent.instance.websockets -= 1
+            sent.release()
+            incoming.finish(101)
+        return AlreadyAnswered()
 
-    async def _poll(self, incoming: Incoming, lines: list[bytes], key: bytes, *, is_handshake: bool) -> Relayed:
+    async def _poll(
+        self, incoming: ProxyRequest, lines: list[bytes], sticky_key: bytes, *, is_handshake: bool
+    ) -> UpstreamResponse:
         request = incoming.request
         body = b""
         if request.body_exists:
@@ -97,29 +96,21 @@ class Sockets:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await request.read()
         if is_handshake:
-            lines.append(STICKY + key + b"\r\n")
+            lines.append(STICKY_HEADER + sticky_key + b"\r\n")
         lines += [b"Content-Length: %d\r\n" % len(body) if body else b"", b"\r\n"]
-        outgoing = Outgoing(
-            _line(incoming), b"".join(lines), body, repeatable=is_handshake, key=key, answer_within=POLL_SECONDS
+        outgoing = OutgoingRequest(
+            incoming.request_line(),
+            b"".join(lines),
+            body,
+            retryable=is_handshake,
+            sticky_key=sticky_key,
+            timeout=POLL_SECONDS,
         )
-        flight = await fly(self.realtime, outgoing)
-        return Relayed(flight, incoming.ours(), incoming.done, close=incoming.is_last)
-
-    def _key(self, incoming: Incoming, token: str | None, sid: str | None) -> bytes:
-        """What a client's requests choose an instance by: said in its `sid`, or its token, else its address and agent.
-
-        Lower-case hexadecimal digits, unless a client made its `sid` up.
-        """
-        said, dot, _ = (sid or "").partition(".")
-        if dot:
-            return said.encode("utf-8", "surrogateescape")
-        agent = incoming.request.headers.get("User-Agent", "")
-        text = token or f"{incoming.address} {agent}"
-        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
+        return UpstreamResponse(incoming, await dispatch(self._realtime, outgoing))
 
 
-class PassedThrough(web.StreamResponse):
-    """Nothing is left to answer: the connection was another's since its handshake."""
+class AlreadyAnswered(web.StreamResponse):
+    """A response that writes nothing: the connection has been spliced."""
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         self._keep_alive = False
@@ -129,11 +120,20 @@ class PassedThrough(web.StreamResponse):
         pass
 
 
-def _line(incoming: Incoming) -> bytes:
-    return f"{incoming.request.method} {incoming.target} HTTP/1.1\r\n".encode("utf-8", "surrogateescape")
+def _sticky_key(incoming: ProxyRequest, token: str | None, sid: str | None) -> bytes:
+    """The key that chooses the instance: the one in the `sid`, else a hash of the token or of address and User-Agent.
+
+    Lower-case hexadecimal digits, unless a client made its `sid` up.
+    """
+    key, dot, _ = (sid or "").partition(".")
+    if dot:
+        return key.encode("utf-8", "surrogateescape")
+    agent = incoming.request.headers.get("User-Agent", "")
+    text = token or f"{incoming.address} {agent}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
 
 
-def _switching_head(headers: list[tuple[bytes, bytes]], request_id: str) -> bytes:
+def _switching_protocols(headers: list[tuple[bytes, bytes]], request_id: str) -> bytes:
     lines = [b"HTTP/1.1 101 Switching Protocols\r\n", UPGRADE, f"X-Request-Id: {request_id}\r\n".encode()]
     lines += [b"%b: %b\r\n" % (name, value) for name, value in headers if name not in NOT_RETURNED]
     return b"".join(lines) + b"\r\n"

@@ -1,4 +1,4 @@
-"""A keep-alive connection to an upstream: bytes out, an answer in. Parsed by httptools, to find head and end."""
+"""Keep-alive connections to upstreams. httptools parses the responses."""
 
 from __future__ import annotations
 
@@ -9,68 +9,68 @@ from typing import Any
 
 import httptools
 
-from api_gateway.upstreams.exchanges import Exchange, Lost
+from api_gateway.upstreams.exchanges import ConnectionLost, Exchange
 
 NO_BODY = (204, 304)
 
 
-class Connection(asyncio.Protocol):
-    """One connection, one exchange at a time. `released(self)` is called when it is free for the next."""
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to an instance, with one exchange at a time. `released(self)` is called when it is free."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, released: Callable[[Connection], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, released: Callable[[UpstreamConnection], None]) -> None:
         self._loop = loop
         self._released = released
         self._parser: Any = httptools.HttpResponseParser(self)
         self._exchange: Exchange | None = None
-        self._sent_whole = False
+        self._request_ended = False
         self._until_close = False
         self._keep_alive = True
         self._drain: asyncio.Future[None] | None = None
         self._paused = False
         self.transport: asyncio.Transport | None = None
-        self.tail = b""  # bytes behind a 101 answer
+        self.tail = b""  # bytes after the head of a 101 response
         self.free_since = 0.0
 
-    # what the exchange's owner does
+    # called by the owner of the exchange
 
-    def begin(self, head: bytes, *, whole: bool, wants_body: bool = True) -> Exchange:
-        """Send a request's head (with its body, when `whole`). Raises `Lost` on a connection that is closing."""
+    def begin(self, head: bytes, *, complete: bool, expects_body: bool = True) -> Exchange:
+        """Send a request's head, with its body if `complete`. Raises `ConnectionLost` if the connection is closing."""
         transport = self.transport
         if transport is None or transport.is_closing():
-            raise Lost("the connection closed before the request was sent")
-        self._exchange = Exchange(self._loop, wants_body, self._hold_up)
-        self._sent_whole = whole
+            raise ConnectionLost("the connection closed before the request was sent")
+        self._exchange = Exchange(self._loop, expects_body, self._pause)
+        self._request_ended = complete
         self._until_close = False
         transport.write(head)
         return self._exchange
 
     async def write(self, data: bytes) -> None:
-        """A part of the request's body, when the upstream has room for it. Raises `Lost`."""
+        """Send a part of the request's body; waits while the upstream is slow. Raises `ConnectionLost`."""
         transport = self.transport
         if transport is None or transport.is_closing():
-            raise Lost("the upstream closed the connection")
+            raise ConnectionLost("the upstream closed the connection")
         transport.write(data)
         if self._paused:
             self._drain = self._loop.create_future()
             await self._drain
 
-    def sent_whole(self) -> None:
-        """The request's body is complete."""
-        self._sent_whole = True
+    def end_request(self) -> None:
+        """Mark the request as sent completely."""
+        self._request_ended = True
         if self._exchange is not None and self._exchange.ended:
             self._finish()
 
     def abandon(self, exchange: Exchange) -> None:
-        """Nobody waits for this exchange any more. If it is over, the connection is free, or another's, and stays."""
+        """Stop the exchange. The connection is closed, unless the exchange has ended already."""
         if self._exchange is exchange:
             self._exchange = None
             self.close()
 
-    def give_up(self, why: str) -> None:
-        """The upstream is not to be waited for: whoever does is told."""
+    def fail_pending(self, reason: str) -> None:
+        """Fail the exchange if it still waits for the response's head."""
         exchange = self._exchange
         if exchange is not None and not exchange.head.done():
-            exchange.fail(Lost(why))
+            exchange.fail(ConnectionLost(reason))
             self.abandon(exchange)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
-            self.close()  # nobody asked
+            self.close()  # bytes without a request
             return
         if exchange.upgraded:
             self.tail += data
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             exchange.upgraded = True
             exchange.feed_head(self._parser.get_status_code())
         except httptools.HttpParserError as error:
-            exchange.fail(Lost(f"the upstream's answer is malformed: {error}"))
+            exchange.fail(ConnectionLost(f"the upstream's response is malformed: {error}"))
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
             if self._until_close and exc is None:
                 exchange.end()
             else:
-                exchange.fail(Lost(f"the upstream broke off{f': {exc}' if exc else ''}"))
+                exchange.fail(ConnectionLost(f"the upstream closed the connection{f': {exc}' if exc else ''}"))
         self.resume_writing()
         self._released(self)
 
@@ -135,16 +135,16 @@ class Connection(asyncio.Protocol):
         if exchange is None or status == 101:
             return
         if status < 200:
-            exchange.headers.clear()  # 100 Continue and its like: the answer is still to come
+            exchange.headers.clear()  # 100 Continue and the like: the final response follows
             return
         names = dict(exchange.headers)
         exchange.chunked = b"chunked" in names.get(b"transfer-encoding", b"").lower()
         self._keep_alive = self._parser.should_keep_alive()
         exchange.has_no_length = not (exchange.chunked or b"content-length" in names or status in NO_BODY)
-        self._until_close = exchange.has_no_length and exchange.wants_body
+        self._until_close = exchange.has_no_length and exchange.expects_body
         exchange.feed_head(status)
-        if not exchange.wants_body:
-            self._parser = httptools.HttpResponseParser(self)  # it would wait for the body of a HEAD
+        if not exchange.expects_body:
+            self._parser = httptools.HttpResponseParser(self)  # the old one would wait for the body of a HEAD
             self._end()
 
     def on_body(self, body: bytes) -> None:
@@ -158,25 +158,25 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         if self._exchange is not None:
             self._exchange.end()
-            if self._sent_whole:
+            if self._request_ended:
                 self._finish()
 
     def _finish(self) -> None:
-        """The exchange is over: its answer stays with its reader, the connection is free."""
+        """Free the connection; the response stays with its reader."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.let_go()
+            exchange.detach()
         if not self._keep_alive:
             self.close()
         elif self.transport is not None:
             self.free_since = monotonic()
             self._released(self)
 
-    def _hold_up(self, hold: bool) -> None:
+    def _pause(self, pause: bool) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        if hold:
+        if pause:
             transport.pause_reading()
         else:
             transport.resume_reading()

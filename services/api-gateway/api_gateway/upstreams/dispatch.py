@@ -1,131 +1,129 @@
-"""Sends a request to some instance of a service, and to another where that is safe."""
+"""Dispatches a request to an instance of a service, and retries it at another instance where that is safe."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
-from api_gateway.upstreams.connections import Connection
-from api_gateway.upstreams.exchanges import Exchange, Lost, NotSent
-from api_gateway.upstreams.instances import Instance
-from api_gateway.upstreams.upstreams import Upstream
+from api_gateway.upstreams.connections import UpstreamConnection
+from api_gateway.upstreams.exchanges import ConnectionLost, Exchange, RequestNotSent
+from api_gateway.upstreams.upstreams import Instance, Upstream
 from switchboard.runtime.refusals import ServiceUnavailable
 
-ANSWER_SECONDS = 20.0  # from the last byte of the request to the answer's head; services give up at 15
-MOST_TRIES = 3
+RESPONSE_SECONDS = 20.0  # from the last byte of the request to the response's head; services give up at 15
+MAX_TRIES = 3
 
 
 class UpstreamLost(ServiceUnavailable):
-    """The service broke off in the middle: the request may have taken effect."""
+    """The connection to the service was lost during the request: it may have taken effect."""
 
     code = "upstream_lost"
 
 
-class UpstreamSlow(ServiceUnavailable):
-    """The service gave no answer in time: the request may have taken effect."""
+class UpstreamTimeout(ServiceUnavailable):
+    """The service did not answer in time: the request may have taken effect."""
 
     code = "upstream_timeout"
 
 
-class NobodyThere(ServiceUnavailable):
+class NoInstanceAvailable(ServiceUnavailable):
     """No instance of the service can be reached."""
 
 
 @dataclass(slots=True)
-class Outgoing:
-    """A request's bytes around the Host header, which is the instance's unless `host` is given.
+class OutgoingRequest:
+    """The bytes of a request. The Host header is added for the instance, unless `host` is given.
 
-    `body`: None for one to be streamed.
+    `body` is None when it will be streamed. `retryable`: it may be sent again although it may have taken effect.
     """
 
     line: bytes
     headers: bytes
     body: bytes | None
-    repeatable: bool
-    wants_body: bool = True
-    key: bytes | None = None
-    answer_within: float = ANSWER_SECONDS
+    retryable: bool
+    expects_body: bool = True
+    sticky_key: bytes | None = None
+    timeout: float = RESPONSE_SECONDS
     host: bytes | None = None
 
     def to(self, instance: Instance) -> bytes:
+        """The bytes for this instance."""
         host = self.host or instance.host_header
         return b"".join((self.line, b"Host: ", host, b"\r\n", self.headers, self.body or b""))
 
 
-class Flight:
-    """A request under way at an instance. `land` it exactly when nobody reads its answer any more."""
+class UpstreamRequest:
+    """A request that was sent to an instance. Call `release` once its response isn't read any more."""
 
-    __slots__ = ("_landed", "connection", "exchange", "instance")
+    __slots__ = ("_released", "connection", "exchange", "instance")
 
-    def __init__(self, instance: Instance, connection: Connection, exchange: Exchange) -> None:
+    def __init__(self, instance: Instance, connection: UpstreamConnection, exchange: Exchange) -> None:
         self.instance = instance
         self.connection = connection
         self.exchange = exchange
-        self._landed = False
+        self._released = False
         instance.pending += 1
 
-    def land(self) -> None:
-        """Over: well, or cut off here."""
-        if self._landed:
+    def release(self) -> None:
+        """Free the connection, or close it if the response has not been read to its end."""
+        if self._released:
             return
-        self._landed = True
+        self._released = True
         self.instance.pending -= 1
         self.connection.abandon(self.exchange)
 
+    async def wait_for_head(self, seconds: float) -> None:
+        """Wait for the response's head. Raises `ConnectionLost` or `UpstreamTimeout`."""
+        head = self.exchange.head
+        if head.done():
+            head.result()
+            return
+        timer = asyncio.get_running_loop().call_later(seconds, self.exchange.fail, _TimedOut("no response in time"))
+        try:
+            await head
+        except _TimedOut:
+            raise UpstreamTimeout from None
+        finally:
+            timer.cancel()
 
-async def take_off(upstream: Upstream, request: Outgoing, tried: set[Instance]) -> Flight:
-    """Connect to the best instance not yet tried and send what there is. Raises `NobodyThere` when none is left."""
+
+async def send(upstream: Upstream, request: OutgoingRequest, tried: set[Instance]) -> UpstreamRequest:
+    """Send a request to the best instance that was not tried yet. Raises `NoInstanceAvailable`."""
     while True:
-        instance = upstream.choose(tried, key=request.key)
+        instance = upstream.choose(tried, sticky_key=request.sticky_key)
         if instance is None:
-            raise NobodyThere(f"No instance of {upstream.service} can be reached.")
+            raise NoInstanceAvailable(f"No instance of {upstream.service} can be reached.")
         try:
             connection = await instance.connect()
             exchange = connection.begin(
-                request.to(instance), whole=request.body is not None, wants_body=request.wants_body
+                request.to(instance), complete=request.body is not None, expects_body=request.expects_body
             )
-        except (NotSent, Lost):
+        except (RequestNotSent, ConnectionLost):
             tried.add(instance)
-            upstream.suspect()
+            upstream.failed.set()
             continue
-        return Flight(instance, connection, exchange)
+        return UpstreamRequest(instance, connection, exchange)
 
 
-async def fly(upstream: Upstream, request: Outgoing) -> Flight:
-    """Send a request with its whole body and wait for the answer's head, at another instance if need and right be."""
+async def dispatch(upstream: Upstream, request: OutgoingRequest) -> UpstreamRequest:
+    """Send a request with its whole body and wait for the response's head, with retries at other instances."""
     tried: set[Instance] = set()
-    for _ in range(MOST_TRIES):
-        flight = await take_off(upstream, request, tried)
+    for _ in range(MAX_TRIES):
+        sent = await send(upstream, request, tried)
         try:
-            await head_of(flight, request.answer_within)
-            return flight
-        except Lost as lost:
-            flight.land()
-            upstream.suspect()
-            tried.add(flight.instance)
-            if not request.repeatable:
-                raise UpstreamLost from lost
+            await sent.wait_for_head(request.timeout)
+            return sent
+        except ConnectionLost as error:
+            sent.release()
+            upstream.failed.set()
+            tried.add(sent.instance)
+            if not request.retryable:
+                raise UpstreamLost from error
         except BaseException:
-            flight.land()
+            sent.release()
             raise
     raise UpstreamLost
 
 
-async def head_of(flight: Flight, within: float = ANSWER_SECONDS) -> None:
-    """Wait for the answer's head. Raises `Lost` or `UpstreamSlow`."""
-    head = flight.exchange.head
-    if head.done():
-        head.result()
-        return
-    loop = asyncio.get_running_loop()
-    bound = loop.call_later(within, flight.exchange.fail, _TooSlow("no answer in time"))
-    try:
-        await head
-    except _TooSlow:
-        raise UpstreamSlow from None
-    finally:
-        bound.cancel()
-
-
-class _TooSlow(Exception):
+class _TimedOut(Exception):
     pass

@@ -1,4 +1,4 @@
-"""One request to an upstream and its answer, as it arrives."""
+"""One HTTP exchange with an upstream: the response as it arrives, with backpressure for a slow reader."""
 
 from __future__ import annotations
 
@@ -6,58 +6,48 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-HIGH_WATER = 256 * 1024  # bytes of an answer that its reader has not taken yet: the upstream is then not read further
-LOW_WATER = 64 * 1024
+HIGH_WATER = 256 * 1024  # bytes buffered of a response; above this the upstream's connection is not read further
 
 Headers = list[tuple[bytes, bytes]]
 
 
-class NotSent(Exception):
-    """No byte of the request left us: it may go to any other instance."""
+class RequestNotSent(Exception):
+    """No byte of the request was sent: a retry at another instance is safe."""
 
 
-class Lost(Exception):
-    """The request was sent and the upstream broke off, gave up or hangs: it may have taken effect."""
+class ConnectionLost(Exception):
+    """The request was sent, and the upstream closed the connection or hangs: it may have taken effect."""
 
 
 class Exchange:
-    """The answer's head once `head` is done; its body chunk by chunk. Fed by the connection it travels on.
+    """A response: its head once `head` is done, its body chunk by chunk. Fed by the connection.
 
-    `ended`: the whole answer is here. A reader slower than the upstream holds it up at `HIGH_WATER`.
+    `ended`: the whole response has arrived. `pause_upstream(True)` is called when more than `HIGH_WATER` bytes wait
+    for the reader, `pause_upstream(False)` when they have been read.
     """
 
     __slots__ = (
-        "_chunks",
-        "_held_up",
-        "_hold_up",
-        "_reader",
-        "_size",
-        "chunked",
-        "ended",
-        "failure",
-        "has_no_length",
-        "head",
-        "headers",
-        "status",
-        "upgraded",
-        "wants_body",
-    )
+        "_chunks", "_pause_upstream", "_paused", "_reader", "_size", "chunked", "ended", "expects_body", "failure",
+        "has_no_length", "head", "headers", "status", "upgraded",
+    )  # fmt: skip
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wants_body: bool, hold_up: Callable[[bool], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, expects_body: bool, pause_upstream: Callable[[bool], None]
+    ) -> None:
         self.head: asyncio.Future[None] = loop.create_future()
-        self.wants_body = wants_body  # False for HEAD, whose answer has the headers of a body and none
+        self.expects_body = expects_body  # False for HEAD: its response has the headers of a body and no body
         self.status = 0
         self.headers: Headers = []
         self.chunked = False
-        self.has_no_length = False  # neither a length nor chunks: it ends with the connection
+        self.has_no_length = False  # neither a length nor chunks: the body ends with the connection
         self.ended = False
         self.upgraded = False
         self.failure: Exception | None = None
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._reader: asyncio.Future[None] | None = None
-        self._hold_up = hold_up
-        self._held_up = False
+        self._pause_upstream = pause_upstream
+        self._paused = False
 
     def feed_head(self, status: int) -> None:
         self.status = status
@@ -67,9 +57,9 @@ class Exchange:
     def feed(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._size += len(chunk)
-        if self._size > HIGH_WATER and not self._held_up:
-            self._held_up = True
-            self._hold_up(True)
+        if self._size > HIGH_WATER and not self._paused:
+            self._paused = True
+            self._pause_upstream(True)
         self._wake()
 
     def end(self) -> None:
@@ -77,35 +67,35 @@ class Exchange:
         self._wake()
 
     def fail(self, failure: Exception) -> None:
-        """Whoever waits for more gets `failure`."""
+        """Raise `failure` in the reader that waits for more."""
         if self.ended or self.failure is not None:
             return
         self.failure = failure
         if not self.head.done():
             self.head.set_exception(failure)
-            self.head.exception()  # its waiter may be gone already
+            self.head.exception()  # marks it as retrieved: the reader may be gone
         self._wake()
 
     def take(self) -> bytes:
-        """What has arrived so far, as one piece; empty when nothing has."""
+        """The bytes that have arrived and were not read yet; may be empty."""
         chunks = self._chunks
-        whole = chunks.popleft() if len(chunks) == 1 else b"".join(chunks)
+        arrived = chunks.popleft() if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self._size = 0
-        if self._held_up:
-            self._held_up = False
-            self._hold_up(False)
-        return whole
+        if self._paused:
+            self._paused = False
+            self._pause_upstream(False)
+        return arrived
 
-    def let_go(self) -> None:
-        """The connection goes on to other things; what arrived can still be read."""
-        if self._held_up:
-            self._held_up = False
-            self._hold_up(False)
-        self._hold_up = _nothing_to_hold
+    def detach(self) -> None:
+        """Free the connection for other exchanges. Bytes that have arrived can still be read."""
+        if self._paused:
+            self._paused = False
+            self._pause_upstream(False)
+        self._pause_upstream = _ignore
 
     async def read(self) -> bytes:
-        """The next bytes of the body, empty at its end. Raises what the exchange failed of."""
+        """The next bytes of the body, empty at its end. Raises the exchange's failure."""
         while not self._chunks:
             if self.failure is not None:
                 raise self.failure
@@ -118,8 +108,8 @@ class Exchange:
                 self._reader = None
         return self.take()
 
-    async def whole(self) -> bytes:
-        """All of the body."""
+    async def read_all(self) -> bytes:
+        """The whole body."""
         body = bytearray()
         while chunk := await self.read():
             body += chunk
@@ -130,5 +120,5 @@ class Exchange:
             self._reader.set_result(None)
 
 
-def _nothing_to_hold(hold: bool) -> None:
+def _ignore(_pause: bool) -> None:
     pass

@@ -1,4 +1,4 @@
-"""Bytes passed through both ways between two connections, neither read nor re-framed here."""
+"""Splices two connections: after a WebSocket handshake the bytes pass both ways without being parsed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from api_gateway.upstreams.connections import Connection
+from api_gateway.upstreams.connections import UpstreamConnection
 
-Lost = Callable[[Exception | None], None]
+OnLost = Callable[[Exception | None], None]
 
 
 class Pipe(asyncio.Protocol):
-    """One end: what is read here is written to the other. An end that can't take more holds the other's reading up."""
+    """Writes the bytes read from one connection to the other. A slow writer pauses the reader (backpressure)."""
 
-    __slots__ = ("_lost", "_other")
+    __slots__ = ("_on_lost", "_other")
 
-    def __init__(self, other: asyncio.Transport, lost: Lost) -> None:
+    def __init__(self, other: asyncio.Transport, on_lost: OnLost) -> None:
         self._other = other
-        self._lost = lost
+        self._on_lost = on_lost
 
     def data_received(self, data: bytes) -> None:
         self._other.write(data)
@@ -35,11 +35,11 @@ class Pipe(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._other.close()
-        self._lost(exc)
+        self._on_lost(exc)
 
 
 class _Tail:
-    """What aiohttp has read behind the request that asked for the upgrade, as its payload parser."""
+    """A payload parser for aiohttp that keeps the bytes which it has read behind the upgrade request."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -52,15 +52,17 @@ class _Tail:
         pass
 
 
-def splice(request: web.Request, upstream: Connection, head: bytes, ended: Callable[[], None]) -> asyncio.Transport:
-    """Answer the client with `head` and join its connection to the upstream's. Returns the client's, to close both.
+def splice(
+    request: web.Request, upstream: UpstreamConnection, head: bytes, on_end: Callable[[], None]
+) -> asyncio.Transport:
+    """Send the client `head` and join its connection to the upstream's. Returns the client's; closing it closes both.
 
-    `ended()` is called once, when both are gone. Raises ConnectionResetError when one of them is gone already.
+    `on_end` is called once both are closed. Raises ConnectionResetError when one of them is closed already.
     """
     client = request.transport
     server = upstream.transport
     if client is None or client.is_closing() or server is None or server.is_closing():
-        raise ConnectionResetError("one side is gone")
+        raise ConnectionResetError("one of the connections is closed")
     protocol = request.protocol
     tail = _Tail()
     protocol.set_parser(cast("Any", tail))
@@ -70,10 +72,10 @@ def splice(request: web.Request, upstream: Connection, head: bytes, ended: Calla
         nonlocal left
         left -= 1
         if left == 0:
-            ended()
+            on_end()
 
     def client_lost(exc: Exception | None) -> None:
-        protocol.connection_lost(exc)  # aiohttp's own end of the connection is told, as it would have been
+        protocol.connection_lost(exc)  # aiohttp's protocol must learn of it too
         one_lost(exc)
 
     client.write(head + upstream.tail)

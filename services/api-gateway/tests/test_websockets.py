@@ -1,4 +1,4 @@
-"""`/socket.io`: websockets pass through as bytes, polling sticks to an instance."""
+"""`/socket.io/`: WebSockets pass as bytes, long polling has sticky sessions."""
 
 import asyncio
 from typing import Any
@@ -13,8 +13,8 @@ WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
-class Realtime:
-    """Echoes on websockets, answers polls with its name, remembers who came."""
+class FakeRealtime:
+    """Echoes on WebSockets, answers polls with its name, records the identities."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -37,8 +37,8 @@ class Realtime:
         return socket
 
 
-async def test_a_websocket_passes_through_both_ways_with_its_identity(stack: Any) -> None:
-    realtime = Realtime("one")
+async def test_a_websocket_passes_both_ways_with_its_identity(stack: Any) -> None:
+    realtime = FakeRealtime("one")
     gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(realtime.serve),))
     token = (await stack.sign_up(gateway))["session"]["token"]
     large = bytes(range(256)) * 4096
@@ -56,7 +56,7 @@ async def test_a_websocket_passes_through_both_ways_with_its_identity(stack: Any
 
 
 async def test_a_websocket_with_the_cookie_from_another_site_is_refused(stack: Any) -> None:
-    gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(Realtime("one").serve),))
+    gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(FakeRealtime("one").serve),))
     token = (await stack.sign_up(gateway))["session"]["token"]
 
     for origin in ({}, {"Origin": "https://evil.example"}):
@@ -65,19 +65,19 @@ async def test_a_websocket_with_the_cookie_from_another_site_is_refused(stack: A
         assert refused.value.status == 403
 
 
-async def test_a_client_without_a_session_is_left_to_realtime(stack: Any) -> None:
-    realtime = Realtime("one")
+async def test_a_client_without_a_session_reaches_realtime_without_identity(stack: Any) -> None:
+    realtime = FakeRealtime("one")
     gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(realtime.serve),))
 
-    async with stack.client.ws_connect(gateway + WEBSOCKET, headers={"Authorization": "Bearer nobodys"}) as socket:
+    async with stack.client.ws_connect(gateway + WEBSOCKET, headers={"Authorization": "Bearer unknown"}) as socket:
         await socket.send_str("x")
         assert await socket.receive_str() == "one: x"
 
     assert realtime.identities == [None]
 
 
-async def test_a_websocket_ends_when_its_instance_does(stack: Any) -> None:
-    async def close_soon(request: web.Request) -> web.StreamResponse:
+async def test_a_websocket_closes_when_its_instance_disconnects(stack: Any) -> None:
+    async def disconnect_soon(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.receive()
@@ -85,7 +85,7 @@ async def test_a_websocket_ends_when_its_instance_does(stack: Any) -> None:
         request.transport.abort()
         return socket
 
-    gateway = await stack.gateway(realtime_urls=(await stack.service(close_soon),))
+    gateway = await stack.gateway(realtime_urls=(await stack.service(disconnect_soon),))
 
     async with stack.client.ws_connect(gateway + WEBSOCKET) as socket:
         await socket.send_str("bye")
@@ -94,9 +94,9 @@ async def test_a_websocket_ends_when_its_instance_does(stack: Any) -> None:
     assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE)
 
 
-async def test_the_polls_of_a_client_land_on_one_instance_whichever_gateway_takes_them(stack: Any) -> None:
+async def test_sticky_sessions_choose_one_instance_at_every_gateway(stack: Any) -> None:
     auth = await stack.auth()
-    urls = tuple([await stack.service(Realtime(name).serve) for name in "abc"])
+    urls = tuple([await stack.service(FakeRealtime(name).serve) for name in "abc"])
     gateways = await stack.gateway(auth, realtime_urls=urls), await stack.gateway(auth, realtime_urls=urls)
     tokens = [(await stack.sign_up(gateways[0], f"user{n}@example.com"))["session"]["token"] for n in range(6)]
     seen: dict[str, set[str]] = {}
@@ -112,16 +112,18 @@ async def test_the_polls_of_a_client_land_on_one_instance_whichever_gateway_take
     assert len(set.union(*seen.values())) > 1
 
 
-async def test_polls_move_away_from_a_dead_instance(stack: Any) -> None:
-    gateway = await stack.gateway(realtime_urls=("http://127.0.0.1:1", await stack.service(Realtime("alive").serve)))
+async def test_polls_leave_a_dead_instance(stack: Any) -> None:
+    gateway = await stack.gateway(
+        realtime_urls=("http://127.0.0.1:1", await stack.service(FakeRealtime("alive").serve))
+    )
 
     for n in range(8):
         async with stack.client.get(f"{gateway}{POLLING}", headers={"User-Agent": f"agent {n}"}) as answer:
             assert await answer.text() == "alive"
 
 
-async def test_the_requests_of_a_client_that_changes_find_its_instance_by_its_sid(stack: Any) -> None:
-    urls = tuple([await stack.service(_naming_clients(name)) for name in "abc"])
+async def test_the_sid_finds_the_instance_of_a_client_that_changes(stack: Any) -> None:
+    urls = tuple([await stack.service(_gives_out_sids(name)) for name in "abc"])
     gateways = await stack.gateway(realtime_urls=urls), await stack.gateway(realtime_urls=urls)
 
     for n in range(12):
@@ -134,8 +136,8 @@ async def test_the_requests_of_a_client_that_changes_find_its_instance_by_its_si
                 assert await socket.receive_str() == name
 
 
-def _naming_clients(name: str) -> Any:
-    """Answers with its name, and a sid as realtime gives them."""
+def _gives_out_sids(name: str) -> Any:
+    """A service that answers with its name and with a sid like those of realtime."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade") != "websocket":

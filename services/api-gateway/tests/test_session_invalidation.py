@@ -1,4 +1,4 @@
-"""What ends a session or takes a right away at one gateway holds at the other in the very next request: 100 times."""
+"""Session invalidation: a session that ends at one gateway has ended at the other in the next request, 100 times."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,12 +13,12 @@ from switchboard.testing.waiting import until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TIMES = 100
-PASSWORD = "correct horse"  # of those whom `sign_up` makes
+PASSWORD = "correct horse"  # of users that `sign_up` creates
 OTHER_PASSWORD = "battery staple"
 
 
-class Story:
-    """Two gateways before two instances of auth; an agent, and the owner who may change what the agent may do."""
+class Deployment:
+    """Two gateways with two instances of auth; an owner, and an agent."""
 
     def __init__(self, stack: Any, first: str, second: str) -> None:
         self.stack = stack
@@ -63,50 +63,50 @@ class Story:
 
 
 @pytest.fixture
-async def story(stack: Any) -> Story:
+async def deployment(stack: Any) -> Deployment:
     auth = await stack.auth(), await stack.auth()
-    story = Story(stack, await stack.gateway(*auth), await stack.gateway(*auth))
-    story.owner = (await stack.sign_up(story.first.removesuffix("/api/v1")))["session"]["token"]
+    deployment = Deployment(stack, await stack.gateway(*auth), await stack.gateway(*auth))
+    deployment.owner = (await stack.sign_up(deployment.first.removesuffix("/api/v1")))["session"]["token"]
     bob = {"email": "bob@example.com", "name": "Bob", "role": "agent"}
-    invited = await story.ask(f"{story.first}/users", "POST", story.owner, bob)
+    invited = await deployment.ask(f"{deployment.first}/users", "POST", deployment.owner, bob)
     accepting = {"token": invited["invite_token"], "password": PASSWORD}
-    accepted = await story.ask(f"{story.first}/auth/invites/accept", "POST", "", accepting)
-    story.agent_id = accepted["user"]["id"]
-    return story
+    accepted = await deployment.ask(f"{deployment.first}/auth/invites/accept", "POST", "", accepting)
+    deployment.agent_id = accepted["user"]["id"]
+    return deployment
 
 
-WAYS: dict[str, Callable[[Story, str], Awaitable[None]]] = {
-    "revoked": Story.revoke,
-    "all others revoked": Story.revoke_others,
-    "the password changed": Story.change_password,
-    "the user disabled": Story.disable,
+ENDINGS: dict[str, Callable[[Deployment, str], Awaitable[None]]] = {
+    "revoked": Deployment.revoke,
+    "all others revoked": Deployment.revoke_others,
+    "the password changed": Deployment.change_password,
+    "the user disabled": Deployment.disable,
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_session_is_over_everywhere(story: Story, way: str) -> None:
+@pytest.mark.parametrize("ending", ENDINGS)
+async def test_a_session_ends_at_every_gateway(deployment: Deployment, ending: str) -> None:
     for _ in range(TIMES):
-        token = await story.log_in()
-        assert await story.statuses(token) == [200, 200]
+        token = await deployment.log_in()
+        assert await deployment.statuses(token) == [200, 200]
 
-        await WAYS[way](story, token)
+        await ENDINGS[ending](deployment, token)
 
-        assert await story.statuses(token) == [401, 401]
-        if way == "the user disabled":
-            await story.change_agent(disabled=False)
+        assert await deployment.statuses(token) == [401, 401]
+        if ending == "the user disabled":
+            await deployment.change_agent(disabled=False)
 
 
-async def test_a_role_is_another_everywhere(story: Story) -> None:
-    token = await story.log_in()
+async def test_a_role_changes_at_every_gateway(deployment: Deployment) -> None:
+    token = await deployment.log_in()
 
     for _ in range(TIMES // 2):
-        await story.change_agent(role="admin")
-        assert await story.statuses(token, "/users") == [200, 200]
-        await story.change_agent(role="agent")
-        assert await story.statuses(token, "/users") == [403, 403]
+        await deployment.change_agent(role="admin")
+        assert await deployment.statuses(token, "/users") == [200, 200]
+        await deployment.change_agent(role="agent")
+        assert await deployment.statuses(token, "/users") == [403, 403]
 
 
-async def test_a_trial_is_over_everywhere_at_its_very_end(stack: Any) -> None:
+async def test_a_trial_ends_at_every_gateway_on_time(stack: Any) -> None:
     async def done(_request: web.Request) -> web.StreamResponse:
         return web.Response()
 

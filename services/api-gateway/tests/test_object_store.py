@@ -1,4 +1,4 @@
-"""Signed requests to the store through the gateway, for browsers that can't or mayn't reach it themselves."""
+"""Presigned S3 requests through the gateway, for browsers that can't reach S3."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ FRONTEND = "http://crm.example"
 
 
 def signed(bucket: dict[str, str], method: str, gateway: str, key: str = "incoming/1", **more: Any) -> str:
-    """A URL that is signed for the store itself, at the gateway."""
-    what = {"Bucket": bucket["S3_BUCKET"], "Key": key, **more}
-    url = urlsplit(client(bucket).generate_presigned_url(method, Params=what, ExpiresIn=60))
+    """A URL of the gateway, presigned for S3 itself."""
+    params = {"Bucket": bucket["S3_BUCKET"], "Key": key, **more}
+    url = urlsplit(client(bucket).generate_presigned_url(method, Params=params, ExpiresIn=60))
     return f"{gateway}/s3{url.path}?{url.query}"
 
 
-async def test_what_is_signed_passes_both_ways_and_what_is_tampered_with_is_refused_by_the_store(
-    stack: Any, bucket: dict[str, str]
-) -> None:
+async def test_presigned_requests_pass_and_altered_ones_are_refused(stack: Any, bucket: dict[str, str]) -> None:
     gateway = await stack.gateway(s3_endpoint=bucket["S3_ENDPOINT"])
     content = bytes(range(256)) * 1000
     put = signed(bucket, "put_object", gateway, ContentLength=len(content), ContentType="image/png")
@@ -39,21 +37,21 @@ async def test_what_is_signed_passes_both_ways_and_what_is_tampered_with_is_refu
     assert await stack.status("GET", get[:-1] + ("0" if get[-1] != "0" else "1")) == 403
 
 
-async def test_a_page_of_the_frontend_may_put_and_nobody_elses(stack: Any, bucket: dict[str, str]) -> None:
+async def test_cors_allows_uploads_only_from_the_frontend(stack: Any, bucket: dict[str, str]) -> None:
     gateway = await stack.gateway(s3_endpoint=bucket["S3_ENDPOINT"], frontend_url=FRONTEND)
     url = signed(bucket, "put_object", gateway, ContentType="text/plain")
-    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
+    preflight_headers = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type"}
 
-    async def may(origin: str) -> tuple[str | None, str | None]:
-        async with stack.client.options(url, headers={**asks, "Origin": origin}) as preflight:
+    async def allowed(origin: str) -> tuple[str | None, str | None]:
+        async with stack.client.options(url, headers={**preflight_headers, "Origin": origin}) as preflight:
             methods = preflight.headers.get("Access-Control-Allow-Methods")
         headers = {"Origin": origin, "Content-Type": "text/plain"}
         async with stack.client.put(url, data=b"hi", headers=headers) as answer:
             assert answer.status == 200
             return methods, answer.headers.get("Access-Control-Allow-Origin")
 
-    assert await may(FRONTEND) == ("GET, HEAD, POST, PUT, PATCH, DELETE", FRONTEND)
-    assert await may("http://evil.example") == (None, None)
+    assert await allowed(FRONTEND) == ("GET, HEAD, POST, PUT, PATCH, DELETE", FRONTEND)
+    assert await allowed("http://evil.example") == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +63,7 @@ async def test_a_page_of_the_frontend_may_put_and_nobody_elses(stack: Any, bucke
         ("POST", "/s3/{bucket}/incoming/1?uploads&X-Amz-Signature=1"),
     ],
 )
-async def test_nothing_else_passes(stack: Any, bucket: dict[str, str], method: str, path: str) -> None:
+async def test_other_requests_are_not_found(stack: Any, bucket: dict[str, str], method: str, path: str) -> None:
     gateway = await stack.gateway(s3_endpoint=bucket["S3_ENDPOINT"])
 
     assert await stack.status(method, gateway + path.format(bucket=bucket["S3_BUCKET"])) == 404
@@ -77,7 +75,7 @@ async def test_an_object_over_the_limit_is_refused(stack: Any, bucket: dict[str,
     assert await stack.status("PUT", signed(bucket, "put_object", gateway), data=bytes(1001)) == 413
 
 
-async def test_without_a_store_there_is_no_such_path(stack: Any, bucket: dict[str, str]) -> None:
+async def test_without_s3_endpoint_the_path_is_not_found(stack: Any, bucket: dict[str, str]) -> None:
     gateway = await stack.gateway()
 
     assert await stack.status("GET", signed(bucket, "get_object", gateway)) == 404

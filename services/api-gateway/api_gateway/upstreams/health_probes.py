@@ -1,0 +1,60 @@
+"""Health probes: eject failing instances from load balancing, and readmit them when they answer again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from api_gateway.upstreams.exchanges import ConnectionLost, RequestNotSent
+from api_gateway.upstreams.upstreams import Address, Instance, Upstream
+from switchboard.runtime.background import Stop
+
+PROBE_EACH = 0.5  # seconds; services fail /readyz a second before they stop
+PROBE_SECONDS = 1.0
+HANGS_AFTER = 2  # consecutive probes that timed out
+RESOLVE_EACH = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class HealthProbes:
+    """Probes `/readyz` of every instance of a service, twice a second and when a request failed."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._timeouts: dict[Address, int] = {}
+
+    async def run(self, stop: Stop) -> None:
+        """Probe until `stop`."""
+        upstream = self._upstream
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._resolve(stop))
+            while not stop.is_set():
+                await asyncio.gather(*(self._probe(instance) for instance in upstream.instances))
+                if await upstream.failed.wait(stop, PROBE_EACH):
+                    await stop.sleep(0.02)  # several failures at once cause one probe
+        for instance in upstream.instances:
+            instance.close_idle()
+
+    async def _probe(self, instance: Instance) -> None:
+        instance.close_idle()
+        before = instance.state
+        try:
+            status, _ = await instance.get(b"/readyz", PROBE_SECONDS)
+            instance.state = "ready" if status == 200 else "unready"
+            self._timeouts[instance.address] = 0
+        except TimeoutError:
+            timeouts = self._timeouts[instance.address] = self._timeouts.get(instance.address, 0) + 1
+            if timeouts >= HANGS_AFTER:
+                instance.state = "hanging"
+                instance.fail_pending(f"{instance.address.label} hangs")
+        except (RequestNotSent, ConnectionLost):
+            instance.state = "down"
+        if instance.state != before:
+            log.info("instance_" + instance.state, upstream=self._upstream.service, address=instance.address.label)
+
+    async def _resolve(self, stop: Stop) -> None:
+        """Look up host names again and again: DNS may name other instances."""
+        while not self._upstream.has_fixed_addresses and not await stop.sleep(RESOLVE_EACH):
+            await self._upstream.resolve()

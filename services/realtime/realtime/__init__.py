@@ -1,1 +1,1 @@
-"""From the bus to the sockets, live and caught up."""
+"""Live events for clients: from the message bus to Socket.IO connections, with catch-up after a reconnect."""

@@ -1,4 +1,4 @@
-"""From the bus to the log: which room an event belongs to. The only decision that realtime makes."""
+"""Consumer of all events: decides which room an event belongs to, and appends it to the log of its tenant."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uuid import UUID
 import orjson
 
 from realtime.fanout.rooms import REVOCATIONS, TENANT_ROOM, user_room
-from realtime.log.entries import Event
+from realtime.log.entries import LogEntry
 from realtime.log.event_log import EventLog
 from switchboard.contracts.auth import SessionRevoked
 from switchboard.contracts.consumers import subscriptions_of
 from switchboard.contracts.envelope import Envelope, Unreadable
-from switchboard.contracts.message import Event as EventClass
+from switchboard.contracts.message import Event
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 
 (FEED,) = subscriptions_of("realtime")
-VISIBLE_TO = {cls.type: cls.visible_to for cls in FEED.types if issubclass(cls, EventClass)}
+VISIBLE_TO = {cls.type: cls.visible_to for cls in FEED.types if issubclass(cls, Event)}
 
 
 def subscriptions(log: EventLog) -> Subscriptions:
@@ -29,21 +29,21 @@ def subscriptions(log: EventLog) -> Subscriptions:
 
 
 async def append_to_log(envelopes: list[Envelope], log: EventLog) -> None:
-    """Add the events that somebody may see, in order. The same event again changes nothing. Raises `Unreadable`."""
-    events: dict[UUID, list[Event]] = defaultdict(list)
+    """Append the events that clients may see, in order and without duplicates. Raises `Unreadable`."""
+    entries: dict[UUID, list[LogEntry]] = defaultdict(list)
     revoked: list[UUID] = []
     for envelope in envelopes:
         room = room_of(envelope)
         if room is None or envelope.tenant_id is None:
             continue
-        events[envelope.tenant_id].append(_event(envelope, room))
+        entries[envelope.tenant_id].append(_log_entry(envelope, room))
         if room == REVOCATIONS:
             revoked += SessionRevoked.read(envelope.data).session_ids
-    await log.append(events, revoked)
+    await log.append(entries, revoked)
 
 
 def room_of(envelope: Envelope) -> str | None:
-    """The room of those who may see it; None for an event that is nobody's to see."""
+    """The room of the users who may see the event. None: no client sees it."""
     if envelope.type == SessionRevoked.type:
         return REVOCATIONS
     match VISIBLE_TO.get(envelope.type):
@@ -53,12 +53,12 @@ def room_of(envelope: Envelope) -> str | None:
             try:
                 return user_room(UUID(envelope.data["user_id"]))
             except (KeyError, ValueError, AttributeError, TypeError):
-                raise Unreadable(f"{envelope.type} doesn't say whom it concerns") from None
+                raise Unreadable(f"{envelope.type} has no valid user_id") from None
         case _:
             return None
 
 
-def _event(envelope: Envelope, room: str) -> Event:
-    at = envelope.time.isoformat().replace("+00:00", "Z")
+def _log_entry(envelope: Envelope, room: str) -> LogEntry:
+    time = envelope.time.isoformat().replace("+00:00", "Z")
     data = orjson.dumps(envelope.data)
-    return Event(str(envelope.id), envelope.type, at, room, data, envelope.traceparent or "")
+    return LogEntry(str(envelope.id), envelope.type, time, room, data, envelope.traceparent or "")

@@ -1,24 +1,24 @@
-"""What operators are told of realtime."""
+"""Metrics and the health check of realtime. Gauges are computed at a scrape, so that the hot path counts little."""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import Gauge
 
-from realtime.fanout.dispatcher import Relay
-from realtime.fanout.rooms import Rooms
-from realtime.transport.connections import Sockets
+from realtime.fanout.dispatcher import Dispatcher
+from realtime.transport.connections import Connections
+from switchboard.process.service import Service
 
 
-def count(registry: CollectorRegistry, sockets: Sockets, relay: Relay, rooms: Rooms) -> None:
-    """Register what is read when somebody asks: nothing is counted twice on the hot path."""
-    here = Gauge("realtime_sockets", "Connections on this instance", registry=registry)
-    here.set_function(lambda: len(sockets.eio.sockets))
-    members = Gauge("realtime_members", "Those who have told this instance who they are", registry=registry)
-    members.set_function(lambda: sum(1 for _ in rooms))
+def observe(service: Service, dispatcher: Dispatcher, connections: Connections) -> None:
+    """Register the metrics, and the health check of the dispatcher."""
+    registry = service.metrics.registry
+    sockets = Gauge("realtime_sockets", "Connections on this instance", registry=registry)
+    sockets.set_function(lambda: len(connections.eio.sockets))
+    members = Gauge("realtime_members", "Authenticated connections and long polls on this instance", registry=registry)
+    members.set_function(lambda: sum(1 for _ in dispatcher.rooms))
     pushed = Gauge(
-        "realtime_pushed", "Entries handed on, and frames pushed to sockets, since the start", registry=registry
+        "realtime_pushed", "Log entries dispatched, plus frames pushed to sockets, since the start", registry=registry
     )
-    pushed.set_function(lambda: relay.pushed)
-    sockets.eio.dropped = Counter(
-        "realtime_sockets_dropped", "Connections cut off because their client read too slowly", registry=registry
-    )
+    pushed.set_function(lambda: dispatcher.pushed)
+    registry.register(connections.eio.dropped)
+    service.health.add("relay", dispatcher.check, ready=False)

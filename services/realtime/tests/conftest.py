@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from .world import World, open_world
+from .cluster import Cluster, open_cluster
 
 
 @pytest.fixture
-async def world(amqp_url: str, redis_url: str) -> AsyncIterator[World]:
-    """One instance, and the means to have more."""
-    async with open_world(amqp_url, redis_url) as world:
-        await world.start()
-        yield world
+async def cluster(amqp_url: str, redis_url: str) -> AsyncIterator[Cluster]:
+    """A cluster with one instance; `start` adds more."""
+    async with open_cluster(amqp_url, redis_url) as cluster:
+        await cluster.start()
+        yield cluster

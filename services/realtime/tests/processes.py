@@ -1,4 +1,4 @@
-"""Realtime as real processes, and a Redis of one's own, to be killed."""
+"""Realtime instances and a Redis as processes of their own, which tests may kill."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from switchboard.http.identity_keys import new_key, public_set
 from switchboard.testing import until
 from switchboard.testing.network import free_port
 
-AUTH_TENANT = UUID(int=1)  # of everybody whom `auth_of_everybody` knows
+AUTH_TENANT = UUID(int=1)
+"""The tenant of all users of `permissive_auth`."""
 
 
 class Process:
-    """A program that is started again after each death that we want."""
+    """A program that can be killed and started again."""
 
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self._command = command
@@ -48,7 +49,7 @@ class Process:
         return self._process.pid
 
     async def end(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """Its exit code."""
+        """Stop it by a signal. Returns its exit code."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(by)
@@ -56,8 +57,8 @@ class Process:
 
 
 @asynccontextmanager
-async def own_redis(folder: Path) -> AsyncIterator[tuple[Process, str]]:
-    """With its append-only file synced each second."""
+async def private_redis(folder: Path) -> AsyncIterator[tuple[Process, str]]:
+    """Start a Redis that syncs its append-only file each second."""
     port = free_port()
     url = f"redis://127.0.0.1:{port}"
     options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec"]
@@ -72,7 +73,7 @@ async def own_redis(folder: Path) -> AsyncIterator[tuple[Process, str]]:
 
 @asynccontextmanager
 async def realtime(folder: Path, name: str, **environment: str) -> AsyncIterator[tuple[Process, str]]:
-    """An instance, ready."""
+    """Start an instance, and wait until it is ready."""
     port = free_port()
     settings = {"APP_INSTANCE_ID": name, "PORT": str(port), "DRAIN_NOTICE": "100ms", **environment}
     process = Process([sys.executable, "-m", "realtime"], settings, folder / f"{name}.log")
@@ -89,8 +90,8 @@ async def _answers(url: str) -> bool:
     try:
         async with Redis.from_url(url) as client:
             return bool(await client.ping())
-    except Exception as trouble:
-        raise AssertionError(trouble) from None
+    except Exception as error:
+        raise AssertionError(error) from None
 
 
 async def _is_ready(url: str) -> bool:
@@ -98,13 +99,13 @@ async def _is_ready(url: str) -> bool:
         async with aiohttp.ClientSession() as http, http.get(f"{url}/health") as answer:
             assert answer.status == 200, await answer.text()
             return True
-    except aiohttp.ClientError as trouble:
-        raise AssertionError(trouble) from None
+    except aiohttp.ClientError as error:
+        raise AssertionError(error) from None
 
 
 @asynccontextmanager
-async def auth_of_everybody() -> AsyncIterator[str]:
-    """Auth's internal routes; a token is the user's own id."""
+async def permissive_auth() -> AsyncIterator[str]:
+    """A fake of auth that accepts every token: it is the id of the user."""
 
     async def resolve(request: web.Request) -> web.Response:
         token = (await request.json())["token"]

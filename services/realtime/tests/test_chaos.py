@@ -1,4 +1,4 @@
-"""Clients cut at random, instances killed in turn, Redis killed once: no gap and no double, or an explicit reload."""
+"""Clients cut at random, instances killed in turn, Redis killed once: no gap, no duplicate, or an explicit reload."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import until
 
-from .processes import AUTH_TENANT, Process, auth_of_everybody, own_redis, realtime
+from .processes import AUTH_TENANT, Process, permissive_auth, private_redis, realtime
 
 USERS = [UUID(int=1000 + n) for n in range(20)]
 CLIENTS = int(os.environ.get("CHAOS_CLIENTS", "200"))
 EVENTS_EACH = 1000
-PAUSE = 0.04  # seconds between two of a user
+PAUSE = 0.04  # seconds between two events of a user
 
 
-class Witness:
-    """One client, cut now and then. `stretches`: what it heard, a new one after each reload."""
+class RecordingClient:
+    """A client that disconnects at random. `stretches`: the events that it received, a new list after each reload."""
 
     def __init__(self, user: UUID, urls: list[str]) -> None:
         self.user = user
@@ -38,14 +38,14 @@ class Witness:
         self.stretches: list[list[int]] = []
         self.last_event_id: str | None = None
 
-    async def hear(self, event: LiveEvent) -> None:
+    async def receive(self, event: LiveEvent) -> None:
         self.stretches[-1].append(event.data["seq"])
 
     async def reload(self) -> None:
         self.stretches.append([])
 
     async def watch(self, done: asyncio.Event) -> None:
-        """Online, and off for a while, until all is over; then online to the end."""
+        """Connect and disconnect at random until all is published; then stay connected to the end."""
         while True:
             async with self._live() as live:
                 if done.is_set():
@@ -59,7 +59,7 @@ class Witness:
         return LiveClient(
             random.sample(self.urls, len(self.urls)),
             str(self.user),
-            on_event=self.hear,
+            on_event=self.receive,
             on_reload=self.reload,
             last_event_id=self.last_event_id,
         )
@@ -67,21 +67,19 @@ class Witness:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_reload(
-    amqp_url: str, tmp_path: Path
-) -> None:
+async def test_each_client_gets_each_event_once_in_order_or_reloads(amqp_url: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        auth = await stack.enter_async_context(auth_of_everybody())
-        redis, redis_url = await stack.enter_async_context(own_redis(tmp_path))
+        auth = await stack.enter_async_context(permissive_auth())
+        redis, redis_url = await stack.enter_async_context(private_redis(tmp_path))
         environment = {"AMQP_URL": amqp_url, "REDIS_URL": redis_url, "AUTH_URLS": auth, "LOG_MAX_ENTRIES": "100000"}
         instances = [
             await stack.enter_async_context(realtime(tmp_path, f"realtime-{n}", **environment)) for n in (1, 2)
         ]
         urls = [url for _, url in instances]
-        witnesses = [Witness(user, urls) for user in USERS for _ in range(CLIENTS // len(USERS))]
+        clients = [RecordingClient(user, urls) for user in USERS for _ in range(CLIENTS // len(USERS))]
         done = asyncio.Event()
-        watching = [asyncio.create_task(witness.watch(done)) for witness in witnesses]
-        await until(lambda: all(witness.stretches for witness in witnesses), within=60)
+        watching = [asyncio.create_task(client.watch(done)) for client in clients]
+        await until(lambda: all(client.stretches for client in clients), within=60)
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(kill_in_turn([process for process, _ in instances], redis, done))
@@ -89,16 +87,16 @@ async def test_every_client_sees_every_event_once_and_in_order_or_is_told_to_rel
             done.set()
         await asyncio.gather(*watching)
 
-    for witness in witnesses:
-        for stretch in witness.stretches:
+    for client in clients:
+        for stretch in client.stretches:
             assert all(after == before + 1 for before, after in pairwise(stretch)), stretch
-    heard = sum(len(stretch) for witness in witnesses for stretch in witness.stretches)
-    assert heard > 0.5 * len(witnesses) * EVENTS_EACH
-    assert max(len(witness.stretches) for witness in witnesses) <= 2  # Redis was lost once, and nothing else
+    received = sum(len(stretch) for client in clients for stretch in client.stretches)
+    assert received > 0.5 * len(clients) * EVENTS_EACH
+    assert max(len(client.stretches) for client in clients) <= 2  # Redis was lost once, and nothing else
 
 
 async def publish_all(amqp_url: str) -> None:
-    """Each user's events in their order, those of all users side by side."""
+    """Publish the events of all users concurrently, those of one user in order."""
     broker = Broker(amqp_url, "test")
     async with asyncio.TaskGroup() as tasks:
         for user in USERS:
@@ -107,7 +105,7 @@ async def publish_all(amqp_url: str) -> None:
 
 
 async def publish(broker: Broker, user: UUID) -> None:
-    """As a relay: what isn't confirmed is sent again under the same id, and the next one waits for it."""
+    """Publish as the outbox relay: an unconfirmed event is sent again with the same id before the next one."""
     rows = [
         row_of(
             ConversationRead(user_id=user, contact_phone="+14155550100", seq=seq), source="test", tenant_id=AUTH_TENANT

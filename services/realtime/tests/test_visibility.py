@@ -13,7 +13,9 @@ from switchboard.contracts import auth, conversations, files, scheduler
 from switchboard.contracts.message import Event
 from switchboard.testing import becomes
 
-from .world import ANNA, BEN, STRANGER, TENANT, Client, World, read_by
+from .client import Client
+from .cluster import Cluster
+from .fixtures import ANNA, BEN, STRANGER, TENANT, read_by
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ID = UUID(int=5)
@@ -59,12 +61,12 @@ EVENTS: list[tuple[type[Event], dict[str, Any], str]] = [
 ]
 
 
-async def test_each_event_is_seen_by_those_whom_it_concerns_and_by_nobody_else(world: World) -> None:
-    clients = [await world.connect(who) for who in (ANNA, BEN, STRANGER)]
+async def test_each_event_reaches_exactly_the_users_that_may_see_it(cluster: Cluster) -> None:
+    clients = [await cluster.connect(user) for user in (ANNA, BEN, STRANGER)]
 
-    await world.append(*(cls.model_validate(fields) for cls, fields, _ in EVENTS))
-    for who in (ANNA, BEN, STRANGER):
-        await world.append(read_by(who, 99), tenant_id=who.tenant_id)
+    await cluster.append(*(cls.model_validate(fields) for cls, fields, _ in EVENTS))
+    for user in (ANNA, BEN, STRANGER):
+        await cluster.append(read_by(user, 99), tenant_id=user.tenant_id)
 
     for client in clients:
         await becomes(lambda client=client: client.seqs[-1:], [99])
@@ -79,12 +81,12 @@ def test_the_table_names_every_event_but_the_end_of_sessions() -> None:
 
 
 @pytest.mark.parametrize("chosen", [{"user_id": str(ANNA.user_id)}, {"tenant_id": str(TENANT)}, {"room": "tenant"}])
-async def test_nothing_that_a_client_sends_chooses_whom_it_is(world: World, chosen: dict[str, str]) -> None:
-    stranger = await world.connect(STRANGER, auth=chosen)
+async def test_nothing_that_a_client_sends_chooses_its_user_or_tenant(cluster: Cluster, chosen: dict[str, str]) -> None:
+    stranger = await cluster.connect(STRANGER, auth=chosen)
     await stranger.socket.call("typing", {"contact_phone": PHONE, "typing": True, **chosen})
 
-    await world.append(*(cls.model_validate(fields) for cls, fields, _ in EVENTS))
-    await world.append(read_by(STRANGER, 99), tenant_id=STRANGER.tenant_id)
+    await cluster.append(*(cls.model_validate(fields) for cls, fields, _ in EVENTS))
+    await cluster.append(read_by(STRANGER, 99), tenant_id=STRANGER.tenant_id)
 
     await becomes(lambda: stranger.seqs, [99])
     assert (stranger.ready["user_id"], stranger.ready["tenant_id"]) == (
@@ -94,4 +96,4 @@ async def test_nothing_that_a_client_sends_chooses_whom_it_is(world: World, chos
 
 
 def types(client: Client) -> list[str]:
-    return [name for name, payload in client.heard if "event_id" in payload]
+    return [name for name, payload in client.received if "event_id" in payload]

@@ -1,11 +1,11 @@
-"""Who is at the door: the gateway's signed identity, or a session token that auth resolves."""
+"""Authentication of connections: by the gateway's signed identity, or by a session token that auth resolves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Self
 from uuid import UUID
 
 import orjson
@@ -15,55 +15,52 @@ from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentityVerifie
 from switchboard.runtime.refusals import Unauthenticated
 
 RESOLVE_PATH = "/internal/sessions/resolve"
-LONGEST_TOKEN = 512
+MAX_TOKEN = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Somebody whose session was good a moment ago, and ends by itself at `expires_at`."""
+class SocketSession:
+    """The session behind a connection. It was valid at the lookup, and expires at `expires_at`."""
 
     user_id: UUID
     tenant_id: UUID
     session_id: UUID
     expires_at: datetime | None
 
+    @classmethod
+    def of(cls, identity: Identity) -> Self:
+        """The session behind a signed identity."""
+        ends = identity.session_ends
+        expires_at = None if ends is None else datetime.fromtimestamp(ends, UTC)
+        return cls(identity.user_id, identity.tenant_id, identity.session_id, expires_at)
 
-def visitor_of(identity: Identity) -> Visitor:
-    """Whom the gateway has vouched for."""
-    ends = identity.session_ends
-    expires_at = None if ends is None else datetime.fromtimestamp(ends, UTC)
-    return Visitor(identity.user_id, identity.tenant_id, identity.session_id, expires_at)
 
-
-class Door:
-    """Tells who comes. Raises `Unauthenticated`, or an `Unavailable` when it can't tell."""
+class Authenticator:
+    """Authenticates connections. Raises `Unauthenticated`, or an `Unavailable` when it can't be decided now."""
 
     def __init__(self, verifier: IdentityVerifier, auth: ServiceClient) -> None:
         self._verifier = verifier
         self._auth = auth
 
-    async def identify(self, headers: Mapping[str, str], auth: object) -> Visitor:
+    async def authenticate(self, headers: Mapping[str, str], auth: object) -> SocketSession:
         """By the token in Socket.IO's `auth` if there is one, else by the header that the gateway set."""
         token = auth.get("token") if isinstance(auth, dict) else None
-        if token is not None:
-            return await self._by_token(token)
-        return visitor_of(await self._verifier.verify(headers.get(IDENTITY_HEADER)))
-
-    async def _by_token(self, token: object) -> Visitor:
-        if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
+        if token is None:
+            return SocketSession.of(await self._verifier.verify(headers.get(IDENTITY_HEADER)))
+        if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN:
             raise Unauthenticated
-        session = await self._resolve(token)
-        return Visitor(
+        return await self._resolve(token)
+
+    async def _resolve(self, token: str) -> SocketSession:
+        answer = await self._auth.request("POST", RESOLVE_PATH, json={"token": token})
+        if answer.status == 401:
+            raise Unauthenticated
+        if answer.status != 200:
+            raise ServiceUnreachable(f"auth answered {answer.status}")
+        session = orjson.loads(answer.body)
+        return SocketSession(
             UUID(session["user_id"]),
             UUID(session["tenant_id"]),
             UUID(session["session_id"]),
             datetime.fromisoformat(session["expires_at"]),
         )
-
-    async def _resolve(self, token: str) -> dict[str, Any]:
-        answered = await self._auth.request("POST", RESOLVE_PATH, json={"token": token})
-        if answered.status == 401:
-            raise Unauthenticated
-        if answered.status != 200:
-            raise ServiceUnreachable(f"auth answered {answered.status}")
-        return dict(orjson.loads(answered.body))

@@ -1,9 +1,9 @@
-"""The same events for clients without sockets: long polling over the log."""
+"""Long polling: the same events for clients without sockets."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from dataclasses import dataclass
 from time import monotonic
 from typing import Annotated, Any
 
@@ -11,27 +11,28 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from realtime.adapters.session_lookup import visitor_of
-from realtime.fanout.catch_up import PAGE, Arrivals
+from realtime.adapters.session_lookup import SocketSession
+from realtime.fanout import CatchUp
+from realtime.fanout.catch_up import PAGE
 from realtime.fanout.frames import Frame
-from realtime.fanout.rooms import Member
-from realtime.log.entries import Entry
-from realtime.log.stream_ids import Place, Position
+from realtime.fanout.rooms import RoomMember
+from realtime.log.entries import StoredEntry
+from realtime.log.stream_ids import Cursor, StreamId
 from switchboard.http import Body, Moment, PlainRoute, Request, Route
 
-LONGEST_WAIT = 25
+MAX_WAIT_SECONDS = 25
 
 
 class EventsQuery(Body):
-    """Which events. `after`: an `event_id`; `wait`: seconds to wait for one when there is none yet."""
+    """Which events. `after`: an `event_id`; `wait`: how many seconds to wait when there are none yet."""
 
     after: Annotated[str, Field(max_length=100)] | None = None
     limit: Annotated[int, Field(ge=1, le=500)] = 200
-    wait: Annotated[int, Field(ge=0, le=LONGEST_WAIT)] = 0
+    wait: Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS)] = 0
 
 
 class EventAnswer(BaseModel):
-    """An event, and its place in the log."""
+    """An event. Its `event_id` is its position in the log."""
 
     type: str
     id: str
@@ -41,89 +42,100 @@ class EventAnswer(BaseModel):
 
 
 class EventsAnswer(BaseModel):
-    """The next events. `resumed: false`: those after `after` are gone, reload; go on from `last_event_id`."""
+    """The next events; continue with `last_event_id`. `resumed: false`: events after `after` are lost, so reload."""
 
     items: list[EventAnswer]
     last_event_id: str
     resumed: bool
 
 
-class _Ear:
-    """In place of a socket: hears that something came, and not what."""
+class LongPollSocket:
+    """The socket of a member that polls: it notices that there are frames, and the log is read for them."""
 
-    crowded = False
+    congested = False
 
     def __init__(self) -> None:
-        self.heard = asyncio.Event()
+        self._woken = asyncio.Event()
 
     def push(self, _frame: Frame) -> None:
-        self.heard.set()
+        """Wake the poll."""
+        self._woken.set()
 
-    async def drained(self) -> None:
-        return
+    def close_soon(self, _reason: str) -> None:
+        """Wake the poll."""
+        self._woken.set()
 
+    async def wait_drained(self) -> None:
+        """Return at once: nothing is queued."""
 
-def routes(arrivals: Arrivals) -> list[Route]:
-    """The table."""
-    return [
-        PlainRoute("GET", "/api/v1/events", partial(events, arrivals=arrivals), query=EventsQuery, answer=EventsAnswer,
-              summary="Events after a place in the log, or a wait for the next ones"),
-    ]  # fmt: skip
-
-
-async def events(request: Request, arrivals: Arrivals) -> web.Response:
-    """What the caller may see after a place. Without `after`: where the log is now."""
-    query: EventsQuery = request.query
-    ear = _Ear()
-    member = await arrivals.take_in(visitor_of(request.identity), ear)
-    try:
-        position = Position.read(query.after) if query.after else None
-        if position is None:
-            return _answer([], arrivals.here(member), resumed=False)
-        seen, last = await _look(arrivals, member, position, query.limit)
-        if not seen and last is not None and query.wait:
-            arrivals.listen(member)
-            until = monotonic() + query.wait
-            seen, last = await _look(arrivals, member, last, query.limit)
-            while not seen and last is not None and not member.leaving and await _wait(ear, until - monotonic()):
-                seen, last = await _look(arrivals, member, last, query.limit)
-        return _answer([], arrivals.here(member), resumed=False) if last is None else _answer(seen, last, resumed=True)
-    finally:
-        arrivals.see_off(member)
+    async def wait(self, seconds: float) -> bool:
+        """Whether the poll was woken in time."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._woken.wait()
+        except TimeoutError:
+            return False
+        self._woken.clear()
+        return True
 
 
-async def _look(arrivals: Arrivals, member: Member, after: Position, limit: int) -> tuple[list[Entry], Position | None]:
-    """The next entries that the member may see, and how far that is; no place when `after` is out of reach."""
-    while True:
-        page = await arrivals.page_after(member, after, PAGE)
-        if page is None:
-            return [], None
-        seen = [entry for entry in page if entry.room in member.rooms][:limit]
-        if len(seen) == limit:
-            page = page[: page.index(seen[-1]) + 1]
-        if page:
-            after = Position(after.epoch, Place.read(page[-1].place))
-        if seen or len(page) < PAGE:
-            return seen, after
+@dataclass(frozen=True)
+class Events:
+    """The events of the caller's tenant that the caller may see."""
+
+    catch_up: CatchUp
+
+    def routes(self) -> list[Route]:
+        """The routes of events."""
+        return [PlainRoute("GET", "/api/v1/events", self.poll, query=EventsQuery, answer=EventsAnswer)]
+
+    async def poll(self, request: Request) -> web.Response:
+        """List the events after an `event_id`, or wait for the next ones. Without `after`: the current position."""
+        query: EventsQuery = request.query
+        socket = LongPollSocket()
+        member = await self.catch_up.admit(SocketSession.of(request.identity), socket)
+        try:
+            cursor = Cursor.parse(query.after) if query.after else None
+            if cursor is None:
+                return _answer([], self.catch_up.cursor(member), resumed=False)
+            visible, last = await self._visible_after(member, cursor, query.limit)
+            if not visible and last is not None and query.wait:
+                self.catch_up.go_live(member)
+                until = monotonic() + query.wait
+                visible, last = await self._visible_after(member, last, query.limit)
+                while not visible and last is not None and not member.leaving:
+                    if not await socket.wait(until - monotonic()):
+                        break
+                    visible, last = await self._visible_after(member, last, query.limit)
+            if last is None:
+                return _answer([], self.catch_up.cursor(member), resumed=False)
+            return _answer(visible, last, resumed=True)
+        finally:
+            self.catch_up.unregister(member)
+
+    async def _visible_after(
+        self, member: RoomMember, after: Cursor, limit: int
+    ) -> tuple[list[StoredEntry], Cursor | None]:
+        """The next entries that the member may see, and the cursor after them; None when they were trimmed."""
+        while True:
+            page = await self.catch_up.page_after(member, after)
+            if page is None:
+                return [], None
+            visible = [entry for entry in page if entry.room in member.rooms][:limit]
+            if len(visible) == limit:
+                page = page[: page.index(visible[-1]) + 1]
+            if page:
+                after = Cursor(after.epoch, StreamId.parse(page[-1].stream_id))
+            if visible or len(page) < PAGE:
+                return visible, after
 
 
-async def _wait(ear: _Ear, seconds: float) -> bool:
-    """Whether something was heard in time."""
-    try:
-        async with asyncio.timeout(max(0.0, seconds)):
-            await ear.heard.wait()
-    except TimeoutError:
-        return False
-    ear.heard.clear()
-    return True
-
-
-def _answer(entries: list[Entry], last: Position, *, resumed: bool) -> web.Response:
+def _answer(entries: list[StoredEntry], last: Cursor, *, resumed: bool) -> web.Response:
     items = [
         {
             "type": entry.type.decode(),
             "id": entry.id.decode(),
-            "event_id": f"{last.epoch}-{entry.place.decode()}",
+            "event_id": f"{last.epoch}-{entry.stream_id.decode()}",
             "time": entry.time.decode(),
             "data": orjson.Fragment(entry.data),
         }

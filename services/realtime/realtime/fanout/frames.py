@@ -1,4 +1,4 @@
-"""Events as clients get them: a Socket.IO packet in an Engine.IO packet in a WebSocket frame, built once for all."""
+"""Frames that clients receive: a Socket.IO packet in an Engine.IO packet in a WebSocket frame, built once for all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Any
 import orjson
 from engineio.packet import MESSAGE, Packet
 
-from realtime.log.entries import Entry
+from realtime.log.entries import StoredEntry
 
 TEXT = 0x81  # the only frame of a message, and text (RFC 6455, 5.2)
+
+
+def _header(length: int) -> bytes:
+    if length < 126:
+        return struct.pack("!BB", TEXT, length)
+    if length < 65536:
+        return struct.pack("!BBH", TEXT, 126, length)
+    return struct.pack("!BBQ", TEXT, 127, length)
 
 
 class Frame:
@@ -25,34 +33,35 @@ class Frame:
 
     @property
     def packet(self) -> Packet:
-        """For those who can't be written to at once: Engine.IO's own packet, its encoding given rather than made."""
+        """The frame for a queue: Engine.IO's own packet, with its encoding set instead of computed."""
         if self._packet is None:
             self._packet = Packet(MESSAGE)
             self._packet.encode_cache = self._text.decode()
         return self._packet
 
 
+DISCONNECT_FRAME = Frame(b"41")
+"""Socket.IO's DISCONNECT: official clients don't reconnect after it."""
+
+
 def event_frame(name: str, payload: Any) -> Frame:
-    """A Socket.IO event of ours, in the namespace `/`."""
+    """A Socket.IO event in the namespace `/`."""
     return Frame(b"42" + orjson.dumps([name, payload], default=str, option=orjson.OPT_UTC_Z))
 
 
-def entry_frame(entry: Entry, epoch: str) -> Frame:
-    """`(type, {id, event_id, time, data})`. Put together from parts that are JSON already, or can't need escaping."""
+def entry_frame(entry: StoredEntry, epoch: str) -> Frame:
+    """`(type, {id, event_id, time, data})`, joined from parts that are JSON already or need no escaping."""
     return Frame(
         b'42["%b",{"id":"%b","event_id":"%b-%b","time":"%b","data":%b}]'
-        % (entry.type, entry.id, epoch.encode(), entry.place, entry.time, entry.data)
+        % (entry.type, entry.id, epoch.encode(), entry.stream_id, entry.time, entry.data)
     )
 
 
-def mention_frame(entry: Entry) -> Frame:
-    """`(type, data)`: what has no place in the log."""
+def ephemeral_frame(entry: StoredEntry) -> Frame:
+    """`(type, data)`: an event that is not in the log."""
     return Frame(b'42["%b",%b]' % (entry.type, entry.data))
 
 
-def _header(length: int) -> bytes:
-    if length < 126:
-        return struct.pack("!BB", TEXT, length)
-    if length < 65536:
-        return struct.pack("!BBH", TEXT, 126, length)
-    return struct.pack("!BBQ", TEXT, 127, length)
+def closing_frame(reason: str) -> Frame:
+    """`session.closing`, the last event before the server closes a connection."""
+    return event_frame("session.closing", {"reason": reason})

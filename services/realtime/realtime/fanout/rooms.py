@@ -1,4 +1,8 @@
-"""Who is here: members by tenant and user. Rooms follow from the identity; nothing that a client sends chooses one."""
+"""Rooms: the members on this instance, by tenant and user.
+
+A room follows from the identity of a session; nothing that a client sends chooses one. All of it is plain memory and
+synchronous.
+"""
 
 from __future__ import annotations
 
@@ -8,67 +12,85 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from realtime.fanout.frames import Frame, entry_frame, mention_frame
-from realtime.log.entries import Entry
-from realtime.log.stream_ids import Place
+from realtime.fanout.frames import DISCONNECT_FRAME, Frame, closing_frame, entry_frame, ephemeral_frame
+from realtime.log.entries import StoredEntry
+from realtime.log.stream_ids import StreamId
 
 TENANT_ROOM = "tenant"
 REVOCATIONS = "revocations"
 
 
 def user_room(user_id: UUID | str) -> str:
+    """The room of one user's connections."""
     return f"user:{user_id}"
 
 
-class Socket(Protocol):
-    """What members need of a socket."""
+class MemberSocket(Protocol):
+    """The part of a connection that members use."""
 
     @property
-    def crowded(self) -> bool:
-        """Whether so much waits to go out that what isn't urgent should wait too."""
+    def congested(self) -> bool:
+        """Whether so much is queued that catch-up should pause."""
 
     def push(self, frame: Frame) -> None:
         """Send a frame, in order, without waiting."""
 
-    async def drained(self) -> None:
-        """Wait until there is room for more."""
+    async def wait_drained(self) -> None:
+        """Wait until the socket is no longer congested, or closed."""
+
+    def close_soon(self, reason: str) -> None:
+        """Close the connection in the background, after the frames that were pushed."""
 
 
 @dataclass(eq=False, slots=True)
-class Member:
-    """A socket that has told us who it is. Until it is live, what the log adds is not pushed to it.
+class RoomMember:
+    """An authenticated connection. Until it is live, new entries of the log are not pushed to it."""
 
-    `caught_up`: it has got everything up to this place, and becomes live as soon as the tail has come there.
-    """
-
-    socket: Socket
+    socket: MemberSocket
     tenant_id: UUID
     user_id: UUID
     session_id: UUID
     expires_at: datetime | None = None
-    caught_up: Place | None = None
-    leaving: bool = False  # nothing further is for it
-    doubted_from: float = 0.0  # monotonic; from then on its session has to be looked at again, unless zero
-    tokens: float = 0.0  # how much it may say at once; see `talking`
-    talked_at: float = 0.0
+    caught_up: StreamId | None = None
+    """It has all entries up to this one, and becomes live as soon as the dispatcher has come as far."""
+    leaving: bool = False
+    unverifiable_from: float = 0.0
+    """Monotonic time from which on the session has to be authenticated again. Zero: never."""
+    tokens: float = 0.0
+    """How many client events it may send at once: its token bucket, as of `tokens_at`."""
+    tokens_at: float = 0.0
 
     @property
     def rooms(self) -> tuple[bytes, bytes]:
+        """The names of the rooms that it is in."""
         return TENANT_ROOM.encode(), user_room(self.user_id).encode()
+
+    def disconnect(self, reason: str) -> None:
+        """Disconnect a session that has ended. Its client doesn't reconnect by itself."""
+        self.leaving = True
+        self.socket.push(closing_frame(reason))
+        self.socket.push(DISCONNECT_FRAME)
+        self.socket.close_soon(reason)
 
 
 @dataclass(slots=True)
 class _Tenant:
-    live: set[Member] = field(default_factory=set)
-    users: dict[bytes, set[Member]] = field(default_factory=dict)  # the live ones, by the name of their room
-    joining: set[Member] = field(default_factory=set)
+    live: set[RoomMember] = field(default_factory=set)
+    users: dict[bytes, set[RoomMember]] = field(default_factory=dict)
+    """The live members by the name of their user room."""
+    joining: set[RoomMember] = field(default_factory=set)
 
-    def make_live(self, member: Member) -> None:
+    def make_live(self, member: RoomMember) -> None:
         self.joining.discard(member)
         self.live.add(member)
         self.users.setdefault(member.rooms[1], set()).add(member)
 
-    def remove(self, member: Member) -> None:
+    def make_caught_up_live(self, *, before: StreamId | None = None) -> None:
+        for member in tuple(self.joining):
+            if member.caught_up is not None and (before is None or member.caught_up < before):
+                self.make_live(member)
+
+    def remove(self, member: RoomMember) -> None:
         self.joining.discard(member)
         self.live.discard(member)
         room = self.users.get(member.rooms[1], set())
@@ -76,97 +98,98 @@ class _Tenant:
         if not room:
             self.users.pop(member.rooms[1], None)
 
-    def room(self, name: bytes) -> Collection[Member]:
+    def room(self, name: bytes) -> Collection[RoomMember]:
         return self.live if name == TENANT_ROOM.encode() else self.users.get(name, ())
 
 
 class Rooms:
-    """The members on this instance. All of it is plain memory: nothing here waits."""
+    """The members on this instance, and the fan-out of entries to them."""
 
     def __init__(self) -> None:
         self._tenants: dict[UUID, _Tenant] = {}
 
-    def add(self, member: Member) -> None:
-        """From now on the tenant has somebody here; the member gets nothing yet."""
+    def add(self, member: RoomMember) -> None:
+        """Add a member that is not live yet."""
         self._tenants.setdefault(member.tenant_id, _Tenant()).joining.add(member)
 
-    def remove(self, member: Member) -> None:
+    def remove(self, member: RoomMember) -> None:
+        """Remove a member, live or not."""
         tenant = self._tenants.get(member.tenant_id)
         if tenant is not None:
             tenant.remove(member)
             if not tenant.live and not tenant.joining:
                 del self._tenants[member.tenant_id]
 
-    def go_live(self, member: Member, after: Place, tailed: Place) -> bool:
-        """Everything up to `after` was given to it. False: the tail is further already, there is more to catch up."""
+    def go_live(self, member: RoomMember, after: StreamId, dispatched: StreamId) -> bool:
+        """Make a member live that has all entries up to `after`, now or once the dispatcher has come as far.
+
+        False: the dispatcher is further already, so the member has to catch up more.
+        """
         tenant = self._tenants.get(member.tenant_id)
         if tenant is None or member not in tenant.joining:
-            return True  # gone meanwhile
-        if tailed > after:
+            return True  # removed meanwhile
+        if dispatched > after:
             return False
-        if tailed == after:
+        if dispatched == after:
             tenant.make_live(member)
         else:
             member.caught_up = after
         return True
 
-    def deliver(self, tenant_id: UUID, entry: Entry, epoch: str) -> int:
-        """Push an entry to all who may see it; how many that were. Costs nothing when nobody is there."""
+    def broadcast(self, tenant_id: UUID, entry: StoredEntry, epoch: str) -> int:
+        """Push an entry to all live members of its room. Returns their number."""
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
             return 0
-        place = Place.read(entry.place) if tenant.joining else None
-        if place is not None:
-            self._admit(tenant, before=place)
+        stream_id = StreamId.parse(entry.stream_id) if tenant.joining else None
+        if stream_id is not None:
+            tenant.make_caught_up_live(before=stream_id)
         members = tenant.room(entry.room)
         if members:
             frame = entry_frame(entry, epoch)
             for member in members:
                 member.socket.push(frame)
         pushed = len(members)
-        if place is not None:
-            self._admit(tenant, before=Place(place.ms, place.seq + 1))  # and whoever has got this one by reading
+        if stream_id is not None:  # those who got this entry by catching up are live only after it
+            tenant.make_caught_up_live(before=StreamId(stream_id.ms, stream_id.seq + 1))
         return pushed
 
-    def _admit(self, tenant: _Tenant, *, before: Place) -> None:
-        for member in [m for m in tenant.joining if m.caught_up is not None and m.caught_up < before]:
-            tenant.make_live(member)
-
-    def mention(self, tenant_id: UUID, entry: Entry) -> None:
-        """Push what is only mentioned to those who are live: no place in the log, no catching up."""
+    def broadcast_ephemeral(self, tenant_id: UUID, entry: StoredEntry) -> None:
+        """Push an event that is not in the log to all live members of its room."""
         tenant = self._tenants.get(tenant_id)
         if tenant is not None and (members := tenant.room(entry.room)):
-            frame = mention_frame(entry)
+            frame = ephemeral_frame(entry)
             for member in members:
                 member.socket.push(frame)
 
-    def live_by_tenant(self) -> Iterator[tuple[UUID, list[Member]]]:
-        """Those who get all that comes."""
+    def make_caught_up_live(self, tenant_id: UUID) -> list[RoomMember]:
+        """Make all members live that have caught up, wherever the dispatcher is. Returns all live members."""
+        tenant = self._tenants.get(tenant_id, _Tenant())
+        tenant.make_caught_up_live()
+        return list(tenant.live)
+
+    def live_by_tenant(self) -> Iterator[tuple[UUID, list[RoomMember]]]:
+        """The live members of each tenant."""
         for tenant_id, tenant in list(self._tenants.items()):
             yield tenant_id, list(tenant.live)
 
     def tenants(self) -> list[UUID]:
-        """Those that have somebody here."""
+        """The tenants that have members on this instance."""
         return list(self._tenants)
 
     def users_of(self, tenant_id: UUID) -> set[UUID]:
-        """Who has at least one socket here."""
-        return {member.user_id for member in self.of_tenant(tenant_id)}
-
-    def start_over(self, tenant_id: UUID) -> list[Member]:
-        """The members who have to be told that something is missing: all but those who are still catching up."""
-        tenant = self._tenants.get(tenant_id, _Tenant())
-        for member in [m for m in tenant.joining if m.caught_up is not None]:
-            tenant.make_live(member)
-        return list(tenant.live)
+        """The users that have at least one connection on this instance."""
+        return {member.user_id for member in self.members_of(tenant_id)}
 
     def has(self, tenant_id: UUID) -> bool:
+        """Whether the tenant has members on this instance."""
         return tenant_id in self._tenants
 
-    def __iter__(self) -> Iterator[Member]:
-        for tenant in tuple(self._tenants.values()):
-            yield from tuple(tenant.live | tenant.joining)
-
-    def of_tenant(self, tenant_id: UUID) -> list[Member]:
+    def members_of(self, tenant_id: UUID) -> list[RoomMember]:
+        """All members of a tenant, live or not."""
         tenant = self._tenants.get(tenant_id)
         return list(tenant.live | tenant.joining) if tenant else []
+
+    def __iter__(self) -> Iterator[RoomMember]:
+        for tenant in tuple(self._tenants.values()):
+            yield from tuple(tenant.live | tenant.joining)

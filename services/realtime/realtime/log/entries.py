@@ -1,4 +1,4 @@
-"""Events on their way into the log, and entries on their way out."""
+"""Entries of the event log, as they are appended and as they are read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What the log keeps of an event. `data` is JSON, encoded once for everybody who will get it."""
+class LogEntry:
+    """An event to append. `data` is JSON, encoded once for all clients."""
 
     id: str
     type: str
@@ -18,11 +18,12 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An event in its place. The parts are bytes as Redis gave them: most are passed on untouched."""
+class StoredEntry:
+    """An entry read from the log. The fields are bytes as Redis returned them: most are passed on untouched."""
 
-    place: bytes
-    before: bytes  # the place of the entry before this one, whether that is still kept or not
+    stream_id: bytes
+    previous: bytes
+    """The stream id of the entry before this one, whether or not that is still stored."""
     id: bytes
     type: bytes
     time: bytes

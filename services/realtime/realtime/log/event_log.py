@@ -1,4 +1,4 @@
-"""The event log: one bounded Redis stream for each tenant, and the one order in which everybody sees its events."""
+"""The event log: one bounded Redis stream per tenant. Its order is the order in which all clients see the events."""
 
 from __future__ import annotations
 
@@ -11,129 +11,130 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from realtime.log import lua_scripts as scripts
-from realtime.log.entries import Entry, Event
-from realtime.log.stream_ids import Place
+from realtime.log.entries import LogEntry, StoredEntry
+from realtime.log.lua_scripts import APPEND, END
+from realtime.log.stream_ids import StreamId
 from realtime.log.tail import Tail, open_tail
 from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
-# A message comes twice when its consumer died before the acknowledgement: long before this, and rarely at all.
-REMEMBER_IDS = timedelta(minutes=10)
-MENTIONS_KEPT = 500
-REVOCATIONS_KEPT = timedelta(hours=24)
+# A message is redelivered when its consumer died before the acknowledgement: rarely, and much sooner than this.
+DEDUPLICATION_WINDOW = timedelta(minutes=10)
+EPHEMERAL_MAX_ENTRIES = 500
+EPHEMERAL_TTL_SECONDS = 60
+REVOCATIONS_TTL = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How much of a tenant's log is kept, at most."""
+class LogBounds:
+    """How many entries of a tenant's log are kept, and for how long, at most."""
 
-    entries: int = 10_000
-    age: timedelta = timedelta(hours=24)
+    max_entries: int = 10_000
+    keep: timedelta = timedelta(hours=24)
 
 
 class EventLog:
-    """Appending to and reading from the logs. Every method raises `RedisUnavailable` when Redis is."""
+    """Appends to the logs and reads from them. Every method raises `RedisUnavailable` when Redis is unavailable."""
 
-    def __init__(self, redis: Redis, bounds: Bounds) -> None:
+    def __init__(self, redis: Redis, bounds: LogBounds) -> None:
         self._redis = redis
-        self._keep_ms = int(bounds.age.total_seconds() * 1000)
-        self._bounds = [bounds.entries, self._keep_ms, int(REMEMBER_IDS.total_seconds() * 1000)]
-        self._append = redis.register_script(scripts.APPEND)
-        self._end = redis.register_script(scripts.END)
+        self._keep_ms = int(bounds.keep.total_seconds() * 1000)
+        self._bounds = [bounds.max_entries, self._keep_ms, int(DEDUPLICATION_WINDOW.total_seconds() * 1000)]
+        self._append = redis.register_script(APPEND)
+        self._end = redis.register_script(END)
 
     async def check(self) -> None:
-        """Raises `RedisUnavailable` unless it takes writes: a full one and a replica answer a PING too."""
-        with away():
+        """Raises `RedisUnavailable` unless Redis takes writes: a full one and a replica still answer a PING."""
+        with redis_errors_as_unavailable():
             await self._redis.set("log:check", b"", ex=60)
 
-    async def append(self, events: Mapping[UUID, Sequence[Event]], revoked: Sequence[UUID] = ()) -> None:
-        """Add each tenant's events in their order, those only that the log doesn't know yet.
+    async def append(self, entries: Mapping[UUID, Sequence[LogEntry]], revoked: Sequence[UUID] = ()) -> None:
+        """Append each tenant's entries in order, without those that its log holds already (deduplication by id).
 
-        `revoked` sessions are marked first: whoever doesn't find the mark can rely on the log's entry still to come.
+        `revoked` sessions are marked first: a reader that doesn't find the mark will still see the log entry.
         """
-        with away():
+        with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for session in revoked:
-                    pipe.set(_revoked(session), b"", ex=REVOCATIONS_KEPT)
-                for tenant, batch in events.items():
+                    pipe.set(_revoked_key(session), b"", ex=REVOCATIONS_TTL)
+                for tenant, batch in entries.items():
                     fields = [part for e in batch for part in (e.id, e.type, e.time, e.room, e.data, e.trace)]
-                    keys = [stream_of(tenant), _ids(tenant)]
+                    keys = [log_key(tenant), _ids_key(tenant)]
                     await self._append(keys, [*self._bounds, *fields], client=pipe)
                 await pipe.execute()
 
-    async def mention(self, tenant: UUID, event: Event) -> None:
-        """Tell who is there now, and nobody later: what is mentioned is soon forgotten."""
-        fields: dict[Any, Any] = {"before": b"", "id": event.id, "type": event.type, "time": event.time}
-        fields |= {"room": event.room, "data": event.data, "trace": ""}
-        with away():
+    async def broadcast_ephemeral(self, tenant: UUID, entry: LogEntry) -> None:
+        """Send an event to the clients that are connected now. It is not logged, so there is no catch-up on it."""
+        fields: dict[Any, Any] = {"before": b"", "id": entry.id, "type": entry.type, "time": entry.time}
+        fields |= {"room": entry.room, "data": entry.data, "trace": ""}
+        with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(mentions_of(tenant), fields, maxlen=MENTIONS_KEPT)
-                pipe.expire(mentions_of(tenant), 60)
+                pipe.xadd(ephemeral_key(tenant), fields, maxlen=EPHEMERAL_MAX_ENTRIES)
+                pipe.expire(ephemeral_key(tenant), EPHEMERAL_TTL_SECONDS)
                 await pipe.execute()
 
     async def is_revoked(self, session: UUID) -> bool:
-        """Whether the log has seen this session's end."""
-        with away():
-            return bool(await self._redis.exists(_revoked(session)))
+        """Whether a revocation of this session was appended."""
+        with redis_errors_as_unavailable():
+            return bool(await self._redis.exists(_revoked_key(session)))
 
-    async def end(self, tenant: UUID) -> Place:
-        """A place that everything appended from now on comes after, and nothing before now does."""
-        with away():
-            return Place.read(await self._end([stream_of(tenant)]))
+    async def end(self, tenant: UUID) -> StreamId:
+        """The end of the log: all entries so far are at or before it, all later ones come after it."""
+        with redis_errors_as_unavailable():
+            return StreamId.parse(await self._end([log_key(tenant)]))
 
-    async def read(self, tenant: UUID, after: Place, count: int = 500) -> list[Entry] | None:
-        """The next entries after a place; None when some after it are no longer kept, or no log ever came so far."""
-        with away():
+    async def read(self, tenant: UUID, after: StreamId, count: int = 500) -> list[StoredEntry] | None:
+        """The next entries after a position. None: entries after it were trimmed, or no log has ever reached it."""
+        with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.xrange(stream_of(tenant), f"({after}", "+", count)
-                pipe.xlen(stream_of(tenant))
+                pipe.xrange(log_key(tenant), f"({after}", "+", count)
+                pipe.xlen(log_key(tenant))
                 pipe.time()
                 found, length, (seconds, _) = await pipe.execute()
         if after.ms > (seconds + 1) * 1000:
             return None
         if not found and not length and after.ms < seconds * 1000 - self._keep_ms:
             return None
-        entries = [Entry(place, *fields.values()) for place, fields in found]
-        return None if entries and Place.read(entries[0].before) > after else entries
+        entries = [StoredEntry(stream_id, *fields.values()) for stream_id, fields in found]
+        return None if entries and StreamId.parse(entries[0].previous) > after else entries
 
     @asynccontextmanager
-    async def tail(self, wake: str) -> AsyncIterator[Tail]:
-        """A connection of its own to wait on. Once broken it stays so: a restart must not go unnoticed."""
-        with away():
-            async with open_tail(self._redis, wake) as tail:
+    async def tail(self, wake_key: str) -> AsyncIterator[Tail]:
+        """Open a blocking read of many logs. It never reconnects by itself: a restart of Redis must be noticed."""
+        with redis_errors_as_unavailable():
+            async with open_tail(self._redis, wake_key) as tail:
                 yield tail
 
-    async def wake(self, key: str) -> None:
-        """Make the tail that waits on `key` look again at what it follows."""
-        with away():
+    async def wake(self, wake_key: str) -> None:
+        """Wake the tail that was opened with this key, so that it waits for another set of logs."""
+        with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(key, {"": ""}, maxlen=1)
-                pipe.expire(key, 3600)
+                pipe.xadd(wake_key, {"": ""}, maxlen=1)
+                pipe.expire(wake_key, 3600)
                 await pipe.execute()
 
 
 @contextmanager
-def away() -> Iterator[None]:
-    """Redis' trouble as an `Unavailable`."""
+def redis_errors_as_unavailable() -> Iterator[None]:
+    """Turn any error of Redis, a refused write included, into `RedisUnavailable`."""
     try:
         yield
-    except REDIS_ERRORS as trouble:
-        raise RedisUnavailable(f"redis is away: {str(trouble) or type(trouble).__name__}") from trouble
+    except REDIS_ERRORS as error:
+        raise RedisUnavailable(f"redis is unavailable: {str(error) or type(error).__name__}") from error
 
 
-def stream_of(tenant: UUID) -> str:
-    """The key of a tenant's log."""
+def log_key(tenant: UUID) -> str:
+    """The Redis key of a tenant's log."""
     return f"log:{tenant}"
 
 
-def mentions_of(tenant: UUID) -> str:
-    """The key of what is only mentioned to a tenant's users."""
+def ephemeral_key(tenant: UUID) -> str:
+    """The Redis key of a tenant's ephemeral events."""
     return f"now:{tenant}"
 
 
-def _ids(tenant: UUID) -> str:
+def _ids_key(tenant: UUID) -> str:
     return f"log:{tenant}:ids"
 
 
-def _revoked(session: UUID) -> str:
+def _revoked_key(session: UUID) -> str:
     return f"log:revoked:{session}"

@@ -1,12 +1,12 @@
-"""What must happen in Redis at one go."""
+"""Lua scripts of the event log: the steps that must be atomic in Redis."""
 
 from __future__ import annotations
 
 APPEND = """
--- Append events to a tenant's log, each one once, and keep the log within its bounds.
--- KEYS: stream, ids. ARGV: longest length, longest age in ms, shortest memory of ids in ms,
--- then for each event: id, type, time, room, data, traceparent.
--- Each entry names the place before its own, so that a reader sees whether it missed anything.
+-- Append entries to a tenant's log without duplicates, and trim the log to its bounds.
+-- KEYS: stream, ids. ARGV: maximum length, maximum age in ms, deduplication window in ms,
+-- then for each entry: id, type, time, room, data, traceparent.
+-- Each entry holds the stream id of the one before it, so that a reader notices a gap.
 local at = redis.call('TIME')
 local now = at[1] * 1000 + math.floor(at[2] / 1000)
 local longest, keep, remember = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -31,8 +31,8 @@ redis.call('PEXPIRE', KEYS[2], expiry)
 """
 
 END = """
--- The place after which everything still to come will be. An empty log ends a second ago, so that a clock set back
--- by less than that loses nothing.
+-- The stream id that all later entries will exceed. An empty log ends one second in the past, so that a clock set
+-- back by less than that loses nothing.
 local at = redis.call('TIME')
 local now = at[1] * 1000 + math.floor(at[2] / 1000) - 1000
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
@@ -41,7 +41,7 @@ return string.format('%d-0', now)
 """
 
 EPOCH = """
--- The log's epoch: a new one whenever this Redis is not the process, or not the replica set, that it was.
+-- The epoch of the log: it changes when Redis was restarted or is another replica set, since writes may be lost then.
 local info = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
 local run = string.match(info, 'run_id:(%w+)') .. ':' .. string.match(info, 'master_replid:(%w+)')
 if redis.call('HGET', KEYS[1], 'run') ~= run then

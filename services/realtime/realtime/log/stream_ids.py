@@ -1,4 +1,4 @@
-"""Places in a tenant's event log, and how clients name them."""
+"""Positions in a tenant's event log: the ids of Redis streams, and the cursors that clients keep."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class StreamId:
     """The id of an entry of a Redis stream: milliseconds of Redis' clock, and a number within them."""
 
     ms: int
     seq: int
 
     @classmethod
-    def read(cls, text: bytes | str) -> Self:
+    def parse(cls, text: bytes | str) -> Self:
         """Raises ValueError for anything but `<ms>-<seq>`."""
         ms, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
         if not (ms.isascii() and ms.isdigit() and seq.isascii() and seq.isdigit()):
-            raise ValueError(f"not a place in the log: {text!r}")
+            raise ValueError(f"not a stream id: {text!r}")
         return cls(int(ms), int(seq))
 
     def __str__(self) -> str:
@@ -26,22 +26,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """`event_id` as clients keep it: a place, and the epoch of the log that it belongs to."""
+class Cursor:
+    """`event_id` and `last_event_id` of clients: a stream id, and the epoch of the log that it belongs to."""
 
     epoch: str
-    place: Place
+    stream_id: StreamId
 
     @classmethod
-    def read(cls, text: object) -> Self | None:
-        """None for what we can't have given out: its bearer has to reload, like one whose place is gone."""
+    def parse(cls, text: object) -> Self | None:
+        """None for text that this service can't have issued: the client has to reload, as with a trimmed cursor."""
         if not isinstance(text, str) or len(text) > 100:
             return None
-        epoch, _, place = text.partition("-")
+        epoch, _, stream_id = text.partition("-")
         try:
-            return cls(epoch, Place.read(place))
+            return cls(epoch, StreamId.parse(stream_id))
         except ValueError:
             return None
 
     def __str__(self) -> str:
-        return f"{self.epoch}-{self.place}"
+        return f"{self.epoch}-{self.stream_id}"

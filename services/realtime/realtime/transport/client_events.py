@@ -1,6 +1,6 @@
-"""What clients say to us: a table from event names to functions. Each is answered by an acknowledgement.
+"""Client events: a table from event names to functions. Each event is answered by an acknowledgement.
 
-Answers are `{"ok": true, ...}` or `{"error": <code>}`. Who talks follows from the session alone.
+Answers are `{"ok": true, ...}` or `{"error": <code>}`. The sender follows from its session alone.
 """
 
 from __future__ import annotations
@@ -11,60 +11,61 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from realtime.fanout.rooms import Member
-from realtime.presence.presence import Presence, PresenceSet, Typing
+from realtime.fanout.rooms import RoomMember
+from realtime.presence import Presence
+from realtime.presence.presence import PresenceSet, Typing
 from switchboard.runtime.unavailable import Unavailable
 
-Talk = Callable[[Member, Any], Awaitable[dict[str, Any]]]
+ClientEventHandler = Callable[[RoomMember, Any], Awaitable[dict[str, Any]]]
 
-PER_SECOND = 20
-AT_ONCE = 40
+EVENTS_PER_SECOND = 20
+BURST = 40
 
 
-class Talking:
-    """Answers to clients, within a rate for each socket."""
+class ClientEvents:
+    """Handles the events that clients send, within a rate limit for each socket."""
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
-        self.table: dict[str, Talk] = {
+        self.handlers: dict[str, ClientEventHandler] = {
             "presence.set": self._set_presence,
             "presence.list": self._list_presence,
-            "typing": self._type,
+            "typing": self._typing,
         }
 
-    async def answer(self, name: str, member: Member | None, said: Any) -> dict[str, Any]:
-        """The acknowledgement."""
+    async def handle(self, name: str, member: RoomMember | None, payload: Any) -> dict[str, Any]:
+        """Handle an event. Returns its acknowledgement."""
         if member is None:
             return {"error": "unauthenticated"}
-        if not _may_talk(member):
+        if not _within_rate_limit(member):
             return {"error": "too_many_requests"}
-        talk = self.table.get(name)
-        if talk is None:
+        handler = self.handlers.get(name)
+        if handler is None:
             return {"error": "unknown_event"}
         try:
-            return {"ok": True, **await talk(member, said)}
+            return {"ok": True, **await handler(member, payload)}
         except ValidationError:
             return {"error": "invalid"}
         except Unavailable:
             return {"error": "unavailable"}
 
-    async def _set_presence(self, member: Member, said: Any) -> dict[str, Any]:
-        await self._presence.set_state(member, PresenceSet.model_validate(said))
+    async def _set_presence(self, member: RoomMember, payload: Any) -> dict[str, Any]:
+        await self._presence.set_status(member, PresenceSet.model_validate(payload))
         return {}
 
-    async def _list_presence(self, member: Member, _said: Any) -> dict[str, Any]:
+    async def _list_presence(self, member: RoomMember, _payload: Any) -> dict[str, Any]:
         return {"users": await self._presence.list_users(member.tenant_id)}
 
-    async def _type(self, member: Member, said: Any) -> dict[str, Any]:
-        await self._presence.type(member, Typing.model_validate(said))
+    async def _typing(self, member: RoomMember, payload: Any) -> dict[str, Any]:
+        await self._presence.broadcast_typing(member, Typing.model_validate(payload))
         return {}
 
 
-def _may_talk(member: Member) -> bool:
-    """A bucket of tokens for each socket."""
+def _within_rate_limit(member: RoomMember) -> bool:
+    """Take a token from the member's token bucket, if there is one."""
     now = monotonic()
-    member.tokens = min(AT_ONCE, member.tokens + (now - member.talked_at) * PER_SECOND)
-    member.talked_at = now
+    member.tokens = min(BURST, member.tokens + (now - member.tokens_at) * EVENTS_PER_SECOND)
+    member.tokens_at = now
     if member.tokens < 1:
         return False
     member.tokens -= 1

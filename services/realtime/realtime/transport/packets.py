@@ -1,7 +1,7 @@
-"""What clients send, read with suspicion: everything that a client of this service has no reason to send is refused.
+"""Strict parsing of the packets that clients send: every packet that this service has no use for is refused.
 
-The libraries' own readers keep what they are sent (a packet may announce ten thousand million attachments), let a
-client call the handlers of `connect` and `disconnect`, and write a stack trace to the log for what they can't read.
+The libraries' own parsers keep all that they are sent (a packet may announce ten thousand million attachments), let a
+client call the handlers of `connect` and `disconnect`, and log a stack trace for each packet that they can't parse.
 """
 
 from __future__ import annotations
@@ -12,50 +12,50 @@ from engineio.exceptions import ContentTooLongError, EngineIOError
 from engineio.payload import Payload
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT, Packet
 
-LONGEST_ENVELOPE = 16  # of Engine.IO's packets that aren't messages: "2probe", "3", ...
-OURS = frozenset({"connect", "disconnect"})  # names of events that happen, and that nobody sends
+MAX_CONTROL_FRAME = 16  # of Engine.IO's packets that aren't messages: "2probe", "3", ...
+RESERVED_EVENTS = frozenset({"connect", "disconnect"})
 
 
-class Senseless(EngineIOError):  # type: ignore[misc]
-    """Nobody with good intentions sends this."""
+class MalformedPacket(EngineIOError):  # type: ignore[misc]
+    """No well-behaved client sends this packet."""
 
 
 def check_frame(frame: object) -> str:
-    """A WebSocket's message that Engine.IO can read. Raises `Senseless`."""
+    """A WebSocket message that Engine.IO can parse. Raises `MalformedPacket`."""
     if not isinstance(frame, str) or frame[:1] not in tuple("0123456"):
-        raise Senseless("not a packet of Engine.IO, or a binary one")
-    if frame[0] != "4" and len(frame) > LONGEST_ENVELOPE:
-        raise Senseless("a packet longer than any of its kind")
+        raise MalformedPacket("not a packet of Engine.IO, or a binary one")
+    if frame[0] != "4" and len(frame) > MAX_CONTROL_FRAME:
+        raise MalformedPacket("a control packet that is too long")
     return frame
 
 
-def read_payload(body: bytes, longest: int) -> list[Any]:
-    """The packets of a poll's body. Raises `EngineIOError`."""
-    if len(body) > longest:
+def read_payload(body: bytes, max_size: int) -> list[Any]:
+    """The packets in the body of a poll. Raises `EngineIOError`."""
+    if len(body) > max_size:
         raise ContentTooLongError
     try:
         text = body.decode()
         for frame in text.removeprefix("d=").split("\x1e") if text else ():
             check_frame(frame)
         return list(Payload(encoded_payload=text).packets)
-    except (ValueError, LookupError) as trouble:
-        raise Senseless(str(trouble)) from None
+    except (ValueError, LookupError) as error:
+        raise MalformedPacket(str(error)) from None
 
 
 def read_packet(message: object) -> Packet:
-    """A packet of Socket.IO, without attachments. Raises `Senseless`."""
+    """A packet of Socket.IO, without attachments. Raises `MalformedPacket`."""
     if not isinstance(message, str):
-        raise Senseless("binary")
+        raise MalformedPacket("binary")
     try:
         packet = Packet(encoded_packet=message)
-    except (ValueError, LookupError, TypeError, RecursionError) as trouble:
-        raise Senseless(str(trouble)) from None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise MalformedPacket(str(error)) from None
     if packet.packet_type not in (CONNECT, DISCONNECT, EVENT, ACK):
-        raise Senseless("a kind of packet that clients don't send here")
+        raise MalformedPacket("a packet type that clients don't send here")
     if packet.packet_type == EVENT and not _is_event(packet.data):
-        raise Senseless("no event")
+        raise MalformedPacket("not an event")
     return packet
 
 
 def _is_event(data: object) -> bool:
-    return isinstance(data, list) and bool(data) and isinstance(data[0], str) and data[0] not in OURS
+    return isinstance(data, list) and bool(data) and isinstance(data[0], str) and data[0] not in RESERVED_EVENTS

@@ -1,0 +1,81 @@
+"""Sessions that end while sockets are open."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from time import time
+from uuid import UUID
+
+import pytest
+import socketio
+
+from switchboard.testing import becomes, until
+
+from .client import Client
+from .cluster import Cluster
+from .fixtures import ANNA, BEN, headers_of, read_by, revoked
+
+
+async def test_a_revocation_disconnects_its_session_on_every_instance(cluster: Cluster) -> None:
+    await cluster.start()
+    anna = [await cluster.connect(ANNA, to=n) for n in (0, 1)]
+    polling = await cluster.connect(ANNA, transports=["polling"])
+    ben = await cluster.connect(BEN)
+
+    await cluster.append(revoked(ANNA))
+
+    for client in (*anna, polling):
+        await until(lambda client=client: not client.socket.connected)
+    await cluster.append(read_by(BEN, 1))
+    await becomes(lambda: ben.seqs, [1])
+
+
+async def test_a_session_revoked_before_the_connect_is_refused(cluster: Cluster) -> None:
+    await cluster.append(revoked(ANNA))
+
+    client = socketio.AsyncClient(reconnection=False)
+    errors: list[object] = []
+    client.on("connect_error", errors.append)
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await client.connect(
+            cluster.instances[0].url, headers=headers_of(ANNA), transports=["websocket"], wait_timeout=30
+        )
+
+    assert errors == [{"message": "unauthenticated"}]
+
+
+async def test_a_socket_is_disconnected_when_its_session_expires(cluster: Cluster) -> None:
+    by_gateway, by_token, expires_at = await connect_with_a_short_session(cluster)
+    other = await cluster.connect(BEN)
+
+    for client in (by_gateway, by_token):
+        await becomes(lambda client=client: client.ended, "server disconnect")
+    assert time() > expires_at
+    assert other.socket.connected
+
+
+async def connect_with_a_short_session(cluster: Cluster) -> tuple[Client, Client, float]:
+    """Two clients of a session that expires soon: in 1.5 seconds, or as much later as a slow machine needs."""
+    for seconds in (1.5, 4.0, 16.0):
+        expires_at = time() + seconds
+        cluster.session_ends = datetime.fromtimestamp(expires_at, UTC)
+        with suppress(socketio.exceptions.ConnectionError):
+            return (
+                await cluster.connect(replace(ANNA, session_id=UUID(int=113), session_ends=expires_at)),
+                await cluster.connect(None, auth={"token": "good"}),
+                expires_at,
+            )
+    raise AssertionError("the session expired before both clients were connected")
+
+
+async def test_sockets_are_closed_when_an_instance_drains(cluster: Cluster) -> None:
+    clients = [await cluster.connect(ANNA, transports=t) for t in (["websocket"], ["polling"])]
+
+    async with asyncio.timeout(30):
+        await cluster.instances[0].end()
+
+    for client in clients:
+        await until(lambda client=client: not client.socket.connected)

@@ -18,7 +18,7 @@ import orjson
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
-from conversations.store.message_append import NewMessage, append_message
+from conversations.store.message_append import MessageToAppend, append_message
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.terminal import Terminal
@@ -26,7 +26,7 @@ from switchboard.testing.databases import Databases
 from switchboard.testing.servers import begin_run, end_run, find_servers
 
 SIZES = (10, 1_000, 10_000)
-AT_ONCE = 16
+CONCURRENCY = 16
 TENANT = UUID(int=1)
 BODY = "Thursday after five would be great. Could you send me the address again, please?"
 ORIGINAL = """
@@ -46,7 +46,7 @@ Append = Callable[[Database, UUID, str], Awaitable[None]]
 
 
 async def ours(database: Database, user_id: UUID, phone: str) -> None:
-    new = NewMessage(
+    new = MessageToAppend(
         id=uuid7(),
         user_id=user_id,
         contact_phone=phone,
@@ -77,7 +77,7 @@ async def originals(database: Database, user_id: UUID, phone: str) -> None:
 async def measure(database: Database, append: Append, size: int, seconds: float) -> float:
     """Appends a second to conversations that hold `size` messages already, one task to each conversation."""
     user_id = uuid4()
-    phones = [f"+1415555{n:04}" for n in range(AT_ONCE)]
+    phones = [f"+1415555{n:04}" for n in range(CONCURRENCY)]
     await _fill(database, append, user_id, phones, size)
     until = perf_counter() + seconds
 
@@ -122,7 +122,7 @@ async def _fill(database: Database, append: Append, user_id: UUID, phones: list[
 
 async def run(url: str, seconds: float) -> list[tuple[int, float, float]]:
     """(messages in the conversation, our appends/s, the original's)."""
-    async with open_database(url, application="conversations", size=AT_ONCE) as database:
+    async with open_database(url, application="conversations", size=CONCURRENCY) as database:
         async with database.connection() as conn:
             await conn.execute(ORIGINAL)
         return [

@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+from collections.abc import Mapping
 from time import perf_counter, process_time
 from uuid import UUID
 
 from rich.table import Table
 from uuid_utils.compat import uuid7
 
-from conversations.adapters.provider_accounts import Accounts
-from conversations.adapters.provider_rate_limit import Pace
-from conversations.domain.providers import Account, Outgoing, OutgoingCall
-from conversations.store.runs import add_run
-from conversations.workers.campaign_expander import Expansion
-from conversations.workers.message_sender import Sender
+from conversations.adapters.provider_accounts import ProviderAccounts
+from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.domain.providers import Outgoing, OutgoingCall, ProviderAccount, WebhookEvent
+from conversations.store.campaign_runs import add_run
+from conversations.workers.campaign_expander import CampaignExpander
+from conversations.workers.message_sender import MessageSender
 from switchboard.contracts.conversations import CampaignAudience, CampaignRun
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.background import Stop
@@ -39,13 +40,18 @@ class AtOnce:
     """A provider that says yes before it is asked twice."""
 
     name = "at_once"
-    takes_keys = True
+    idempotent = True
 
-    async def send(self, _account: Account, message: Outgoing) -> str | None:
+    async def send(self, _account: ProviderAccount, message: Outgoing) -> str | None:
         return message.id.hex
 
-    async def call(self, _account: Account, call: OutgoingCall) -> str | None:
+    async def call(self, _account: ProviderAccount, call: OutgoingCall) -> str | None:
         return call.id.hex
+
+    def read_webhook(
+        self, _account: ProviderAccount, _target: str, _headers: Mapping[str, str], _body: bytes
+    ) -> WebhookEvent | None:
+        raise NotImplementedError
 
 
 async def campaign(database: Database, recipients: int) -> None:
@@ -63,7 +69,7 @@ async def campaign(database: Database, recipients: int) -> None:
 
 async def expansion(database: Database) -> float:
     """Seconds until every recipient has its row."""
-    expanding = Expansion(database, "US")
+    expanding = CampaignExpander(database, "US")
     started = perf_counter()
     while await expanding.expand_one_chunk():
         pass
@@ -72,10 +78,10 @@ async def expansion(database: Database) -> float:
 
 async def deliveries(database: Database, redis_url: str, seconds: float) -> tuple[float, float]:
     """Deliveries a second: in all, and to a core of this process."""
-    accounts = Accounts({"at_once": AtOnce()}, Account("at_once", "+15005550006", "default"))
+    accounts = ProviderAccounts({"at_once": AtOnce()}, ProviderAccount("at_once", "+15005550006", "default"))
     async with open_redis(redis_url) as redis:
-        pace = Pace(redis, provider_rate=100_000, tenant_rate=100_000)
-        sender, stop = Sender(database, accounts, pace, instance="bench", slots=200), Stop()
+        pace = ProviderRateLimit(redis, provider_rate=100_000, tenant_rate=100_000)
+        sender, stop = MessageSender(database, accounts, pace, instance="bench", slots=200), Stop()
         before, began, started = process_time(), await _sent(database), perf_counter()
         running = asyncio.create_task(sender.run(stop))
         await asyncio.sleep(seconds)

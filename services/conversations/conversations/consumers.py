@@ -1,4 +1,4 @@
-"""What this service does when it hears of something: message -> function."""
+"""The messages that conversations consumes, and the action for each."""
 
 from __future__ import annotations
 

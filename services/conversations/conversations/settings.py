@@ -1,4 +1,4 @@
-"""What the environment says."""
+"""Settings of conversations, read from the environment."""
 
 from __future__ import annotations
 
@@ -17,29 +17,28 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
 
     files_urls: Urls
     default_region: Region = "US"
-    """Where a phone that is written without a country is at home."""
+    """The country of phone numbers without a country code."""
     public_url: Url = "http://127.0.0.1:8080"
-    """Where providers reach our webhooks."""
+    """The base URL at which providers reach the webhooks."""
     messaging_provider: Literal["sandbox", "twilio"] = "sandbox"
-    """Of tenants that have no channel of their own."""
+    """The provider for tenants without a channel."""
     twilio_account_sid: str = ""
     twilio_auth_token: str = Field(default="", repr=False)
     twilio_from: str = ""
     twilio_base_url: Url = "https://api.twilio.com"
     uncertain_policy: Literal["hold", "resend"] = "hold"
+    """After an unknown outcome: hold the delivery as uncertain, or resend it, though it may arrive twice."""
     provider_rate: Rate = 100.0
-    """Messages a second to one account at a provider, all instances together."""
+    """Messages a second for one provider account, of all instances together."""
     tenant_rate: Rate = 100.0
-    """Messages a second of one tenant, all instances together."""
+    """Messages a second for one tenant, of all instances together."""
     sending_slots: int = Field(default=64, ge=2, le=1000)
-    """Messages that one instance has in hand at a time."""
-    crash_at: str = Field(default="", pattern=r"^$|^(before_claim|after_claim|after_yes|before_settling):\d+$")
-    """For tests of a sudden end: `after_yes:40` ends the process by SIGKILL at the 40th passing of that point."""
+    """Messages that one instance sends at the same time."""
 
     @model_validator(mode="after")
-    def _twilio_is_whole(self) -> Self:
+    def _twilio_is_complete(self) -> Self:
         if self.messaging_provider == "twilio" and not (
             self.twilio_account_sid and self.twilio_auth_token and self.twilio_from
         ):
-            raise ValueError("twilio takes TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM")
+            raise ValueError("twilio requires TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM")
         return self

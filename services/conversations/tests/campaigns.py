@@ -1,4 +1,4 @@
-"""Campaigns as the scheduler commands them."""
+"""Commands of the scheduler to run a campaign."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from switchboard.contracts.conversations import CampaignAudience, CampaignRun
 
-from .world import ANNA
+from .client import ANNA
 
 CAMPAIGN = UUID(int=900)
 

@@ -6,10 +6,18 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from .world import World, open_world
+from .client import TWILIO, ConversationsClient, open_client
 
 
 @pytest.fixture
-async def world(database_url: Callable[[str], str]) -> AsyncIterator[World]:
-    async with open_world(database_url("conversations")) as world:
-        yield world
+async def client(database_url: Callable[[str], str]) -> AsyncIterator[ConversationsClient]:
+    async with open_client(database_url("conversations")) as client:
+        yield client
+
+
+@pytest.fixture
+async def twilio_client(database_url: Callable[[str], str]) -> AsyncIterator[ConversationsClient]:
+    """A client whose tenants send through Twilio, with the users of its tenant."""
+    async with open_client(database_url("conversations"), default=TWILIO) as client:
+        await client.given_users()
+        yield client

@@ -1,6 +1,6 @@
-"""Twilio as far as we use it, in a process of its own: `python fake_twilio.py PORT`. It counts what it accepted.
+"""A fake Twilio, run as a process: `python fake_twilio.py PORT`. It counts what it accepted.
 
-`POST /control` sets how it behaves, `GET /seen` says what came in. Receipts are signed and sent until they are taken.
+`POST /control` sets its behaviour, `GET /seen` returns the counts. Receipts are signed and sent until accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOKEN = "token"
 
 @dataclass
 class Behaviour:
-    """Parts of 1. `receipts`: the part of accepted messages whose receipts are sent."""
+    """Probabilities. `receipts`: that the receipts of an accepted message are sent."""
 
     throttled: float = 0.0
     retry_after: float = 0.2
@@ -45,21 +45,21 @@ class FakeTwilio:
 
     async def messages(self, request: web.Request) -> web.Response:
         form = dict(await request.post())
-        told = self.behaviour
-        await asyncio.sleep(told.latency)
+        behaviour = self.behaviour
+        await asyncio.sleep(behaviour.latency)
         chance = random.random()
-        if chance < told.throttled:
-            return self._answer(429, {"code": 20429}, {"Retry-After": str(told.retry_after)})
+        if chance < behaviour.throttled:
+            return self._answer(429, {"code": 20429}, {"Retry-After": str(behaviour.retry_after)})
         chance = random.random()
-        if chance < told.refused_500:
+        if chance < behaviour.refused_500:
             return self._answer(500, {})
         self.accepted[str(form["To"])] += 1
         sid = f"SM{uuid4().hex}"
-        if random.random() < told.receipts:
+        if random.random() < behaviour.receipts:
             self._will_report(str(form["StatusCallback"]), sid)
-        if chance < told.refused_500 + told.broken:
+        if chance < behaviour.refused_500 + behaviour.broken:
             return self._answer(500, {})
-        if random.random() < told.hanging:
+        if random.random() < behaviour.hanging:
             await asyncio.sleep(60)
         return self._answer(201, {"sid": sid, "status": "queued"})
 
@@ -72,7 +72,7 @@ class FakeTwilio:
         return self._answer(201, {"sid": sid, "status": "queued"})
 
     def _will_report(self, callback: str, sid: str) -> None:
-        """Out of order, and one of them twice."""
+        """Queue receipts: out of order, and one of them twice."""
         for status in ("delivered", "sent", "delivered"):
             self.receipts_due.put_nowait((callback, {"MessageSid": sid, "MessageStatus": status}))
 
@@ -99,12 +99,12 @@ class FakeTwilio:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client:
             while True:
                 callback, form = await self.receipts_due.get()
-                if not await _told(client, callback, form):
+                if not await _is_taken(client, callback, form):
                     await asyncio.sleep(0.2)
                     self.receipts_due.put_nowait((callback, form))
 
 
-async def _told(client: aiohttp.ClientSession, callback: str, form: dict[str, str]) -> bool:
+async def _is_taken(client: aiohttp.ClientSession, callback: str, form: dict[str, str]) -> bool:
     headers = {"X-Twilio-Signature": sign(callback, form)}
     try:
         async with client.post(callback, data=form, headers=headers) as answer:

@@ -1,4 +1,4 @@
-"""Conversations and a fake Twilio as processes that can be killed, on a database of the test's own."""
+"""Processes of conversations and a fake Twilio, which tests can kill."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from switchboard.testing import until
 from switchboard.testing.network import free_port
 
 FAKE = Path(__file__).with_name("fake_twilio.py")
+CRASHING = Path(__file__).with_name("crashing_instance.py")
 
 
 @dataclass
 class Instance:
-    """One process, started again by hand."""
+    """A process that a test can stop and start again."""
 
     command: list[str]
     environment: dict[str, str]
@@ -31,11 +32,17 @@ class Instance:
     log: Path
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, **more: str) -> None:
+    def start(self) -> None:
+        self._start(self.command)
+
+    def start_crashing(self, point: str) -> None:
+        """Start conversations with a crash at a point: see `crashing_instance`."""
+        self._start([sys.executable, str(CRASHING), point])
+
+    def _start(self, command: list[str]) -> None:
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command, env={**os.environ, **self.environment, **more}, stdout=output, stderr=output
-            )
+            environment = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -56,7 +63,7 @@ class Instance:
 
 @dataclass
 class Stack:
-    """Two instances; the first is the one that webhooks reach."""
+    """Two instances of conversations. Webhooks reach the first."""
 
     instances: list[Instance]
     twilio: Instance
@@ -72,7 +79,7 @@ class Stack:
             return dict(await answer.json())
 
     async def accepted(self) -> int:
-        """How many messages the provider took."""
+        """How many messages the provider accepted."""
         return int(sum((await self.seen())["accepted"].values()))
 
     async def is_ready(self, instance: Instance) -> bool:
@@ -88,7 +95,7 @@ class Stack:
 async def open_stack(
     database_url: str, amqp_url: str, redis_url: str, logs: Path, *, provider: str = "twilio", **settings: str
 ) -> AsyncIterator[Stack]:
-    """The fake Twilio and two instances of conversations, ended with the block."""
+    """Start the fake Twilio and two instances of conversations. They end with the block."""
     ports = [free_port() for _ in range(3)]
     shared = {
         "DATABASE_URL": database_url,

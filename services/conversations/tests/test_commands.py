@@ -1,4 +1,4 @@
-"""The operator's commands, as they are typed."""
+"""The operators' commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from conversations.commands import app
 
-from .world import ANNA, BEN, PHONE, STRANGER, TENANT, World, open_world
+from .client import ANNA, BEN, PHONE, STRANGER, TENANT, ConversationsClient, open_client
 
 T = TypeVar("T")
 TEXT = '[{"role": "user", "content": "hi", "timestamp": 1709283600}, {"role": "assistant", "text": "hello"}]'
@@ -38,8 +38,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_conversations_are_migrated_verified_and_written_back(url: str, folder: Path) -> None:
-    _in_world(url, lambda world: world.given_users())
+def test_conversations_are_migrated_verified_and_exported(url: str, folder: Path) -> None:
+    _with_client(url, lambda client: client.given_users())
     migrate = ["migrate-conversations", "--from", str(folder / "old"), "--tenant", str(TENANT)]
     migrate += ["--user-map", str(folder / "users.csv"), "--default-region", "GB"]
 
@@ -48,7 +48,7 @@ def test_conversations_are_migrated_verified_and_written_back(url: str, folder: 
     assert "6 messages would be added" in dry.output
 
     done = _run(url, *migrate, "--verify")
-    assert "447911123457.json" in done.output  # named with its reason, and the rest went on
+    assert "447911123457.json" in done.output  # listed with its reason, and the others were imported
     assert "message 0 is not JSON" in " ".join(done.output.split())
     assert "6 equal, 0 cleared since, 0 wrong" in done.output
     assert (done.exit_code, _count(url, "messages")) == (1, 6)
@@ -60,25 +60,27 @@ def test_conversations_are_migrated_verified_and_written_back(url: str, folder: 
     assert (out.exit_code, _contents(folder / "new")) == (0, _contents(folder / "old"))
 
 
-def test_a_phone_without_a_country_is_at_home_in_the_region_that_is_named(url: str, folder: Path) -> None:
-    _in_world(url, lambda world: world.given_users())
+def test_phones_without_a_country_code_get_the_given_region(url: str, folder: Path) -> None:
+    _with_client(url, lambda client: client.given_users())
     migrate = ["migrate-conversations", "--from", str(folder / "old"), "--tenant", str(TENANT)]
 
     _run(url, *migrate, "--default-region", "GB")
 
-    assert _fetch(url, "select contact_phone from conversations") == [("+447911123456",)]  # no map: Anna's stay out
+    assert _fetch(url, "select contact_phone from conversations") == [
+        ("+447911123456",)
+    ]  # without a map Anna's are left out
     assert _run(url, *migrate, "--default-region", "XX").exit_code == 2
 
 
-def test_contacts_come_in_from_a_file_and_each_rejected_line_is_named(url: str, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("phone,name,tags\n415-555-0100,Priya [vip],a;b\nnobody,X,\n+442071838750,Y,a\n")
+def test_contacts_are_imported_and_rejected_lines_are_listed(url: str, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("phone,name,tags\n415-555-0100,Priya [vip],a;b\nnonsense,X,\n+442071838750,Y,a\n")
     words = ["--tenant", str(TENANT)]
 
     done = _run(url, "contacts", "import", str(tmp_path / "in.csv"), *words)
     out = _run(url, "contacts", "export", str(tmp_path / "out.csv"), *words, "--tag", "b")
 
     assert (done.exit_code, out.exit_code) == (0, 0)
-    assert "line 3: 'nobody' is not a phone number" in done.output
+    assert "line 3: 'nonsense' is not a phone number" in done.output
     assert "2 made, 0 changed, 1 rejected" in done.output
     assert (tmp_path / "out.csv").read_text().split() == [
         "phone,name,tags,owner_id,opted_out", f"{PHONE},Priya", "[vip],a;b,,false",
@@ -87,26 +89,26 @@ def test_contacts_come_in_from_a_file_and_each_rejected_line_is_named(url: str, 
     assert _run(url, "contacts", "import", str(tmp_path / "in.csv"), *words).exit_code == 2
 
 
-def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
+def test_an_unavailable_database_ends_a_command_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
 
-    told = _run(
+    result = _run(
         "postgresql://x@127.0.0.1:9/x", "migrate-conversations", "--from", str(tmp_path), "--tenant", str(TENANT)
     )
 
-    assert told.exit_code == 1
-    assert told.stderr.startswith("the database is unavailable: ")
-    assert len(told.stderr.splitlines()) == 1
+    assert result.exit_code == 1
+    assert result.stderr.startswith("the database is unavailable: ")
+    assert len(result.stderr.splitlines()) == 1
 
 
-def test_uncertain_deliveries_are_listed_and_decided(url: str) -> None:
-    async def given(world: World) -> list[str]:
-        for who, phone in ((ANNA, PHONE), (ANNA, "+14155550101"), (STRANGER, PHONE)):
-            await world.say(who, phone, "hello")
-        await world.fetch("update deliveries set status = 'uncertain', settled_at = now(), reason = 'cut'")
-        return [str(row["id"]) for row in await world.fetch("select id from deliveries order by id")]
+def test_uncertain_deliveries_are_listed_and_resolved(url: str) -> None:
+    async def given(client: ConversationsClient) -> list[str]:
+        for caller, phone in ((ANNA, PHONE), (ANNA, "+14155550101"), (STRANGER, PHONE)):
+            await client.say(caller, phone, "hello")
+        await client.fetch("update deliveries set status = 'uncertain', settled_at = now(), reason = 'cut'")
+        return [str(row["id"]) for row in await client.fetch("select id from deliveries order by id")]
 
-    first, second, foreign = _in_world(url, given)
+    first, second, foreign = _with_client(url, given)
 
     listed = json.dumps(_run(url, "deliveries", "list", "--tenant", str(TENANT)).output)
     assert [one[:8] in listed for one in (first, second)] == [True, True]
@@ -124,16 +126,16 @@ def _run(url: str, *words: str) -> Result:
     return result
 
 
-def _in_world(url: str, act: Callable[[World], Awaitable[T]]) -> T:
+def _with_client(url: str, act: Callable[[ConversationsClient], Awaitable[T]]) -> T:
     async def run() -> T:
-        async with open_world(url) as world:
-            return await act(world)
+        async with open_client(url) as client:
+            return await act(client)
 
     return asyncio.run(run())
 
 
 def _fetch(url: str, sql: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in _in_world(url, lambda world: world.fetch(sql))]
+    return [tuple(row.values()) for row in _with_client(url, lambda client: client.fetch(sql))]
 
 
 def _count(url: str, table: str) -> int:

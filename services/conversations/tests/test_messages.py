@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+import orjson
+
 from switchboard.contracts.conversations import (
     ConversationCleared,
     ConversationMessage,
@@ -13,130 +15,132 @@ from switchboard.contracts.conversations import (
 )
 from switchboard.contracts.files import FileDeleted, FileUploaded
 
-from .world import ANNA, BEN, NOW, PHONE, STRANGER, World
+from .client import ANNA, BEN, NOW, PHONE, STRANGER, ConversationsClient
 
 MESSAGES = f"/conversations/{PHONE}/messages"
 
 
-async def test_a_message_is_queued_and_told_of_in_the_same_transaction(world: World) -> None:
-    answer = await world.call(ANNA, "POST", MESSAGES, {"body": 'He said "seq":-1, twice'})
+async def test_a_message_and_its_event_are_stored_in_one_transaction(client: ConversationsClient) -> None:
+    answer = await client.call(ANNA, "POST", MESSAGES, {"body": 'He said "seq":-1, twice'})
 
     assert answer.status == 201
     assert (answer.body["seq"], answer.body["status"], answer.body["direction"]) == (1, "queued", "out")
-    assert await world.published() == [
+    assert await client.published() == [
         ConversationMessageAppended(
             user_id=ANNA.user_id,
             contact_phone=PHONE,
-            message=ConversationMessage.model_validate_json(_json(answer.body)),
+            message=ConversationMessage.model_validate_json(orjson.dumps(answer.body)),
         )
     ]
-    waiting = await world.fetch("select message_id, seq, status, lane from deliveries")
+    waiting = await client.fetch("select message_id, seq, status, lane from deliveries")
     assert waiting == [{"message_id": UUID(answer.body["id"]), "seq": 1, "status": "pending", "lane": 0}]
 
 
-async def test_messages_written_at_the_same_time_are_numbered_without_gaps_and_told_of_in_order(world: World) -> None:
-    await asyncio.gather(*(world.say(ANNA, PHONE, f"message {n}") for n in range(40)))
+async def test_concurrent_messages_are_numbered_without_gaps_and_in_order(
+    client: ConversationsClient,
+) -> None:
+    await asyncio.gather(*(client.say(ANNA, PHONE, f"message {n}") for n in range(40)))
 
-    seqs = [seq for seq, _ in await world.texts(ANNA, PHONE, "?limit=200")]
-    told = [event.message.seq for event in await world.published("conversation.message_appended")]  # type: ignore[attr-defined]
+    seqs = [seq for seq, _ in await client.texts(ANNA, PHONE, "?limit=200")]
+    seqs_of_events = [event.message.seq for event in await client.published("conversation.message_appended")]  # type: ignore[attr-defined]
     assert seqs == list(range(1, 41))
-    assert told == list(range(1, 41))
+    assert seqs_of_events == list(range(1, 41))
 
 
-async def test_the_same_key_appends_once_and_answers_alike(world: World) -> None:
-    first = await world.call(ANNA, "POST", MESSAGES, {"body": "once"}, key="k1")
-    again = await world.call(ANNA, "POST", MESSAGES, {"body": "once"}, key="k1")
-    other = await world.call(ANNA, "POST", MESSAGES, {"body": "else"}, key="k1")
+async def test_an_idempotency_key_appends_once_and_repeats_the_answer(client: ConversationsClient) -> None:
+    first = await client.call(ANNA, "POST", MESSAGES, {"body": "once"}, key="k1")
+    again = await client.call(ANNA, "POST", MESSAGES, {"body": "once"}, key="k1")
+    other = await client.call(ANNA, "POST", MESSAGES, {"body": "else"}, key="k1")
 
     assert (again.status, again.body) == (201, first.body)
     assert (other.status, other.body["code"]) == (409, "idempotency_conflict")
-    assert await world.texts(ANNA, PHONE) == [(1, "once")]
+    assert await client.texts(ANNA, PHONE) == [(1, "once")]
 
 
-async def test_every_spelling_of_a_phone_is_one_conversation(world: World) -> None:
+async def test_every_spelling_of_a_phone_is_one_conversation(client: ConversationsClient) -> None:
     for spelling in ("+14155550100", "+1 (415) 555-0100", "415-555-0100", "1.415.555.0100"):
-        await world.say(ANNA, spelling, spelling)
+        await client.say(ANNA, spelling, spelling)
 
-    assert len(await world.texts(ANNA, PHONE)) == 4
-    refused = await world.call(ANNA, "POST", "/conversations/nobody/messages", {"body": "?"})
+    assert len(await client.texts(ANNA, PHONE)) == 4
+    refused = await client.call(ANNA, "POST", "/conversations/nonsense/messages", {"body": "?"})
     assert (refused.status, refused.body["errors"][0]["loc"]) == (422, ["path", "phone"])
 
 
-async def test_a_page_of_messages_is_the_newest_and_leads_to_older_ones(world: World) -> None:
+async def test_a_page_holds_the_newest_messages_and_a_cursor_to_older_ones(client: ConversationsClient) -> None:
     for n in range(1, 8):
-        await world.say(ANNA, PHONE, f"m{n}")
+        await client.say(ANNA, PHONE, f"m{n}")
 
-    newest = await world.call(ANNA, "GET", f"{MESSAGES}?limit=3")
-    older = await world.call(ANNA, "GET", f"{MESSAGES}?limit=3&before={newest.body['next_before']}")
-    oldest = await world.call(ANNA, "GET", f"{MESSAGES}?limit=3&before={older.body['next_before']}")
+    newest = await client.call(ANNA, "GET", f"{MESSAGES}?limit=3")
+    older = await client.call(ANNA, "GET", f"{MESSAGES}?limit=3&before={newest.body['next_before']}")
+    oldest = await client.call(ANNA, "GET", f"{MESSAGES}?limit=3&before={older.body['next_before']}")
 
     pages = [[item["seq"] for item in page.body["items"]] for page in (newest, older, oldest)]
     assert pages == [[5, 6, 7], [2, 3, 4], [1]]
     assert oldest.body["next_before"] is None
-    assert await world.texts(ANNA, PHONE, "?after=5") == [(6, "m6"), (7, "m7")]
+    assert await client.texts(ANNA, PHONE, "?after=5") == [(6, "m6"), (7, "m7")]
 
 
-async def test_a_conversation_is_its_users_alone(world: World) -> None:
-    await world.say(ANNA, PHONE, "mine")
+async def test_only_its_user_can_read_a_conversation(client: ConversationsClient) -> None:
+    await client.say(ANNA, PHONE, "mine")
 
-    assert await world.texts(BEN, PHONE) == []
-    assert await world.texts(STRANGER, PHONE) == []
-    assert (await world.call(STRANGER, "GET", "/conversations")).body["items"] == []
-    assert (await world.call(STRANGER, "POST", f"/conversations/{PHONE}/read", {"seq": 1})).status == 404
-    assert (await world.call(STRANGER, "DELETE", f"/conversations/{PHONE}")).status == 204
-    assert await world.texts(ANNA, PHONE) == [(1, "mine")]
+    assert await client.texts(BEN, PHONE) == []
+    assert await client.texts(STRANGER, PHONE) == []
+    assert (await client.call(STRANGER, "GET", "/conversations")).body["items"] == []
+    assert (await client.call(STRANGER, "POST", f"/conversations/{PHONE}/read", {"seq": 1})).status == 404
+    assert (await client.call(STRANGER, "DELETE", f"/conversations/{PHONE}")).status == 204
+    assert await client.texts(ANNA, PHONE) == [(1, "mine")]
 
 
-async def test_nobody_is_served_without_an_identity(world: World) -> None:
+async def test_requests_without_an_identity_are_refused(client: ConversationsClient) -> None:
     for method, path in (("GET", "/conversations"), ("GET", MESSAGES), ("GET", "/notifications")):
-        assert (await world.call(None, method, path)).status == 401
-    assert (await world.call(None, "POST", MESSAGES, {"body": "hello"})).status == 401
+        assert (await client.call(None, method, path)).status == 401
+    assert (await client.call(None, "POST", MESSAGES, {"body": "hello"})).status == 401
 
 
-async def test_clearing_drops_the_messages_and_never_their_numbers(world: World) -> None:
-    await world.say(ANNA, PHONE, "one")
-    await world.say(ANNA, PHONE, "two")
+async def test_clearing_deletes_messages_and_continues_their_numbers(client: ConversationsClient) -> None:
+    await client.say(ANNA, PHONE, "one")
+    await client.say(ANNA, PHONE, "two")
 
-    cleared = await world.call(ANNA, "DELETE", f"/conversations/{PHONE}")
+    cleared = await client.call(ANNA, "DELETE", f"/conversations/{PHONE}")
 
     assert cleared.status == 204
-    assert await world.texts(ANNA, PHONE) == []
-    assert (await world.call(ANNA, "GET", "/conversations")).body["items"] == []
-    assert await world.published("conversation.cleared") == [
+    assert await client.texts(ANNA, PHONE) == []
+    assert (await client.call(ANNA, "GET", "/conversations")).body["items"] == []
+    assert await client.published("conversation.cleared") == [
         ConversationCleared(user_id=ANNA.user_id, contact_phone=PHONE, up_to_seq=2)
     ]
-    assert (await world.say(ANNA, PHONE, "three"))["seq"] == 3
+    assert (await client.say(ANNA, PHONE, "three"))["seq"] == 3
 
 
-async def test_clearing_nothing_is_fine_and_says_nothing(world: World) -> None:
-    assert (await world.call(ANNA, "DELETE", f"/conversations/{PHONE}")).status == 204
-    assert await world.published() == []
+async def test_clearing_an_empty_conversation_succeeds_without_an_event(client: ConversationsClient) -> None:
+    assert (await client.call(ANNA, "DELETE", f"/conversations/{PHONE}")).status == 204
+    assert await client.published() == []
 
 
-async def test_reading_goes_forward_only_and_is_told_once(world: World) -> None:
-    await world.say(ANNA, PHONE, "one")
-    await world.say(ANNA, PHONE, "two")
-    await world.fetch("update conversations set unread = 1, read_seq = 0")
+async def test_the_read_position_moves_forward_only_with_one_event(client: ConversationsClient) -> None:
+    await client.say(ANNA, PHONE, "one")
+    await client.say(ANNA, PHONE, "two")
+    await client.fetch("update conversations set unread = 1, read_seq = 0")
 
     for seq in (2, 1, 99):
-        assert (await world.call(ANNA, "POST", f"/conversations/{PHONE}/read", {"seq": seq})).status == 204
+        assert (await client.call(ANNA, "POST", f"/conversations/{PHONE}/read", {"seq": seq})).status == 204
 
-    assert await world.published("conversation.read") == [
+    assert await client.published("conversation.read") == [
         ConversationRead(user_id=ANNA.user_id, contact_phone=PHONE, seq=2)
     ]
-    listed = await world.call(ANNA, "GET", "/conversations")
+    listed = await client.call(ANNA, "GET", "/conversations")
     assert listed.body["items"][0]["unread"] == 0
 
 
-async def test_conversations_are_listed_newest_first_and_found_by_their_words(world: World) -> None:
+async def test_conversations_are_listed_newest_first_and_found_by_search(client: ConversationsClient) -> None:
     for n in range(5):
-        await world.say(ANNA, f"+1415555010{n}", f"about the {['boat', 'car', 'house', 'dog', 'farm'][n]}")
-    await world.say(ANNA, "+14155550101", "and the bicycle")
+        await client.say(ANNA, f"+1415555010{n}", f"about the {['boat', 'car', 'house', 'dog', 'farm'][n]}")
+    await client.say(ANNA, "+14155550101", "and the bicycle")
 
-    first = await world.call(ANNA, "GET", "/conversations?limit=2")
-    rest = await world.call(ANNA, "GET", f"/conversations?limit=9&cursor={first.body['next_cursor']}")
-    found = await world.call(ANNA, "GET", "/conversations?q=car")
-    by_phone = await world.call(ANNA, "GET", "/conversations?q=555-0103")
+    first = await client.call(ANNA, "GET", "/conversations?limit=2")
+    rest = await client.call(ANNA, "GET", f"/conversations?limit=9&cursor={first.body['next_cursor']}")
+    found = await client.call(ANNA, "GET", "/conversations?q=car")
+    by_phone = await client.call(ANNA, "GET", "/conversations?q=555-0103")
 
     phones = [item["contact_phone"][-1] for item in first.body["items"] + rest.body["items"]]
     assert phones == ["1", "4", "3", "2", "0"]
@@ -145,14 +149,14 @@ async def test_conversations_are_listed_newest_first_and_found_by_their_words(wo
     assert [item["contact_phone"] for item in by_phone.body["items"]] == ["+14155550103"]
 
 
-async def test_metadata_is_kept_with_the_conversation_and_goes_with_it(world: World) -> None:
+async def test_metadata_is_stored_and_deleted_with_the_conversation(client: ConversationsClient) -> None:
     path = f"/conversations/{PHONE}"
-    assert (await world.call(ANNA, "PATCH", path, {"metadata": {"stage": "won"}})).status == 404
-    await world.say(ANNA, PHONE, "hello")
+    assert (await client.call(ANNA, "PATCH", path, {"metadata": {"stage": "won"}})).status == 404
+    await client.say(ANNA, PHONE, "hello")
 
-    assert (await world.call(ANNA, "PATCH", path, {"metadata": {"stage": "won"}})).status == 204
+    assert (await client.call(ANNA, "PATCH", path, {"metadata": {"stage": "won"}})).status == 204
 
-    listed = await world.call(ANNA, "GET", "/conversations")
+    listed = await client.call(ANNA, "GET", "/conversations")
     assert listed.body["items"][0]["metadata"] == {"stage": "won"}
 
 
@@ -171,41 +175,35 @@ FILE = FileUploaded(
 WITH_FILE = {"body": "see this", "attachments": [str(FILE.id)]}
 
 
-async def test_a_file_can_be_attached_before_its_event_comes(world: World) -> None:
-    world.files.known[ANNA.tenant_id, FILE.id] = FILE
+async def test_a_file_can_be_attached_before_its_event_arrives(client: ConversationsClient) -> None:
+    client.files.known[ANNA.tenant_id, FILE.id] = FILE
 
-    attached = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
-    foreign = await world.call(STRANGER, "POST", MESSAGES, WITH_FILE)
+    attached = await client.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    foreign = await client.call(STRANGER, "POST", MESSAGES, WITH_FILE)
 
     assert (attached.status, attached.body["attachments"]) == (201, [str(FILE.id)])
     assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
 
 
-async def test_what_files_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
-    await world.files.stop()
+async def test_an_unknown_attachment_is_503_while_files_is_unavailable(client: ConversationsClient) -> None:
+    await client.files.stop()
 
-    unknown = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
-    await world.deliver(FILE)
-    known = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    unknown = await client.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    await client.deliver(FILE)
+    known = await client.call(ANNA, "POST", MESSAGES, WITH_FILE)
 
     assert (unknown.status, unknown.body["code"], known.status) == (503, "unavailable", 201)
-    assert await world.texts(ANNA, PHONE) == [(1, "see this")]
+    assert await client.texts(ANNA, PHONE) == [(1, "see this")]
 
 
-async def test_only_the_tenants_own_files_can_be_attached(world: World) -> None:
-    await world.deliver(FILE)
+async def test_only_the_tenants_own_files_can_be_attached(client: ConversationsClient) -> None:
+    await client.deliver(FILE)
 
-    attached = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
-    foreign = await world.call(STRANGER, "POST", MESSAGES, WITH_FILE)
-    await world.deliver(FileDeleted(**FILE.model_dump()))
-    deleted = await world.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    attached = await client.call(ANNA, "POST", MESSAGES, WITH_FILE)
+    foreign = await client.call(STRANGER, "POST", MESSAGES, WITH_FILE)
+    await client.deliver(FileDeleted(**FILE.model_dump()))
+    deleted = await client.call(ANNA, "POST", MESSAGES, WITH_FILE)
 
     assert (attached.status, attached.body["attachments"]) == (201, [str(FILE.id)])
     assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
     assert deleted.status == 422
-
-
-def _json(value: object) -> bytes:
-    import orjson
-
-    return orjson.dumps(value)

@@ -1,4 +1,4 @@
-"""Sending through Twilio's API: what it is told, what it answers, and what that means."""
+"""Sending through Twilio's API: requests, and what follows from each answer."""
 
 from __future__ import annotations
 
@@ -16,64 +16,66 @@ from aiohttp.test_utils import TestServer
 
 from conversations.adapters.twilio import Twilio, open_twilio
 from conversations.domain.providers import NotSent, Outgoing, Throttled
-from conversations.workers.call_dialer import CallPlacer
+from conversations.workers.call_dialer import CallDialer
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import CallPlace
 from switchboard.testing import until
 
-from .senders import sending
-from .world import ANNA, BEN, NOW, PHONE, PUBLIC_URL, STRANGER, TENANT, TWILIO, World, open_world
+from .client import ANNA, BEN, NOW, PHONE, PUBLIC_URL, STRANGER, TENANT, TWILIO, ConversationsClient, open_client
+from .workers import running_workers
 
 MESSAGE = Outgoing(UUID(int=5), TENANT, PHONE, "hello")
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     path: str
     user: str
     form: dict[str, str]
 
 
-class Answering:
-    """Twilio's side: what was asked, and what it answers next; yes when nothing is planned."""
+class TwilioServer:
+    """A server that records requests. It gives the planned answers first, then accepts."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.plan: list[web.Response] = []
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         user = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode().partition(":")[0]
         form = {name: str(value) for name, value in (await request.post()).items()}
-        self.asked.append(Asked(request.path, user, form))
-        return self.plan.pop(0) if self.plan else web.json_response({"sid": f"SM{len(self.asked)}"}, status=201)
+        self.requests.append(ReceivedRequest(request.path, user, form))
+        return self.plan.pop(0) if self.plan else web.json_response({"sid": f"SM{len(self.requests)}"}, status=201)
 
 
 @pytest.fixture
-async def answering() -> AsyncIterator[tuple[Answering, str]]:
-    side, app = Answering(), web.Application()
+async def server() -> AsyncIterator[tuple[TwilioServer, str]]:
+    side, app = TwilioServer(), web.Application()
     app.router.add_post("/{path:.*}", side.serve)
     async with TestServer(app) as server:
         yield side, str(server.make_url("")).rstrip("/")
 
 
 @pytest.fixture
-async def twilio(answering: tuple[Answering, str]) -> AsyncIterator[Twilio]:
-    async with open_twilio(answering[1], PUBLIC_URL) as twilio:
+async def twilio(server: tuple[TwilioServer, str]) -> AsyncIterator[Twilio]:
+    async with open_twilio(server[1], PUBLIC_URL) as twilio:
         yield twilio
 
 
 @pytest.fixture
-async def world(database_url: Callable[[str], str], answering: tuple[Answering, str]) -> AsyncIterator[World]:
-    async with open_world(database_url("conversations"), default=TWILIO, twilio_at=answering[1]) as world:
-        await world.given_users()
-        yield world
+async def client(
+    database_url: Callable[[str], str], server: tuple[TwilioServer, str]
+) -> AsyncIterator[ConversationsClient]:
+    async with open_client(database_url("conversations"), default=TWILIO, twilio_at=server[1]) as client:
+        await client.given_users()
+        yield client
 
 
-async def test_a_message_is_sent_as_the_api_wants_it(twilio: Twilio, answering: tuple[Answering, str]) -> None:
+async def test_a_message_is_sent_as_the_api_requires(twilio: Twilio, server: tuple[TwilioServer, str]) -> None:
     assert await twilio.send(TWILIO, MESSAGE) == "SM1"
 
-    assert answering[0].asked == [
-        Asked(
+    assert server[0].requests == [
+        ReceivedRequest(
             "/2010-04-01/Accounts/AC1/Messages.json",
             "AC1",
             {
@@ -87,7 +89,7 @@ async def test_a_message_is_sent_as_the_api_wants_it(twilio: Twilio, answering: 
 
 
 @pytest.mark.parametrize(
-    ("asks", "least", "most"),
+    ("headers", "least", "most"),
     [
         ({"Retry-After": "7"}, 7.0, 7.0),
         ({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)}, 300.0, 300.0),
@@ -96,10 +98,10 @@ async def test_a_message_is_sent_as_the_api_wants_it(twilio: Twilio, answering: 
         ({}, 1.0, 1.0),
     ],
 )
-async def test_a_429_says_for_how_long(
-    twilio: Twilio, answering: tuple[Answering, str], asks: dict[str, str], least: float, most: float
+async def test_retry_after_of_a_429_is_parsed(
+    twilio: Twilio, server: tuple[TwilioServer, str], headers: dict[str, str], least: float, most: float
 ) -> None:
-    answering[0].plan = [web.Response(status=429, headers=asks)]
+    server[0].plan = [web.Response(status=429, headers=headers)]
 
     with pytest.raises(Throttled) as raised:
         await twilio.send(TWILIO, MESSAGE)
@@ -107,103 +109,109 @@ async def test_a_429_says_for_how_long(
     assert least <= raised.value.after <= most
 
 
-async def test_nothing_is_sent_where_nobody_listens() -> None:
+async def test_a_refused_connection_is_retryable() -> None:
     async with open_twilio("http://127.0.0.1:9", PUBLIC_URL) as nowhere:
         with pytest.raises(NotSent) as raised:
             await nowhere.send(TWILIO, MESSAGE)
-    assert raised.value.again
+    assert raised.value.retryable
 
 
-@pytest.mark.parametrize(("policy", "status", "asked"), [("hold", "uncertain", 1), ("resend", "sent", 2)])
-async def test_an_unknown_outcome_is_held_or_sent_again_as_the_operator_chose(
-    world: World, redis_url: str, answering: tuple[Answering, str], policy: str, status: str, asked: int
+@pytest.mark.parametrize(("policy", "status", "requests"), [("hold", "uncertain", 1), ("resend", "sent", 2)])
+async def test_an_unknown_outcome_is_held_or_resent_by_policy(
+    client: ConversationsClient,
+    redis_url: str,
+    server: tuple[TwilioServer, str],
+    policy: str,
+    status: str,
+    requests: int,
 ) -> None:
-    answering[0].plan = [web.Response(status=500)]
+    server[0].plan = [web.Response(status=500)]
 
-    async with sending(world, redis_url, uncertain_policy=policy):
-        message = await world.say(ANNA, PHONE, "hello")
-        await until(lambda: world.fetch("select from deliveries where status = $1", status), within=15)
+    async with running_workers(client, redis_url, resends=policy == "resend"):
+        message = await client.say(ANNA, PHONE, "hello")
+        await until(lambda: client.fetch("select from deliveries where status = $1", status), within=15)
 
-    assert len(answering[0].asked) == asked
-    (shown,) = (await world.call(ANNA, "GET", f"/conversations/{PHONE}/messages")).body["items"]
+    assert len(server[0].requests) == requests
+    (shown,) = (await client.call(ANNA, "GET", f"/conversations/{PHONE}/messages")).body["items"]
     assert (shown["id"], shown["status"]) == (message["id"], status)
 
 
-async def test_what_twilio_refuses_fails_with_its_words_and_is_not_tried_again(
-    world: World, redis_url: str, answering: tuple[Answering, str]
+async def test_a_refused_message_fails_with_twilios_error_and_no_retry(
+    client: ConversationsClient, redis_url: str, server: tuple[TwilioServer, str]
 ) -> None:
-    answering[0].plan = [web.json_response({"code": 21211, "message": "Invalid 'To'"}, status=400)]
+    server[0].plan = [web.json_response({"code": 21211, "message": "Invalid 'To'"}, status=400)]
 
-    async with sending(world, redis_url):
-        await world.say(ANNA, PHONE, "hello")
-        await until(lambda: world.fetch("select from notifications"))
+    async with running_workers(client, redis_url):
+        await client.say(ANNA, PHONE, "hello")
+        await until(lambda: client.fetch("select from notifications"))
 
-    assert await world.fetch("select status, error from messages") == [
+    assert await client.fetch("select status, error from messages") == [
         {"status": "failed", "error": "twilio refused: Invalid 'To' (21211)"}
     ]
-    assert len(answering[0].asked) == 1
+    assert len(server[0].requests) == 1
 
 
-async def test_a_throttled_message_is_sent_later_and_the_attempt_does_not_count(
-    world: World, redis_url: str, answering: tuple[Answering, str]
+async def test_a_throttled_message_is_retried_without_counting_the_attempt(
+    client: ConversationsClient, redis_url: str, server: tuple[TwilioServer, str]
 ) -> None:
-    answering[0].plan = [web.Response(status=429, headers={"Retry-After": "0.1"}) for _ in range(10)]
+    server[0].plan = [web.Response(status=429, headers={"Retry-After": "0.1"}) for _ in range(10)]
 
-    async with sending(world, redis_url):
-        await world.say(ANNA, PHONE, "hello")
-        await until(lambda: world.fetch("select from deliveries where status = 'sent' and attempts = 1"), within=30)
+    async with running_workers(client, redis_url):
+        await client.say(ANNA, PHONE, "hello")
+        await until(lambda: client.fetch("select from deliveries where status = 'sent' and attempts = 1"), within=30)
 
-    assert len(answering[0].asked) == 11
+    assert len(server[0].requests) == 11
 
 
 async def test_each_tenant_sends_through_its_own_channel(
-    world: World, redis_url: str, answering: tuple[Answering, str]
+    client: ConversationsClient, redis_url: str, server: tuple[TwilioServer, str]
 ) -> None:
     body = {
         "provider": "twilio",
         "number": "+1 500 555 0009",
         "credentials": {"account_sid": "AC9", "auth_token": "theirs"},
     }
-    channel = (await world.call(STRANGER, "POST", "/channels", body)).body
+    channel = (await client.call(STRANGER, "POST", "/channels", body)).body
 
-    async with sending(world, redis_url):
-        await world.say(ANNA, PHONE, "hello")
-        await world.say(STRANGER, PHONE, "hello")
-        await until(lambda: len(answering[0].asked) == 2)
+    async with running_workers(client, redis_url):
+        await client.say(ANNA, PHONE, "hello")
+        await client.say(STRANGER, PHONE, "hello")
+        await until(lambda: len(server[0].requests) == 2)
 
-    told = {
-        asked.user: (asked.form["From"], asked.form["StatusCallback"].split("?")[0]) for asked in answering[0].asked
+    events = {
+        requests.user: (requests.form["From"], requests.form["StatusCallback"].split("?")[0])
+        for requests in server[0].requests
     }
-    assert told == {
+    assert events == {
         "AC1": ("+15005550006", f"{PUBLIC_URL}/api/v1/webhooks/twilio/default"),
         "AC9": ("+15005550009", channel["webhook"]),
     }
 
 
 async def test_a_call_rings_the_users_own_phone_and_then_connects_the_contact(
-    world: World, answering: tuple[Answering, str]
+    client: ConversationsClient, server: tuple[TwilioServer, str]
 ) -> None:
     user = UserUpdated(
         user_id=BEN.user_id, email="b@x.example", name="B", role="admin", disabled=False, notify_phone="+14155550177"
     )
-    await world.deliver(user)
+    await client.deliver(user)
     call = CallPlace(call_id=UUID(int=70), user_id=BEN.user_id, contact_phone=PHONE, scheduled_at=NOW)
-    await world.deliver(call)
-    await world.deliver(call)
+    await client.deliver(call)
+    await client.deliver(call)
 
-    placer = CallPlacer(world.database, world.accounts, instance="conversations-test")
-    assert (await placer.place_some(), await placer.place_some()) == (1, 0)
+    dialer = CallDialer(client.database, client.accounts, instance="conversations-test")
+    assert (await dialer.place_due_calls(), await dialer.place_due_calls()) == (1, 0)
 
-    (asked,) = answering[0].asked
-    assert asked.path == "/2010-04-01/Accounts/AC1/Calls.json"
-    assert asked.form == {
+    (requests,) = server[0].requests
+    assert requests.path == "/2010-04-01/Accounts/AC1/Calls.json"
+    assert requests.form == {
         "To": "+14155550177",
         "From": "+15005550006",
         "Twiml": f"<Response><Dial>{PHONE}</Dial></Response>",
         "StatusCallback": f"{PUBLIC_URL}/api/v1/webhooks/twilio/default?call={call.call_id}",
     }
-    assert [event.type for event in await _calls_told(world)] == ["call.ringing"]
+    assert [event.type for event in await _call_events(client)] == ["call.ringing"]
 
 
-async def _calls_told(world: World) -> list[Any]:
-    return [event for event in await world.published() if event.type.startswith("call.")]
+async def _call_events(client: ConversationsClient) -> list[Any]:
+    return [event for event in await client.published() if event.type.startswith("call.")]

@@ -1,21 +1,21 @@
-"""Calls from their command to their end."""
+"""Calls: record them, change their status, and end those that were never answered."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from conversations.actions.notifications import notify
-from conversations.domain.calls import NEWS, goes_forward
+from conversations.domain.calls import EVENTS, goes_forward
 from conversations.store import calls as store
 from switchboard.contracts.conversations import CallPlace, CallsCleanup, CallStatus
 from switchboard.messaging.outbox.unit_of_work import Work
 
-CALLS = "calls"  # the channel that wakes who places them
-LONGEST_CALL = timedelta(hours=4)
+CALLS = "calls"  # the NOTIFY channel that wakes the call dialers
+MAX_CALL_DURATION = timedelta(hours=4)
 
 
 async def place_call(place: CallPlace, work: Work) -> None:
-    """Record the call; a loop rings."""
+    """Record a call that the scheduler commands. The call dialer places it."""
     assert work.tenant_id is not None
     if await store.add_call(work.conn, work.tenant_id, place):
         await store.add_call_event(work.conn, work.tenant_id, place.call_id, "requested", place.note or None)
@@ -31,12 +31,15 @@ async def move_call(
     provider: str | None = None,
     provider_ref: str | None = None,
 ) -> bool:
-    """The call, its row locked, goes on to `status`. Whether that is news; then its history and its user know."""
+    """Move a call, its row locked, forward to `status`, with its history, event and notification.
+
+    False when the call is already at or past that status.
+    """
     if not goes_forward(call.status, status):
         return False
     await store.save_call(work.conn, call.id, status, reason=reason, provider=provider, provider_ref=provider_ref)
     await store.add_call_event(work.conn, call.tenant_id, call.id, status, reason)
-    event = NEWS[status](
+    event = EVENTS[status](
         call_id=call.id,
         user_id=call.user_id,
         contact_phone=call.contact_phone,
@@ -52,6 +55,6 @@ async def move_call(
 
 
 async def clean_up_calls(_: CallsCleanup, work: Work) -> None:
-    """Calls that never came to an end were missed."""
-    for call in await store.lock_unfinished(work.conn, LONGEST_CALL):
+    """Mark calls as missed that have been unfinished for too long."""
+    for call in await store.lock_unfinished(work.conn, MAX_CALL_DURATION):
         await move_call(work, call, "missed", reason="never came to an end")

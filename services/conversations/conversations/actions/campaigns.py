@@ -1,9 +1,9 @@
-"""Campaign runs as they are begun, paused, resumed and cancelled. The sending itself is `sending/`."""
+"""Start, pause, resume and cancel campaign runs. The workers expand the audience and send."""
 
 from __future__ import annotations
 
 from conversations.actions.messages import DELIVERIES
-from conversations.store import runs as store
+from conversations.store import campaign_runs as store
 from switchboard.contracts.conversations import (
     CampaignCancel,
     CampaignPause,
@@ -13,20 +13,20 @@ from switchboard.contracts.conversations import (
 )
 from switchboard.messaging.outbox.unit_of_work import Work
 
-CAMPAIGNS = "campaigns"  # the channel that wakes expansion and progress
+CAMPAIGNS = "campaigns"  # the NOTIFY channel that wakes the campaign expander
 
 
 async def run_campaign(run: CampaignRun, work: Work) -> None:
-    """Record the run; the loops expand its audience and send."""
+    """Record a campaign run. The workers expand its audience and send."""
     assert work.tenant_id is not None
     if not await store.add_run(work.conn, work.tenant_id, run, channel=run.channel or "sms"):
-        return  # begun before
+        return  # started before
     await work.publish(CampaignStarted(campaign_id=run.campaign_id, status="running"))
     work.notify(CAMPAIGNS)
 
 
 async def pause_campaign(pause: CampaignPause, work: Work) -> None:
-    """Claim no further recipient: each claim reads the status."""
+    """Pause a run. Each claim checks the status, so that no further recipient is claimed."""
     assert work.tenant_id is not None
     await store.set_status(
         work.conn, work.tenant_id, pause.campaign_id, "paused", revision=pause.revision, of=("running",)
@@ -35,7 +35,7 @@ async def pause_campaign(pause: CampaignPause, work: Work) -> None:
 
 
 async def resume_campaign(resume: CampaignResume, work: Work) -> None:
-    """Go on with the recipients that are left."""
+    """Resume a paused run with its remaining recipients."""
     assert work.tenant_id is not None
     await store.set_status(
         work.conn, work.tenant_id, resume.campaign_id, "running", revision=resume.revision, of=("paused",)
@@ -45,7 +45,7 @@ async def resume_campaign(resume: CampaignResume, work: Work) -> None:
 
 
 async def cancel_campaign(cancel: CampaignCancel, work: Work) -> None:
-    """Who was not yet sent to is skipped, by the loops."""
+    """Cancel a run. The workers skip its remaining recipients."""
     assert work.tenant_id is not None
     await store.set_status(
         work.conn,

@@ -1,4 +1,4 @@
-"""What became of deliveries, written down with the events that tell of it."""
+"""Settling deliveries: save outcomes together with the events that report them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import asyncpg
 
 from conversations.actions.notifications import notify
 from conversations.store import deliveries as store
-from conversations.store.deliveries import Claimed, Delivery, News
+from conversations.store import delivery_settlement as settlement
+from conversations.store.deliveries import Delivery
+from conversations.store.delivery_claims import Claimed
+from conversations.store.delivery_settlement import Outcome
 from switchboard.contracts.conversations import MessageStatusChanged
 from switchboard.messaging.outbox.rows import row_of
 from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work, open_work
@@ -18,7 +21,7 @@ from switchboard.postgres.database import Database
 MESSAGE_STATUSES = {"skipped": "failed"}
 
 
-def news_of(
+def outcome_of(
     row: Claimed | Delivery,
     status: str,
     *,
@@ -26,8 +29,8 @@ def news_of(
     reason: str | None = None,
     ref: str | None = None,
     provider: str | None = None,
-) -> News:
-    """The word about a delivery, with the event about its message."""
+) -> Outcome:
+    """The outcome of a delivery, with the event about its message. `ref`: the provider's id of the message."""
     message_status = MESSAGE_STATUSES.get(status, status)
     event = None
     if row.message_id is not None and row.seq is not None:
@@ -40,50 +43,50 @@ def news_of(
             error=reason,
         )
         event = row_of(changed, source=source, tenant_id=row.tenant_id)
-    return News(row.id, status, message_status, reason, ref, provider, event)
+    return Outcome(row.id, status, message_status, reason, ref, provider, event)
 
 
-async def settle(work: Work, news: Sequence[News]) -> set[UUID]:
-    """Those for which that was news."""
-    latest = {one.id: one for one in news}
-    moved = await store.settle(work.conn, list(latest.values()))
+async def settle(work: Work, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Save outcomes, the last one of each delivery. Returns the ids of the deliveries that moved forward."""
+    latest = {one.id: one for one in outcomes}
+    moved = await settlement.settle(work.conn, list(latest.values()))
     work.notify(OUTBOX)
     return moved
 
 
-async def settle_quickly(database: Database, news: Sequence[News]) -> set[UUID]:
-    """The same as one statement and one commit."""
+async def settle_batch(database: Database, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Save outcomes of different deliveries in one statement that commits by itself. Returns as `settle`."""
     async with database.connection() as conn:
-        moved = await store.settle(conn, news)
+        moved = await settlement.settle(conn, outcomes)
     database.notify(OUTBOX)
     return moved
 
 
-async def settle_failure(database: Database, row: Claimed | Delivery, news: News) -> None:
-    """Failed; its user learns of it in the same transaction."""
+async def settle_failure(database: Database, row: Claimed | Delivery, outcome: Outcome) -> None:
+    """Save a failed delivery and notify its user, in one transaction."""
     async with open_work(database, tenant_id=row.tenant_id) as work:
-        if await settle(work, [news]):
-            await tell_of_failure(work, row, news.reason or "")
+        if await settle(work, [outcome]):
+            await notify_failure(work, row, outcome.reason or "")
 
 
-async def tell_of_failure(work: Work, row: Claimed | Delivery, reason: str) -> None:
-    """A single message that doesn't arrive is something its user must know. Of campaigns, the audit tells."""
+async def notify_failure(work: Work, row: Claimed | Delivery, reason: str) -> None:
+    """Notify the user that a single message was not delivered. Failures of campaigns are in their delivery list."""
     if row.campaign_id is None and row.message_id is not None:
         title = f"Message to {row.contact_phone} was not delivered"
         await notify(work, row.user_id, "system", title, reason, subject_id=row.message_id)
 
 
 async def settle_by_id(work: Work, delivery_id: UUID, status: str, *, reason: str | None = None) -> bool:
-    """Whether that was news."""
+    """Save the outcome of one delivery. False when it is unknown or already further on."""
     found = await store.find_deliveries(work.conn, [delivery_id])
-    news = [news_of(row, status, source=work.source, reason=reason) for row in found]
-    return bool(news) and bool(await settle(work, news))
+    outcomes = [outcome_of(row, status, source=work.source, reason=reason) for row in found]
+    return bool(outcomes) and bool(await settle(work, outcomes))
 
 
 async def find_delivery(
     conn: asyncpg.Connection, delivery_id: UUID | None, provider: str, ref: str | None
 ) -> Delivery | None:
-    """By our id, else by the provider's."""
+    """Find a delivery by our id, or by the provider's id of its message."""
     if delivery_id is not None:
         found = await store.find_deliveries(conn, [delivery_id])
         return found[0] if found else None

@@ -1,4 +1,4 @@
-"""What comes in from outside: messages, receipts, the words of calls."""
+"""Provider webhooks: inbound messages, delivery receipts and call receipts."""
 
 from __future__ import annotations
 
@@ -9,28 +9,46 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
-from conversations.actions.deliveries import find_delivery, news_of, settle_failure, settle_quickly
-from conversations.domain.keywords import opting
-from conversations.domain.providers import Account, CallReceipt, Inbound, Receipt
+from conversations.actions.deliveries import find_delivery, outcome_of, settle_batch, settle_failure
+from conversations.domain.opt_out_keywords import opt_out_keyword
+from conversations.domain.providers import CallReceipt, InboundMessage, ProviderAccount, Receipt, WebhookEvent
 from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
 from conversations.store.contacts import ensure_contacts, save_opted_out
-from conversations.store.message_append import NewMessage, append_message
-from switchboard.messaging.outbox.unit_of_work import Work
+from conversations.store.message_append import MessageToAppend, append_message
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
+from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 
 
-async def take_receipt(database: Database, account: Account, receipt: Receipt) -> None:
-    """The delivery goes forward, whether its own send has committed yet or not. One statement moves all that moves."""
+async def receive_webhook(database: Database, account: ProviderAccount, event: WebhookEvent, region: str) -> None:
+    """Act on a verified webhook. The same webhook twice has one effect. `region`: of phones without a country code."""
+    if isinstance(event, Receipt):
+        await receive_receipt(database, account, event)
+        return
+    async with open_work(database, tenant_id=account.tenant_id) as work:
+        match event:
+            case CallReceipt():
+                await receive_call_receipt(work, account, event)
+            case InboundMessage():
+                try:
+                    sender = to_e164(event.sender, region)
+                except NotAPhone:
+                    return  # a short code or a name, which can't be answered
+                await receive_message(work, account, event, sender)
+
+
+async def receive_receipt(database: Database, account: ProviderAccount, receipt: Receipt) -> None:
+    """Settle a delivery by its receipt, which may come before our own settlement has committed."""
     async with database.connection() as conn:
         row = await find_delivery(conn, receipt.delivery_id, account.provider, receipt.ref)
-    if row is None or not _may_speak_of(account, row.tenant_id):
-        log.info("receipt_of_nothing_known", provider=account.provider, ref=receipt.ref)
+    if row is None or not _owns(account, row.tenant_id):
+        log.info("receipt_of_unknown_delivery", provider=account.provider, ref=receipt.ref)
         return
-    news = news_of(
+    outcome = outcome_of(
         row,
         receipt.status,
         source=database.service,
@@ -39,15 +57,15 @@ async def take_receipt(database: Database, account: Account, receipt: Receipt) -
         provider=account.provider,
     )
     if receipt.status == "failed":
-        await settle_failure(database, row, news)
+        await settle_failure(database, row, outcome)
     else:
-        await settle_quickly(database, [news])
+        await settle_batch(database, [outcome])
 
 
-async def take_call_receipt(work: Work, account: Account, receipt: CallReceipt) -> None:
-    """The call goes forward."""
+async def receive_call_receipt(work: Work, account: ProviderAccount, receipt: CallReceipt) -> None:
+    """Move a call forward by its receipt."""
     call = await find_locked_call(work.conn, receipt.call_id)
-    if call is None or not _may_speak_of(account, call.tenant_id):
+    if call is None or not _owns(account, call.tenant_id):
         return
     work.tenant_id = call.tenant_id
     await move_call(
@@ -55,31 +73,31 @@ async def take_call_receipt(work: Work, account: Account, receipt: CallReceipt) 
     )
 
 
-def _may_speak_of(account: Account, tenant_id: UUID) -> bool:
-    """A tenant's own channel says nothing about another tenant's messages."""
+def _owns(account: ProviderAccount, tenant_id: UUID) -> bool:
+    """Whether receipts of this account may concern this tenant: a tenant's own channel concerns that tenant alone."""
     return account.tenant_id is None or account.tenant_id == tenant_id
 
 
-async def take_inbound(work: Work, account: Account, inbound: Inbound, sender: str) -> None:
-    """A contact wrote: once in the conversation that it belongs to. STOP and START also say what we may send.
+async def receive_message(work: Work, account: ProviderAccount, inbound: InboundMessage, sender: str) -> None:
+    """Append an inbound message to its receiver's conversation, once. Opt-out keywords also change the contact.
 
-    Raises `ServiceUnavailable` while the tenant's owner is not known yet: the provider tries again.
+    Raises `ServiceUnavailable` while no receiver is known: the provider tries again.
     """
     tenant_id = account.tenant_id or await store.find_tenant_of(work.conn, sender)
     if tenant_id is None:
-        log.info("inbound_of_nobody", provider=account.provider, ref=inbound.ref)
+        log.info("inbound_without_tenant", provider=account.provider, ref=inbound.ref)
         return
     work.tenant_id = tenant_id
     if not await store.add_inbound(work.conn, account.provider, inbound.ref, tenant_id):
-        return  # the same one again
+        return  # received before
     user_id = await store.find_receiver(work.conn, tenant_id, sender)
     if user_id is None:
-        raise ServiceUnavailable("Nobody is known yet to receive this.", retry_after=5)
+        raise ServiceUnavailable("No user is known yet to receive this message.", retry_after=5)
     await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
-    out = opting(inbound.body)
-    if out is not None:
-        await save_opted_out(work.conn, tenant_id, sender, opted_out=out)
-    new = NewMessage(
+    opted_out = opt_out_keyword(inbound.body)
+    if opted_out is not None:
+        await save_opted_out(work.conn, tenant_id, sender, opted_out=opted_out)
+    new = MessageToAppend(
         id=uuid7(),
         user_id=user_id,
         contact_phone=sender,

@@ -1,4 +1,4 @@
-"""Conversations as their user sees them: write, read, clear."""
+"""Actions on the user's own conversations: append a message, mark as read, set metadata, clear."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from conversations.store import conversations as store
-from conversations.store import message_append as appending
 from conversations.store.documents import find_unknown_files
+from conversations.store.message_append import MessageToAppend, append_message
 from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Invalid, NotFound
 
-DELIVERIES = "deliveries"  # the channel that wakes the senders
+DELIVERIES = "deliveries"  # the NOTIFY channel that wakes the message senders
 
 IsStored = Callable[[UUID], Awaitable[bool]]
-"""Asks files itself: whether the tenant has this document. Raises an `Unavailable` when files doesn't answer."""
+"""Asks the files service whether the tenant has this file. Raises an `Unavailable` when files does not answer."""
 
 
-async def write_message(
+async def append_outgoing(
     work: Work,
     user_id: UUID,
     phone: str,
@@ -32,10 +32,10 @@ async def write_message(
     attachments: tuple[UUID, ...],
     is_stored: IsStored,
 ) -> ConversationMessage:
-    """Append a message to the contact and queue it for sending. Raises `Invalid` for what may not be attached."""
+    """Append a message to the contact and queue its delivery. Raises `Invalid` for an unknown attachment."""
     if attachments:
-        await _expect_files(work, attachments, is_stored)
-    new = appending.NewMessage(
+        await _check_files(work, attachments, is_stored)
+    new = MessageToAppend(
         id=uuid7(),
         user_id=user_id,
         contact_phone=phone,
@@ -47,13 +47,13 @@ async def write_message(
         attachments=attachments,
         delivery_id=uuid7(),
     )
-    _, message = await appending.append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
+    _, message = await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
     work.notify(DELIVERIES)
     return message
 
 
-async def _expect_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsStored) -> None:
-    """A file that was uploaded just now may be attached before its event came here: then files itself is asked."""
+async def _check_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsStored) -> None:
+    """Raise `Invalid` for a file the tenant does not have. Asks the files service where its event is still missing."""
     assert work.tenant_id is not None
     for file_id in await find_unknown_files(work.conn, work.tenant_id, file_ids):
         if not await is_stored(file_id):
@@ -61,7 +61,7 @@ async def _expect_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsSto
 
 
 async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:
-    """The user has read up to and with `seq`. Going back changes nothing. Raises `NotFound`."""
+    """Mark messages up to and including `seq` as read. An earlier `seq` changes nothing. Raises `NotFound`."""
     assert work.tenant_id is not None
     conversation = await store.find_locked(work.conn, work.tenant_id, user_id, phone)
     if conversation is None:
@@ -76,13 +76,13 @@ async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:
 
 
 async def set_metadata(work: Work, user_id: UUID, phone: str, metadata: dict[str, Any]) -> None:
-    """Replace what the client keeps about this conversation. Raises `NotFound`."""
+    """Replace the conversation's metadata. Raises `NotFound`."""
     assert work.tenant_id is not None
     await store.save_metadata(work.conn, work.tenant_id, user_id, phone, metadata)
 
 
 async def clear_conversation(work: Work, user_id: UUID, phone: str) -> None:
-    """Drop all messages. Nothing to clear is fine; numbering never begins anew."""
+    """Delete all messages, if there are any. Numbering continues after them."""
     assert work.tenant_id is not None
     conversation = await store.find_locked(work.conn, work.tenant_id, user_id, phone)
     if conversation is None or conversation.last_seq == conversation.cleared_seq:

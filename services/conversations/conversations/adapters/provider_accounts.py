@@ -1,52 +1,70 @@
-"""Which account and which provider a tenant sends with."""
+"""The provider accounts that tenants send with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
 
 import asyncpg
 
-from conversations.domain.providers import Account, Provider
+from conversations.adapters.sandbox import Sandbox
+from conversations.adapters.twilio import open_twilio
+from conversations.domain.providers import Provider, ProviderAccount
+from conversations.settings import Settings
 from conversations.store.channels import find_account_by_key, find_default_account
 from switchboard.postgres.database import Database
 
-FRESH_SECONDS = 2.0
-REMEMBERED = 10_000
+CACHE_SECONDS = 2.0
+CACHE_SIZE = 10_000
+DEFAULT_ENDPOINT = "default"
 
 
 @dataclass
-class Accounts:
-    """`default`: the installation's own account, for tenants that have none."""
+class ProviderAccounts:
+    """Finds accounts and their providers. `default`: the installation's own account, for tenants that have none."""
 
     providers: Mapping[str, Provider]
-    default: Account
-    _seen: dict[UUID, tuple[Account, float]] = field(default_factory=dict)
+    default: ProviderAccount
+    _cache: dict[UUID, tuple[ProviderAccount, float]] = field(default_factory=dict)
 
-    async def of_tenant(self, conn: asyncpg.Connection, tenant_id: UUID) -> Account:
-        """At most a moment old."""
-        seen = self._seen.get(tenant_id)
-        if seen is not None and monotonic() < seen[1]:
-            return seen[0]
+    async def of_tenant(self, conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount:
+        """The account that the tenant sends with, cached for `CACHE_SECONDS`."""
+        cached = self._cache.get(tenant_id)
+        if cached is not None and monotonic() < cached[1]:
+            return cached[0]
         found = await find_default_account(conn, tenant_id)
         account = found if found is not None and found.provider in self.providers else self.default
-        if len(self._seen) >= REMEMBERED:
-            self._seen.clear()
-        self._seen[tenant_id] = (account, monotonic() + FRESH_SECONDS)
+        if len(self._cache) >= CACHE_SIZE:
+            self._cache.clear()
+        self._cache[tenant_id] = (account, monotonic() + CACHE_SECONDS)
         return account
 
-    async def of_endpoint(self, database: Database, provider: str, endpoint_key: str) -> Account | None:
-        """Whose webhook this is."""
+    async def of_endpoint(self, database: Database, provider: str, endpoint_key: str) -> ProviderAccount | None:
+        """The account that a webhook's path belongs to."""
         if (provider, endpoint_key) == (self.default.provider, self.default.endpoint_key):
             return self.default
         async with database.connection() as conn:
             return await find_account_by_key(conn, provider, endpoint_key)
 
-    def provider_of(self, account: Account) -> Provider:
+    def provider_of(self, account: ProviderAccount) -> Provider:
+        """The provider of an account."""
         return self.providers[account.provider]
 
-    def keyed(self) -> frozenset[str]:
-        """The providers that take idempotency keys."""
-        return frozenset(name for name, provider in self.providers.items() if provider.takes_keys)
+    def idempotent(self) -> frozenset[str]:
+        """The names of the providers that take idempotency keys."""
+        return frozenset(name for name, provider in self.providers.items() if provider.idempotent)
+
+
+@asynccontextmanager
+async def open_provider_accounts(settings: Settings, database: Database) -> AsyncIterator[ProviderAccounts]:
+    """Open the providers, with the default account of the settings."""
+    default = ProviderAccount("sandbox", "+15005550006", DEFAULT_ENDPOINT)
+    if settings.messaging_provider == "twilio":
+        credentials = {"account_sid": settings.twilio_account_sid, "auth_token": settings.twilio_auth_token}
+        default = ProviderAccount("twilio", settings.twilio_from, DEFAULT_ENDPOINT, credentials)
+    connections = 2 * settings.sending_slots
+    async with open_twilio(settings.twilio_base_url, settings.public_url, connections=connections) as twilio:
+        yield ProviderAccounts({"sandbox": Sandbox(database), "twilio": twilio}, default)

@@ -1,8 +1,7 @@
-"""How fast: rates per provider account, tenant and campaign, kept in Redis for all instances together.
+"""Rate limits per provider account, tenant and campaign, shared by all instances through Redis.
 
-Each rate is a virtual schedule (GCRA): one number, the time at which the next would be due. An account that answers
-429 is left alone for as long as it asks, goes on at half its pace, and recovers by a twentieth of its full rate each
-second.
+Each limit is a GCRA schedule: one number, the time at which the next message is due. An account that answers 429 is
+paused for as long as it asks, continues at half its rate, and recovers by a twentieth of its full rate each second.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from conversations.domain.providers import Account
+from conversations.domain.providers import ProviderAccount
 from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
 BURST_SECONDS = 0.1
@@ -29,7 +28,7 @@ local time = redis.call('time')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 """
 # KEYS: buckets. ARGV: how many are wanted, the burst in seconds, then for each bucket its rate and the key of its
-# account's slow-down ('' for none). Answers how many, and the seconds to wait when none.
+# account's slow-down ('' for none). Returns how many are granted, and the seconds to wait when none are.
 GRANT = (
     _FACTOR
     + """
@@ -57,7 +56,7 @@ end
 return {n, '0'}
 """
 )
-# Several 429s of one moment count once.
+# Several 429s within half a second count once.
 SLOW_DOWN = (
     _FACTOR
     + """
@@ -74,7 +73,7 @@ redis.call('pexpire', KEYS[1], ARGV[2])
 return tostring(factor)
 """
 )
-# What was granted and not used goes back.
+# Returns what was granted and not used.
 GIVE_BACK = """
 for i, key in ipairs(KEYS) do
   local at = redis.call('get', key)
@@ -85,8 +84,8 @@ end
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """One rate, per second. `slowed_by`: the account whose slow-downs it feels."""
+class TokenBucket:
+    """One limit, per second. `slowed_by`: the key of the slow-down that applies to it."""
 
     key: str
     rate: float
@@ -95,14 +94,14 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Grant:
-    """`wait`: seconds until there may be more, when `count` is 0."""
+    """How many may be sent now. `wait`: seconds until the next, when `count` is 0."""
 
     count: int
     wait: float = 0.0
 
 
-class Pace:
-    """Asks Redis before each claim. Raises `RedisUnavailable`: then nothing is sent until it is back."""
+class ProviderRateLimit:
+    """Grants sends before they are claimed. Without Redis it raises `RedisUnavailable`, and nothing is sent."""
 
     def __init__(self, redis: Redis, *, provider_rate: float, tenant_rate: float) -> None:
         self._provider_rate = provider_rate
@@ -111,35 +110,38 @@ class Pace:
         self._slow_down = redis.register_script(SLOW_DOWN)
         self._give_back = redis.register_script(GIVE_BACK)
 
-    def buckets(self, account: Account, tenant: object, campaign: object, rate: float | None) -> list[Bucket]:
-        """All that bound a lane."""
+    def buckets(
+        self, account: ProviderAccount, tenant: object, campaign: object, rate: float | None
+    ) -> list[TokenBucket]:
+        """The limits that apply to a lane."""
         found = [
-            Bucket(f"pace:{account.pace_key}", self._provider_rate, f"slow:{account.pace_key}"),
-            Bucket(f"pace:tenant:{tenant}", self._tenant_rate),
+            TokenBucket(f"pace:{account.rate_limit_key}", self._provider_rate, f"slow:{account.rate_limit_key}"),
+            TokenBucket(f"pace:tenant:{tenant}", self._tenant_rate),
         ]
         if campaign is not None and rate is not None:
-            found.append(Bucket(f"pace:campaign:{campaign}", rate))
+            found.append(TokenBucket(f"pace:campaign:{campaign}", rate))
         return found
 
-    async def grant(self, buckets: Sequence[Bucket], wanted: int) -> Grant:
-        """As many of those wanted as all of them allow now."""
+    async def grant(self, buckets: Sequence[TokenBucket], wanted: int) -> Grant:
+        """Grant as many of those wanted as every limit allows now."""
         values: list[str | float] = [wanted, BURST_SECONDS]
         for bucket in buckets:
             values += [bucket.rate, bucket.slowed_by]
         try:
             count, wait = await self._grant(keys=[bucket.key for bucket in buckets], args=values)
-        except REDIS_ERRORS as trouble:
-            raise RedisUnavailable(f"redis is away: {trouble}") from trouble
+        except REDIS_ERRORS as error:
+            raise RedisUnavailable(f"redis is unavailable: {error}") from error
         return Grant(int(count), float(wait))
 
-    async def give_back(self, buckets: Sequence[Bucket], unused: int) -> None:
+    async def give_back(self, buckets: Sequence[TokenBucket], unused: int) -> None:
+        """Return what was granted and not used."""
         if unused <= 0:
             return
         keys = [bucket.key for bucket in buckets]
-        with suppress(*REDIS_ERRORS):  # a moment's pace is lost, nothing else
+        with suppress(*REDIS_ERRORS):  # a few sends are delayed, nothing else
             await self._give_back(keys=keys, args=[unused, *(bucket.rate for bucket in buckets)])
 
-    async def slow_down(self, account: Account, after: float) -> None:
-        """The provider said 429."""
-        with suppress(*REDIS_ERRORS):  # the next 429 tells us again
-            await self._slow_down(keys=[f"slow:{account.pace_key}"], args=[after, KEPT_MS])
+    async def slow_down(self, account: ProviderAccount, after: float) -> None:
+        """Slow the account down after a 429. `after`: seconds to pause."""
+        with suppress(*REDIS_ERRORS):  # the next 429 repeats it
+            await self._slow_down(keys=[f"slow:{account.rate_limit_key}"], args=[after, KEPT_MS])

@@ -1,7 +1,7 @@
-"""Twilio: messages and calls over its REST API (2010-04-01), receipts and inbound messages by webhook.
+"""The Twilio provider: messages and calls over its REST API (2010-04-01), receipts and inbound messages by webhook.
 
-It takes no idempotency key. A webhook's signature is the base64 HMAC-SHA1, under the account's token, of the URL that
-Twilio was given, followed by the form's names and values in the order of the names.
+Twilio takes no idempotency keys. A webhook's signature is the base64 HMAC-SHA1, under the account's token, of the URL
+that Twilio was given, followed by the form's names and values in the order of the names.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from xml.sax.saxutils import escape
 import aiohttp
 
 from conversations.domain.providers import (
-    Account,
     BadSignature,
     CallReceipt,
-    Inbound,
+    InboundMessage,
     NotSent,
     OutcomeUnknown,
     Outgoing,
     OutgoingCall,
+    ProviderAccount,
     Receipt,
     Throttled,
+    WebhookEvent,
 )
 from switchboard.contracts.conversations import CallStatus
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-DEFAULT_PAUSE = 1.0  # seconds, where a 429 names none
-LONGEST_PAUSE = 300.0
+DEFAULT_PAUSE = 1.0  # seconds to wait after a 429 without `Retry-After`
+MAX_PAUSE = 300.0
 
 MESSAGE_STATUSES = {
     "sent": "sent",
@@ -58,17 +59,17 @@ CALL_STATUSES: dict[str, CallStatus] = {
 
 
 class Twilio:
-    """One kept HTTP client for all accounts. `webhooks`: the URL that Twilio reaches us at."""
+    """The Twilio API for all accounts. `webhooks`: the public URL of our webhooks."""
 
     name = "twilio"
-    takes_keys = False
+    idempotent = False
 
     def __init__(self, client: aiohttp.ClientSession, base_url: str, webhooks: str) -> None:
         self._client = client
         self._base_url = base_url
         self._webhooks = webhooks
 
-    async def send(self, account: Account, message: Outgoing) -> str | None:
+    async def send(self, account: ProviderAccount, message: Outgoing) -> str | None:
         form = {
             "To": message.recipient,
             "From": account.number,
@@ -77,7 +78,7 @@ class Twilio:
         }
         return await self._post(account, "Messages.json", form)
 
-    async def call(self, account: Account, call: OutgoingCall) -> str | None:
+    async def call(self, account: ProviderAccount, call: OutgoingCall) -> str | None:
         form = {
             "To": call.user_phone,
             "From": account.number,
@@ -87,23 +88,23 @@ class Twilio:
         return await self._post(account, "Calls.json", form)
 
     def read_webhook(
-        self, account: Account, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Receipt | CallReceipt | Inbound | None:
-        """`target`: path and query as they came. None: nothing of interest. Raises `BadSignature`, `ValueError`."""
+        self, account: ProviderAccount, target: str, headers: Mapping[str, str], body: bytes
+    ) -> WebhookEvent | None:
+        """Verify and parse a webhook. See `Provider.read_webhook`."""
         form = parse_qsl(body.decode(), keep_blank_values=True)
         expected = signature(account.credentials["auth_token"], self._origin() + target, form)
         if not hmac.compare_digest(expected, headers.get("X-Twilio-Signature", "").encode()):
             raise BadSignature
-        return _meaning(dict(parse_qsl(urlsplit(target).query)), dict(form))
+        return _event_of(dict(parse_qsl(urlsplit(target).query)), dict(form))
 
     def _origin(self) -> str:
         parts = urlsplit(self._webhooks)
         return f"{parts.scheme}://{parts.netloc}"
 
-    def _callback(self, account: Account, query: str) -> str:
+    def _callback(self, account: ProviderAccount, query: str) -> str:
         return f"{self._webhooks}/{self.name}/{account.endpoint_key}?{query}"
 
-    async def _post(self, account: Account, resource: str, form: dict[str, str]) -> str | None:
+    async def _post(self, account: ProviderAccount, resource: str, form: dict[str, str]) -> str | None:
         sid = account.credentials["account_sid"]
         url = f"{self._base_url}/2010-04-01/Accounts/{sid}/{resource}"
         headers = {"Authorization": aiohttp.encode_basic_auth(sid, account.credentials["auth_token"])}
@@ -111,7 +112,7 @@ class Twilio:
             async with self._client.post(url, data=form, headers=headers, allow_redirects=False) as answer:
                 return await _ref_of(answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotSent(f"twilio can't be reached: {error}", again=True) from error
+            raise NotSent(f"twilio can't be reached: {error}", retryable=True) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise OutcomeUnknown(f"twilio broke off: {type(error).__name__}") from error
 
@@ -122,58 +123,60 @@ async def _ref_of(answer: aiohttp.ClientResponse) -> str | None:
     if answer.status == 429:
         raise Throttled("twilio answered 429", after=_pause(answer.headers.get("Retry-After")))
     if answer.status >= 300:
-        raise NotSent(await _complaint(answer), again=False)
+        raise NotSent(await _refusal_reason(answer), retryable=False)
     try:
         ref = (await answer.json(content_type=None)).get("sid")
     except (ValueError, AttributeError, aiohttp.ClientError, OSError, TimeoutError):
-        return None  # it said yes; its receipt carries the delivery's id
+        return None  # accepted; the receipt will carry the delivery's id
     return str(ref) if ref else None
 
 
-async def _complaint(answer: aiohttp.ClientResponse) -> str:
+async def _refusal_reason(answer: aiohttp.ClientResponse) -> str:
     try:
-        told: dict[str, Any] = await answer.json(content_type=None)
-        return f"twilio refused: {told.get('message')} ({told.get('code')})"[:300]
+        error: dict[str, Any] = await answer.json(content_type=None)
+        return f"twilio refused: {error.get('message')} ({error.get('code')})"[:300]
     except (ValueError, AttributeError):
         return f"twilio refused with {answer.status}"
 
 
 def _pause(header: str | None) -> float:
-    """Seconds, from either form of `Retry-After` (RFC 9110, 10.2.3)."""
+    """Seconds to wait, from either form of `Retry-After` (RFC 9110, 10.2.3)."""
     try:
-        asked = float(header or DEFAULT_PAUSE)
+        seconds = float(header or DEFAULT_PAUSE)
     except ValueError:
         try:
-            asked = (parsedate_to_datetime(header or "") - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(header or "") - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
-            asked = DEFAULT_PAUSE
-    return min(max(asked, 0.0), LONGEST_PAUSE) if asked == asked else DEFAULT_PAUSE
+            seconds = DEFAULT_PAUSE
+    return min(max(seconds, 0.0), MAX_PAUSE) if seconds == seconds else DEFAULT_PAUSE
 
 
 def signature(token: str, url: str, form: list[tuple[str, str]]) -> bytes:
-    """The header `X-Twilio-Signature` (twilio.com/docs/usage/security)."""
+    """The value of the header `X-Twilio-Signature` (twilio.com/docs/usage/security)."""
     text = url + "".join(name + value for name, value in sorted(form))
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest())
 
 
-def _meaning(query: dict[str, str], form: dict[str, str]) -> Receipt | CallReceipt | Inbound | None:
+def _event_of(query: dict[str, str], form: dict[str, str]) -> WebhookEvent | None:
     if "call" in query:
-        word = CALL_STATUSES.get(form.get("CallStatus", ""))
-        return word and CallReceipt(UUID(query["call"]), form.get("CallSid"), word, form.get("CallStatus"))
+        status = CALL_STATUSES.get(form.get("CallStatus", ""))
+        return status and CallReceipt(UUID(query["call"]), form.get("CallSid"), status, form.get("CallStatus"))
     if "MessageStatus" in form or "delivery" in query:
-        status = MESSAGE_STATUSES.get(form.get("MessageStatus", ""))
+        message_status = MESSAGE_STATUSES.get(form.get("MessageStatus", ""))
         delivery_id = UUID(query["delivery"]) if "delivery" in query else None
         reason = f"twilio error {form['ErrorCode']}" if form.get("ErrorCode") else None
-        return Receipt(delivery_id, form.get("MessageSid"), status, reason) if status else None
+        return Receipt(delivery_id, form.get("MessageSid"), message_status, reason) if message_status else None
     if "From" in form and "MessageSid" in form:
-        return Inbound(form["MessageSid"], form["From"], form.get("Body", ""), form.get("To", ""))
+        return InboundMessage(form["MessageSid"], form["From"], form.get("Body", ""), form.get("To", ""))
     return None
 
 
 @asynccontextmanager
-async def open_twilio(base_url: str, public_url: str, *, most: int = 128) -> AsyncIterator[Twilio]:
-    """With its HTTP client, kept for the process's life."""
+async def open_twilio(base_url: str, public_url: str, *, connections: int = 128) -> AsyncIterator[Twilio]:
+    """Open the provider with an HTTP client of at most `connections` connections."""
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
-    connector = aiohttp.TCPConnector(limit=most, keepalive_timeout=4)  # below what servers usually keep: no stale ones
+    connector = aiohttp.TCPConnector(
+        limit=connections, keepalive_timeout=4
+    )  # shorter than most servers': no stale connections
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as client:
         yield Twilio(client, base_url, f"{public_url}/api/v1/webhooks")

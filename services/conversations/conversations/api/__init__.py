@@ -1,30 +1,37 @@
-"""What this service answers over HTTP: route -> function."""
+"""The HTTP API of conversations, one class per resource."""
 
 from __future__ import annotations
 
-from conversations.adapters.provider_accounts import Accounts
-from conversations.api import calls, campaigns, channels, contacts, conversations, notifications, webhooks
+from conversations.adapters.provider_accounts import ProviderAccounts
+from conversations.api.calls import Calls
+from conversations.api.campaigns import Campaigns
+from conversations.api.channels import Channels
+from conversations.api.contacts import Contacts
+from conversations.api.conversations import Conversations
+from conversations.api.notifications import Notifications
+from conversations.api.webhooks import ProviderWebhooks
 from switchboard.http import Route
 from switchboard.http.client import ServiceClient
 from switchboard.postgres.database import Database
+from switchboard.replica.user_directory import UserDirectory
 
 
 def routes(
     database: Database,
-    accounts: Accounts,
+    accounts: ProviderAccounts,
     *,
     auth: ServiceClient,
     files: ServiceClient,
     region: str,
     public_url: str,
 ) -> list[Route]:
-    """`region`: where a phone without a country is at home. `public_url`: where providers reach us."""
+    """All routes. `region`: of phones without a country code. `public_url`: where providers send their webhooks."""
     return [
-        *contacts.routes(database, region, auth),
-        *conversations.routes(region, files),
-        *notifications.routes(),
-        *campaigns.routes(database),
-        *calls.routes(),
-        *channels.routes(region, public_url),
-        *webhooks.routes(database, accounts, region),
+        *Contacts(database, region, UserDirectory(auth)).routes(),
+        *Conversations(region, files).routes(),
+        *Notifications().routes(),
+        *Campaigns(database).routes(),
+        *Calls().routes(),
+        *Channels(region, public_url).routes(),
+        *ProviderWebhooks(database, accounts, region).routes(),
     ]

@@ -1,7 +1,8 @@
-"""A call's history. Agents see their own calls', admins the tenant's. Calls themselves are the scheduler's."""
+"""The history of calls. The scheduler owns the calls themselves."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -14,7 +15,7 @@ from switchboard.runtime.refusals import NotFound
 
 
 class CallEventAnswer(BaseModel):
-    """One thing that happened: `requested`, then its statuses."""
+    """One event of a call: `requested`, then its statuses."""
 
     position: int
     kind: str
@@ -22,22 +23,25 @@ class CallEventAnswer(BaseModel):
     at: datetime
 
 
-class CallEvents(BaseModel):
-    """Oldest first."""
+class CallEventsAnswer(BaseModel):
+    """All events of a call, oldest first."""
 
     items: list[CallEventAnswer]
     next_cursor: None = None
 
 
-async def list_events(request: Request, conn: asyncpg.Connection) -> CallEvents:
-    """The call's history, once it was placed."""
-    mine = request.identity
-    of_user = None if mine.role >= Role.ADMIN else mine.user_id
-    found = await list_call_events(conn, mine.tenant_id, request.uuid("id"), of_user=of_user)
-    if not found:
-        raise NotFound("This call is unknown, or was not placed yet.")
-    return CallEvents(items=[CallEventAnswer.model_validate(entry, from_attributes=True) for entry in found])
+@dataclass(frozen=True)
+class Calls:
+    """Calls. Agents see the history of their own calls, admins of all calls of the tenant."""
 
+    def routes(self) -> list[Route]:
+        return [ReadRoute("GET", "/api/v1/calls/{id}/events", self.list_events, answer=CallEventsAnswer)]
 
-def routes() -> list[Route]:
-    return [ReadRoute("GET", "/api/v1/calls/{id}/events", list_events, answer=CallEvents)]
+    async def list_events(self, request: Request, conn: asyncpg.Connection) -> CallEventsAnswer:
+        """List the events of a call, oldest first."""
+        caller = request.identity
+        of_user = None if caller.role >= Role.ADMIN else caller.user_id
+        found = await list_call_events(conn, caller.tenant_id, request.uuid("id"), of_user=of_user)
+        if not found:
+            raise NotFound("This call is unknown, or was not placed yet.")
+        return CallEventsAnswer(items=[CallEventAnswer.model_validate(entry, from_attributes=True) for entry in found])

@@ -1,10 +1,7 @@
-"""Who got a campaign, when, or why not. Campaigns themselves are the scheduler's."""
+"""The deliveries of campaigns. The scheduler owns the campaigns themselves."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,20 +9,18 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel
 
-from conversations.api.csv_streams import csv_headers, stream, wants_csv
+from conversations.actions.csv_export import export_deliveries
+from conversations.api.csv_streams import stream_csv, wants_csv
 from conversations.domain.statuses import DeliveryStatus
-from conversations.store import deliveries as store
-from conversations.store.runs import find_run_of
+from conversations.store.campaign_runs import find_run_of
+from conversations.store.deliveries import list_of_campaign
 from switchboard.http import Page, PageQuery, PlainRoute, Request, Route, decode_cursor, page
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
 
-BATCH = 1000
-COLUMNS = ("contact_phone", "status", "reason", "sent_at", "settled_at", "attempts", "provider_ref", "message_id")
-
 
 class DeliveryAnswer(BaseModel):
-    """One recipient. `reason`: why not, or why not yet."""
+    """A campaign's delivery to one recipient. `reason`: why it was not delivered, or not yet."""
 
     id: UUID
     contact_phone: str
@@ -41,17 +36,23 @@ class DeliveryAnswer(BaseModel):
 
 
 class DeliveriesQuery(PageQuery):
-    """`Accept: text/csv` gives all of them, streamed."""
+    """A page of deliveries. With `Accept: text/csv` all of them, streamed."""
 
     status: DeliveryStatus | None = None
 
 
 @dataclass(frozen=True)
 class Campaigns:
+    """Campaigns of the tenant."""
+
     database: Database
 
+    def routes(self) -> list[Route]:
+        path = "/api/v1/campaigns/{id}/deliveries"
+        return [PlainRoute("GET", path, self.list_deliveries, query=DeliveriesQuery, answer=Page[DeliveryAnswer])]
+
     async def list_deliveries(self, request: Request) -> Page[DeliveryAnswer] | web.StreamResponse:
-        """A campaign's recipients, once it has begun: who got it, when, or why not."""
+        """List the deliveries of a started campaign, with their status and reason."""
         query: DeliveriesQuery = request.query
         tenant_id, campaign_id = request.identity.tenant_id, request.uuid("id")
         (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
@@ -59,44 +60,12 @@ class Campaigns:
             if await find_run_of(conn, tenant_id, campaign_id) is None:
                 raise NotFound("This campaign is unknown, or has not begun.")
         if wants_csv(request.http):
-            rows = self._lines(tenant_id, campaign_id, query.status)
-            return await stream(request.http, rows, "text/csv; charset=utf-8", csv_headers(f"campaign-{campaign_id}"))
+            rows = export_deliveries(self.database, tenant_id, campaign_id, status=query.status)
+            return await stream_csv(request.http, rows, name=f"campaign-{campaign_id}")
         async with self.database.connection() as conn:
-            found = await store.list_of_campaign(
+            found = await list_of_campaign(
                 conn, tenant_id, campaign_id, status=query.status, after=after, limit=query.limit + 1
             )
         shown, cursor = page(found, query.limit, lambda last: (last.id,))
         items = [DeliveryAnswer.model_validate(row, from_attributes=True) for row in shown]
         return Page(items=items, next_cursor=cursor)
-
-    async def _lines(self, tenant_id: UUID, campaign_id: UUID, status: str | None) -> AsyncIterator[bytes]:
-        yield _csv([COLUMNS])
-        after = UUID(int=0)
-        while True:
-            async with self.database.connection() as conn:
-                found = await store.list_of_campaign(
-                    conn, tenant_id, campaign_id, status=status, after=after, limit=BATCH
-                )
-            if not found:
-                return
-            yield _csv([[_word(getattr(row, name)) for name in COLUMNS] for row in found])
-            after = found[-1].id
-
-
-def _word(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return "" if value is None else str(value)
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()
-
-
-def routes(database: Database) -> list[Route]:
-    path = "/api/v1/campaigns/{id}/deliveries"
-    return [
-        PlainRoute("GET", path, Campaigns(database).list_deliveries, query=DeliveriesQuery, answer=Page[DeliveryAnswer])
-    ]

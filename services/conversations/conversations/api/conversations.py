@@ -1,4 +1,4 @@
-"""Conversations over HTTP. All of them are the caller's own: no role sees another user's."""
+"""The caller's own conversations. No role sees those of another user."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_phone
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
-Channel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
-class ContactInConversation(BaseModel):
-    """Who the phone belongs to."""
+class ConversationContactAnswer(BaseModel):
+    """The contact with the conversation's phone."""
 
     id: UUID
     name: str | None
@@ -38,7 +38,7 @@ class ConversationAnswer(BaseModel):
     """One of the caller's conversations."""
 
     contact_phone: str
-    contact: ContactInConversation | None
+    contact: ConversationContactAnswer | None
     last_message: ConversationMessage | None
     unread: int
     updated_at: datetime
@@ -46,58 +46,72 @@ class ConversationAnswer(BaseModel):
 
 
 class ConversationsQuery(PageQuery):
-    """`q`: in the phone, the contact's name, or the messages."""
+    """`q`: search in phone, contact name and messages."""
 
     q: Annotated[str, Field(max_length=200)] | None = None
 
 
 class MessagesQuery(Body):
-    """The newest, or those before or after a `seq`."""
+    """Without `before` and `after` the newest messages; else those before or after that `seq`."""
 
     before: Seq | None = None
     after: Seq | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
 
 
-class Messages(BaseModel):
-    """Newest last. `next_before`: ask with `before=` for older ones; null when there are none."""
+class MessagesAnswer(BaseModel):
+    """Messages, newest last. `next_before`: the `before` of the next older page; null when there is none."""
 
     items: list[ConversationMessage]
     next_before: int | None
 
 
 class NewMessage(Body):
-    """A message to the contact."""
+    """A message to send to the contact."""
 
     body: Annotated[str, Field(min_length=1, max_length=10_000)]
-    channel: Channel = "sms"
+    channel: ChannelName = "sms"
     attachments: Annotated[tuple[UUID, ...], Field(max_length=10)] = ()
 
 
-class Read(Body):
-    """Read up to and with `seq`."""
+class ReadUpTo(Body):
+    """Messages up to and including `seq` are read."""
 
     seq: Seq
 
 
-class Metadata(Body):
-    """What the client keeps about the conversation; replaces what was there."""
+class NewMetadata(Body):
+    """The client's own metadata of the conversation. Replaces the previous."""
 
     metadata: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Conversations:
-    """The handlers. `region`: where a phone without a country is at home."""
+    """Conversations of the caller. `region`: of phones without a country code."""
 
     region: str
     files: ServiceClient
 
-    def phone(self, request: Request) -> str:
+    def routes(self) -> list[Route]:
+        base, one = "/api/v1/conversations", "/api/v1/conversations/{phone}"
+        messages = f"{one}/messages"
+        return [
+            ReadRoute("GET", base, self.list, query=ConversationsQuery, answer=Page[ConversationAnswer]),
+            ReadRoute("GET", messages, self.list_messages, query=MessagesQuery, answer=MessagesAnswer),
+            WriteRoute(
+                "POST", messages, self.append_message, body=NewMessage, answer=ConversationMessage, creates=True
+            ),
+            WriteRoute("POST", f"{one}/read", self.mark_read, body=ReadUpTo),
+            WriteRoute("PATCH", one, self.set_metadata, body=NewMetadata),
+            WriteRoute("DELETE", one, self.clear),
+        ]
+
+    def _phone(self, request: Request) -> str:
         return requested_phone(request.path["phone"], self.region, "path", "phone")
 
-    async def list_mine(self, request: Request, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
-        """My conversations, newest first."""
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
+        """List my conversations, newest first."""
         query: ConversationsQuery = request.query
         below = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
         found = await store.list_conversations(
@@ -111,76 +125,61 @@ class Conversations:
         shown, cursor = page(found, query.limit, lambda last: (last.updated_at, last.id))
         return Page(items=[_answer(listed) for listed in shown], next_cursor=cursor)
 
-    async def list_messages(self, request: Request, conn: asyncpg.Connection) -> Messages:
-        """A conversation's messages by `seq`, newest last."""
+    async def list_messages(self, request: Request, conn: asyncpg.Connection) -> MessagesAnswer:
+        """List a conversation's messages by `seq`, newest last."""
         query: MessagesQuery = request.query
         items = await store.list_messages(
             conn,
             request.identity.tenant_id,
             request.identity.user_id,
-            self.phone(request),
+            self._phone(request),
             before=query.before,
             after=query.after,
             limit=query.limit + 1,
         )
         if query.after is not None:
-            return Messages(items=items[: query.limit], next_before=None)
+            return MessagesAnswer(items=items[: query.limit], next_before=None)
         more = len(items) > query.limit
         items = items[-query.limit :]
-        return Messages(items=items, next_before=items[0].seq if more else None)
+        return MessagesAnswer(items=items, next_before=items[0].seq if more else None)
 
-    async def append(self, request: Request, work: Work) -> ConversationMessage:
-        """Send a message to the contact; `queued` until the provider has it."""
+    async def append_message(self, request: Request, work: Work) -> ConversationMessage:
+        """Send a message to the contact. Its status is `queued` until the provider has accepted it."""
         new: NewMessage = request.body
 
         async def is_stored(file_id: UUID) -> bool:
             return await self.files.find(FILE_PATH.format(id=file_id), request.identity_header) is not None
 
-        return await actions.write_message(
+        return await actions.append_outgoing(
             work,
             request.identity.user_id,
-            self.phone(request),
+            self._phone(request),
             new.body,
             channel=new.channel,
             attachments=new.attachments,
             is_stored=is_stored,
         )
 
-    async def read(self, request: Request, work: Work) -> None:
-        """Mark as read up to and with a `seq`."""
-        await actions.mark_read(work, request.identity.user_id, self.phone(request), request.body.seq)
+    async def mark_read(self, request: Request, work: Work) -> None:
+        """Mark messages up to and including a `seq` as read."""
+        await actions.mark_read(work, request.identity.user_id, self._phone(request), request.body.seq)
 
-    async def patch(self, request: Request, work: Work) -> None:
+    async def set_metadata(self, request: Request, work: Work) -> None:
         """Replace the conversation's metadata."""
-        await actions.set_metadata(work, request.identity.user_id, self.phone(request), request.body.metadata)
+        await actions.set_metadata(work, request.identity.user_id, self._phone(request), request.body.metadata)
 
     async def clear(self, request: Request, work: Work) -> None:
-        """Clear the conversation; fine when there was none."""
-        await actions.clear_conversation(work, request.identity.user_id, self.phone(request))
+        """Delete all messages of the conversation. Succeeds when there is none."""
+        await actions.clear_conversation(work, request.identity.user_id, self._phone(request))
 
 
 def _answer(listed: store.ListedConversation) -> ConversationAnswer:
     contact = listed.contact
     return ConversationAnswer(
         contact_phone=listed.contact_phone,
-        contact=None if contact is None else ContactInConversation(**vars(contact)),
+        contact=None if contact is None else ConversationContactAnswer(**vars(contact)),
         last_message=listed.last_message,
         unread=listed.unread,
         updated_at=listed.updated_at,
         metadata=listed.metadata,
     )
-
-
-def routes(region: str, files: ServiceClient) -> list[Route]:
-    api = Conversations(region, files)
-    one = "/api/v1/conversations/{phone}"
-    return [
-        ReadRoute(
-            "GET", "/api/v1/conversations", api.list_mine, query=ConversationsQuery, answer=Page[ConversationAnswer]
-        ),
-        ReadRoute("GET", f"{one}/messages", api.list_messages, query=MessagesQuery, answer=Messages),
-        WriteRoute("POST", f"{one}/messages", api.append, body=NewMessage, answer=ConversationMessage, creates=True),
-        WriteRoute("POST", f"{one}/read", api.read, body=Read),
-        WriteRoute("PATCH", one, api.patch, body=Metadata),
-        WriteRoute("DELETE", one, api.clear),
-    ]

@@ -1,4 +1,4 @@
-"""Answers and uploads too large to hold."""
+"""Streaming of CSV and other answers and uploads that are too large for memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ CHUNK = 64 * 1024
 
 
 def wants_csv(request: web.Request) -> bool:
+    """Whether the client asks for CSV."""
     return "text/csv" in request.headers.get("Accept", "")
 
 
 async def stream(
     request: web.Request, chunks: AsyncIterator[bytes], content_type: str, headers: Mapping[str, str] | None = None
 ) -> web.StreamResponse:
-    """Send them as they come."""
+    """Send chunks as they are made."""
     response = web.StreamResponse(headers={"Content-Type": content_type, **(headers or {})})
     await response.prepare(request)
     async for chunk in chunks:
@@ -27,12 +28,14 @@ async def stream(
     return response
 
 
-def csv_headers(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+async def stream_csv(request: web.Request, chunks: AsyncIterator[bytes], *, name: str) -> web.StreamResponse:
+    """Send a CSV file, for download as `name`.csv."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return await stream(request, chunks, "text/csv; charset=utf-8", headers)
 
 
 async def uploaded_chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The bytes of the one uploaded file: the body itself (text/csv), or the part `file` of a form."""
+    """The bytes of one uploaded file: the body itself (text/csv), or the part `file` of a form."""
     if request.content_type == "text/csv":
         async for chunk in request.content.iter_chunked(CHUNK):
             yield chunk

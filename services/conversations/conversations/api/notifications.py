@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,7 +19,7 @@ NEWEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
 class NotificationAnswer(BaseModel):
-    """Something to look at; `subject_id` is the reminder, call or campaign it is about."""
+    """A notification. `subject_id` is the reminder, call or campaign that it is about."""
 
     id: UUID
     kind: NotificationKind
@@ -29,30 +30,32 @@ class NotificationAnswer(BaseModel):
     read_at: datetime | None
 
 
-async def list_mine(request: Request, conn: asyncpg.Connection) -> Page[NotificationAnswer]:
-    """My notifications, newest first."""
-    query: PageQuery = request.query
-    at, id_ = decode_cursor(query.cursor, datetime, UUID) if query.cursor else NEWEST
-    found = await store.list_notifications(
-        conn, request.identity.tenant_id, request.identity.user_id, below=(at, id_), limit=query.limit + 1
-    )
-    shown, cursor = page(found, query.limit, lambda last: (last.created_at, last.id))
-    items = [NotificationAnswer.model_validate(one, from_attributes=True) for one in shown]
-    return Page(items=items, next_cursor=cursor)
+@dataclass(frozen=True)
+class Notifications:
+    """Notifications of the caller."""
 
+    def routes(self) -> list[Route]:
+        return [
+            ReadRoute("GET", "/api/v1/notifications", self.list, query=PageQuery, answer=Page[NotificationAnswer]),
+            WriteRoute("POST", "/api/v1/notifications/{id}/read", self.mark_read),
+        ]
 
-async def mark_read(request: Request, work: Work) -> None:
-    """I have seen it; the first time counts."""
-    mine = request.identity
-    known = await store.save_notification_read(
-        work.conn, mine.tenant_id, mine.user_id, request.uuid("id"), datetime.now(UTC)
-    )
-    if not known:
-        raise NotFound
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[NotificationAnswer]:
+        """List my notifications, newest first."""
+        query: PageQuery = request.query
+        at, id_ = decode_cursor(query.cursor, datetime, UUID) if query.cursor else NEWEST
+        found = await store.list_notifications(
+            conn, request.identity.tenant_id, request.identity.user_id, below=(at, id_), limit=query.limit + 1
+        )
+        shown, cursor = page(found, query.limit, lambda last: (last.created_at, last.id))
+        items = [NotificationAnswer.model_validate(one, from_attributes=True) for one in shown]
+        return Page(items=items, next_cursor=cursor)
 
-
-def routes() -> list[Route]:
-    return [
-        ReadRoute("GET", "/api/v1/notifications", list_mine, query=PageQuery, answer=Page[NotificationAnswer]),
-        WriteRoute("POST", "/api/v1/notifications/{id}/read", mark_read),
-    ]
+    async def mark_read(self, request: Request, work: Work) -> None:
+        """Mark a notification as read. The time of the first call is kept."""
+        caller = request.identity
+        known = await store.save_notification_read(
+            work.conn, caller.tenant_id, caller.user_id, request.uuid("id"), datetime.now(UTC)
+        )
+        if not known:
+            raise NotFound

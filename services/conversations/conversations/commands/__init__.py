@@ -1,13 +1,12 @@
-"""`bin/switchboard …`: what operators do with conversations."""
+"""The operators' commands of conversations: `bin/switchboard …`."""
 
 from __future__ import annotations
 
 import typer
 
-from conversations.commands import contacts, deliveries
-from conversations.commands import legacy as original
+from conversations.commands import contacts, deliveries, legacy
 
 app = typer.Typer(no_args_is_help=True)
-original.register(app)
+legacy.register(app)
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(contacts.app, name="contacts")

@@ -1,4 +1,4 @@
-"""`contacts …`: a tenant's contacts as CSV, in and out."""
+"""`contacts …`: CSV import and export of a tenant's contacts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from uuid import UUID
 import typer
 from rich.progress import Progress
 
-from conversations.actions import contact_files
-from conversations.commands.context import with_database
+from conversations.actions.csv_export import export_contacts
+from conversations.actions.csv_import import ContactImportReport, import_contacts
+from conversations.commands.context import context
 from conversations.domain.contacts import UnusableFile
 from switchboard.postgres.database import Database
 from switchboard.runtime.terminal import Terminal
 
 CHUNK = 256 * 1024
 
-app = typer.Typer(no_args_is_help=True, help="A tenant's contacts as CSV.")
+app = typer.Typer(no_args_is_help=True, help="CSV import and export of contacts.")
 console = Terminal()
 
-Tenant = Annotated[UUID, typer.Option(help="Whose contacts.")]
+Tenant = Annotated[UUID, typer.Option(help="The tenant that the contacts belong to.")]
 
 
 @app.command("import")
@@ -31,12 +32,12 @@ def import_(
         Path, typer.Argument(exists=True, dir_okay=False, help="Columns phone, name, tags, owner_id, opted_out.")
     ],
     tenant: Tenant,
-    default_region: Annotated[str, typer.Option(help="Where a phone without a country is at home.")] = "US",
+    default_region: Annotated[str, typer.Option(help="The country of phones without a country code.")] = "US",
 ) -> None:
-    """Make and change contacts; each rejected line is named with its reason. Again does no harm."""
+    """Create and update contacts. Rejected lines are listed with their reason. Safe to repeat."""
     with Progress(console=console) as progress:
         bar = progress.add_task("Importing", total=file.stat().st_size)
-        report = contact_files.Report(lambda line, reason: console.print(f"line {line}: {reason}", markup=False))
+        report = ContactImportReport(lambda line, reason: console.print(f"line {line}: {reason}", markup=False))
 
         async def chunks() -> AsyncIterator[bytes]:
             with file.open("rb") as source:
@@ -45,10 +46,10 @@ def import_(
                     progress.advance(bar, len(piece))
 
         async def run(database: Database) -> None:
-            await contact_files.import_contacts(database, tenant, chunks(), default_region.upper(), report)
+            await import_contacts(database, tenant, chunks(), default_region.upper(), report)
 
         try:
-            with_database(run)
+            context.with_database(run)
         except UnusableFile as reason:
             raise typer.BadParameter(reason.detail) from None
     console.print(f"{report.created} made, {report.updated} changed, {report.rejections} rejected")
@@ -56,16 +57,16 @@ def import_(
 
 @app.command("export")
 def export(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="Written anew.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write; an existing one is replaced.")],
     tenant: Tenant,
-    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only contacts with this tag.")] = None,
 ) -> None:
-    """Write them as `import` takes them."""
+    """Write contacts to a file that `import` accepts."""
 
     async def run(database: Database) -> None:
         with file.open("wb") as target:
-            async for piece in contact_files.export_contacts(database, tenant, tag=tag):
+            async for piece in export_contacts(database, tenant, tag=tag):
                 target.write(piece)
 
-    with_database(run)
+    context.with_database(run)
     console.print(f"Written to {file}")

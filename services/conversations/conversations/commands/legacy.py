@@ -1,4 +1,4 @@
-"""`migrate-conversations` and `export-conversations`: the original's files, in and out."""
+"""`migrate-conversations` and `export-conversations`: import and export of the legacy platform's files."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from conversations.commands.context import with_database
-from conversations.legacy import exporting, importing, verifying
-from conversations.legacy import store as imports
-from conversations.legacy.folder import Broken, Group, Names, group_files, list_files
+from conversations.commands.context import context
+from conversations.legacy import exporting, importing, store, verifying
+from conversations.legacy.folder import BrokenFile, Group, Names, group_files, list_files
 from switchboard.cli.user_map import read_user_map
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
 from switchboard.runtime.phones import Region
 from switchboard.runtime.terminal import Terminal
 
-AT_ONCE = 4  # conversations in hand
+CONCURRENCY = 4  # conversations at the same time
 
 T = TypeVar("T")
 console = Terminal()
 
 From = Annotated[
-    Path, typer.Option("--from", help="The original's folder: {userId}/{phone}.json.", exists=True, file_okay=False)
+    Path, typer.Option("--from", help="The legacy folder: {userId}/{phone}.json.", exists=True, file_okay=False)
 ]
-To = Annotated[Path, typer.Option("--to", help="The folder to write to; made if it isn't there.", file_okay=False)]
+To = Annotated[Path, typer.Option("--to", help="The folder to write to; created if it is missing.", file_okay=False)]
 Tenant = Annotated[UUID, typer.Option(help="The tenant that the conversations belong to.")]
 UserMap = Annotated[
     Path | None, typer.Option(help="Old user ids to new: JSON {old: new}, or CSV old,new.", exists=True, dir_okay=False)
 ]
-Home = Annotated[str, typer.Option("--default-region", help="Where a file name without a country is at home.")]
+Home = Annotated[str, typer.Option("--default-region", help="The country of file names without a country code.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Read everything, write nothing.")]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Afterwards, compare counts, checksums and texts with the files.")
@@ -55,9 +55,9 @@ def migrate_conversations(
     dry_run: Dry = False,
     verify: Verify = False,
 ) -> None:
-    """Bring the original's conversations in. Run it again at any time: each message comes in once.
+    """Import conversations of the legacy platform. Safe to repeat: each message is imported once.
 
-    A file that can't be read is reported with its reason, the rest goes on, and the exit code is 1.
+    A file that can't be read is listed with its reason, the others are imported, and the exit code is 1.
     """
     region = _region(default_region)
 
@@ -66,76 +66,76 @@ def migrate_conversations(
             users = frozenset(await list_user_ids(conn, tenant))
         names = Names(read_user_map(user_map), users, region)
         groups, broken = await asyncio.to_thread(group_files, list_files(folder), names)
-        tally = importing.Tally(broken=broken)
+        report = importing.ImportReport(broken=broken)
         await _each(
             groups,
-            lambda group: importing.import_group(database, tenant, group, tally, dry=dry_run),
+            lambda group: importing.import_group(database, tenant, group, report, dry=dry_run),
             "Reading" if dry_run else "Migrating",
         )
-        _show_import(tally, dry=dry_run)
+        _show_import(report, dry=dry_run)
         if not verify:
-            return not tally.broken
-        return await _verify(database, tenant, groups) and not tally.broken
+            return not report.broken
+        return await _verify(database, tenant, groups) and not report.broken
 
-    raise typer.Exit(0 if with_database(run) else 1)
+    raise typer.Exit(0 if context.with_database(run) else 1)
 
 
 def export_conversations(folder: To, tenant: Tenant) -> None:
-    """Write the original's files again: what was brought in comes out the same, with what was written since."""
+    """Export conversations as legacy files: imported messages are unchanged, newer ones follow them."""
 
-    async def run(database: Database) -> exporting.Tally:
+    async def run(database: Database) -> exporting.ExportReport:
         async with database.connection() as conn:
-            folders = await imports.list_folders(conn, tenant)
-            conversations = [found async for found in imports.each_conversation(conn, tenant)]
-        tally = exporting.Tally()
+            folders = await store.list_folders(conn, tenant)
+            conversations = [found async for found in store.each_conversation(conn, tenant)]
+        report = exporting.ExportReport()
         await _each(
             conversations,
-            lambda one: exporting.export_conversation(database, tenant, one, folder, folders, tally),
+            lambda one: exporting.export_conversation(database, tenant, one, folder, folders, report),
             "Exporting",
         )
-        return tally
+        return report
 
-    tally = with_database(run)
-    console.print(f"[bold]{tally.files}[/] files with [bold]{tally.messages}[/] messages written to {folder}")
+    report = context.with_database(run)
+    console.print(f"[bold]{report.files}[/] files with [bold]{report.messages}[/] messages written to {folder}")
 
 
 async def _verify(database: Database, tenant: UUID, groups: list[Group]) -> bool:
-    verdict = verifying.Verdict()
-    await _each(groups, lambda group: verifying.verify_group(database, tenant, group, verdict), "Verifying")
+    report = verifying.VerifyReport()
+    await _each(groups, lambda group: verifying.verify_group(database, tenant, group, report), "Verifying")
     console.print(
-        f"Verified: [green]{verdict.equal} equal[/], {verdict.cleared} cleared since, {len(verdict.wrong)} wrong"
+        f"Verified: [green]{report.equal} equal[/], {report.cleared} cleared since, {len(report.wrong)} wrong"
     )
-    _show_broken("Not as in the files", verdict.wrong)
-    return not verdict.wrong
+    _show_broken("Not as in the files", report.wrong)
+    return not report.wrong
 
 
-async def _each(items: list[T], act: Callable[[T], Awaitable[None]], what: str) -> None:
-    """Some at a time, with a bar."""
+async def _each(items: list[T], act: Callable[[T], Awaitable[None]], title: str) -> None:
+    """Process items, some at the same time, with a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(what, total=len(items))
+        bar = progress.add_task(title, total=len(items))
         left = iter(items)
 
-        async def work_off() -> None:
+        async def process_rest() -> None:
             for item in left:
                 await act(item)
                 progress.advance(bar)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(work_off())
+            for _ in range(CONCURRENCY):
+                group.create_task(process_rest())
 
 
-def _show_import(tally: importing.Tally, *, dry: bool) -> None:
+def _show_import(report: importing.ImportReport, *, dry: bool) -> None:
     would = "would be added" if dry else "added"
     console.print(
-        f"{tally.files} files, {tally.conversations} conversations: [bold green]{tally.added} messages {would}[/], "
-        f"{tally.known} were there, [{'red' if tally.broken else 'dim'}]{len(tally.broken)} files left out[/]"
+        f"{report.files} files, {report.conversations} conversations: [bold green]{report.added} messages {would}[/], "
+        f"{report.known} were there, [{'red' if report.broken else 'dim'}]{len(report.broken)} files left out[/]"
     )
-    _show_broken("Left out", tally.broken)
+    _show_broken("Left out", report.broken)
 
 
-def _show_broken(title: str, broken: Iterable[Broken]) -> None:
+def _show_broken(title: str, broken: Iterable[BrokenFile]) -> None:
     table = Table("file", "reason", title=title, title_justify="left")
     for one in broken:
         table.add_row(one.file, one.reason)
@@ -144,10 +144,8 @@ def _show_broken(title: str, broken: Iterable[Broken]) -> None:
 
 
 def _region(text: str) -> str:
-    from pydantic import TypeAdapter, ValidationError
-
     try:
         region: str = TypeAdapter(Region).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter(f"{text!r} is no country's two letters", param_hint="--default-region") from None
+        raise typer.BadParameter(f"{text!r} is not a two-letter country code", param_hint="--default-region") from None
     return region

@@ -1,4 +1,4 @@
-"""Where a call stands.
+"""Statuses of a call, and the events that report them.
 
 scheduled ─▶ ringing ─▶ completed | missed | failed
      └───────────────▶ failed | missed
@@ -15,7 +15,7 @@ from switchboard.contracts.conversations import (
     CallStatus,
 )
 
-NEWS: dict[CallStatus, type[CallEvent]] = {
+EVENTS: dict[CallStatus, type[CallEvent]] = {
     "ringing": CallRinging,
     "completed": CallCompleted,
     "missed": CallMissed,
@@ -25,5 +25,5 @@ _RANKS: dict[CallStatus, int] = {"scheduled": 0, "ringing": 1, "completed": 2, "
 
 
 def goes_forward(before: CallStatus, after: CallStatus) -> bool:
-    """Whether `after` is news about a call that stood at `before`. What is over stays as it ended."""
+    """Whether a call moves forward from `before` to `after`. A final status never changes."""
     return _RANKS[after] > _RANKS[before]

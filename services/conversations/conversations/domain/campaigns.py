@@ -1,6 +1,6 @@
-"""Where a campaign stands, from where its recipients stand.
+"""Counts of a campaign by the status of its recipients.
 
-running ⇄ paused, both ─▶ cancelled; running ─▶ completed, once all is expanded and no one is pending or sending
+running ⇄ paused, both ─▶ cancelled; running ─▶ completed, once all is expanded and no recipient is pending or sending
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SETTLED_COUNTS = ("failed", "skipped", "uncertain", "sent")
 
 
 def counts_of(by_status: Mapping[str, int]) -> CampaignCounts:
-    """`delivered` holds those who have read it, too; each recipient is in one count at most."""
+    """Count each recipient once at most. `delivered` includes those who have read it."""
     return CampaignCounts(
         total=sum(by_status.values()),
         delivered=by_status.get("delivered", 0) + by_status.get("read", 0),
@@ -22,4 +22,5 @@ def counts_of(by_status: Mapping[str, int]) -> CampaignCounts:
 
 
 def unsettled(by_status: Mapping[str, int]) -> int:
+    """How many recipients are still pending or being sent to."""
     return by_status.get("pending", 0) + by_status.get("sending", 0)

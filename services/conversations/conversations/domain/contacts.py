@@ -1,4 +1,4 @@
-"""Contacts as a table of lines: what a CSV file may say of them."""
+"""Contacts as lines of a CSV file: columns, limits and validation."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import Conflict, Invalid
 
 COLUMNS = ("phone", "name", "tags", "owner_id", "opted_out")
-LONGEST_NAME = 200
-LONGEST_TAG = 50
-MOST_TAGS = 50
-SEPARATOR = "\x1f"  # of tags, on their way into the database
+MAX_NAME = 200
+MAX_TAG = 50
+MAX_TAGS = 50
+SEPARATOR = "\x1f"  # between tags, in the parameters of the import statement
 YES = frozenset({"true", "yes", "1", "y", "t"})
 NO = frozenset({"false", "no", "0", "n", "f", ""})
 
 
 class PhoneTaken(Conflict):
-    """There is a contact with this phone already."""
+    """A contact with this phone number already exists."""
 
     code = "contact_exists"
 
 
 class UnusableFile(Invalid):
-    """The file can't be read as contacts."""
+    """The file is not a CSV file of contacts."""
 
     code = "unusable_file"
 
 
-class Rejected(ValueError):
-    """A line that says nothing usable. The text says why."""
+class RejectedLine(ValueError):
+    """A line that can't be imported. The text gives the reason."""
 
 
-class UnknownOwner(Rejected):
-    """A line that gives the contact to somebody who isn't among the users that are known."""
+class UnknownOwner(RejectedLine):
+    """A line with an owner that is not among the given users."""
 
     def __init__(self, owner_id: UUID) -> None:
         super().__init__(f"owner_id {owner_id} is no user of this tenant")
@@ -44,7 +44,7 @@ class UnknownOwner(Rejected):
 
 @dataclass(frozen=True)
 class ContactRow:
-    """One line. None: the file does not say."""
+    """One contact. None: the file has no value for this field."""
 
     phone: str
     name: str | None = None
@@ -54,7 +54,7 @@ class ContactRow:
 
 
 def columns_of(header: Sequence[str]) -> list[str]:
-    """The column names of the first record. Raises `UnusableFile`."""
+    """Validate the first record as column names. Raises `UnusableFile`."""
     names = [name.strip().lstrip("\ufeff").lower() for name in header]
     unknown = [name for name in names if name not in COLUMNS]
     if "phone" not in names or unknown or len(set(names)) < len(names):
@@ -63,13 +63,13 @@ def columns_of(header: Sequence[str]) -> list[str]:
 
 
 def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactRow:
-    """Raises `Rejected`."""
+    """Validate a line. Raises `RejectedLine`."""
     try:
         phone = to_e164(fields.get("phone", "").strip(), region)
     except NotAPhone as error:
-        raise Rejected(str(error)) from None
+        raise RejectedLine(str(error)) from None
     if "\0" in "".join(fields.values()):
-        raise Rejected("contains NUL")
+        raise RejectedLine("contains NUL")
     return ContactRow(
         phone=phone,
         name=_name(fields.get("name", "").strip()),
@@ -80,17 +80,17 @@ def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactR
 
 
 def _name(text: str) -> str | None:
-    if len(text) > LONGEST_NAME:
-        raise Rejected(f"the name has more than {LONGEST_NAME} characters")
+    if len(text) > MAX_NAME:
+        raise RejectedLine(f"the name has more than {MAX_NAME} characters")
     return text or None
 
 
 def _tags(text: str) -> tuple[str, ...]:
     tags = tuple(dict.fromkeys(tag.strip() for tag in text.split(";") if tag.strip()))
-    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
-        raise Rejected(f"more than {MOST_TAGS} tags, or one of more than {LONGEST_TAG} characters")
+    if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in tags):
+        raise RejectedLine(f"more than {MAX_TAGS} tags, or one of more than {MAX_TAG} characters")
     if any(SEPARATOR in tag for tag in tags):
-        raise Rejected("a tag contains a control character")
+        raise RejectedLine("a tag contains a control character")
     return tags
 
 
@@ -100,7 +100,7 @@ def _owner(text: str, users: Set[UUID]) -> UUID | None:
     try:
         owner = UUID(text)
     except ValueError:
-        raise Rejected(f"owner_id {text!r} is not an id") from None
+        raise RejectedLine(f"owner_id {text!r} is not an id") from None
     if owner not in users:
         raise UnknownOwner(owner)
     return owner
@@ -111,4 +111,4 @@ def _yes_or_no(text: str) -> bool | None:
         return True
     if text in NO:
         return False if text else None
-    raise Rejected(f"opted_out {text!r} is neither yes nor no")
+    raise RejectedLine(f"opted_out {text!r} is neither yes nor no")

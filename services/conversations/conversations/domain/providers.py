@@ -1,11 +1,13 @@
-"""What a provider promises, and the three ways in which a send can end otherwise than well.
+"""Messaging providers: what they send, what they report, and how a send can fail.
 
-Not sent: refused before a byte was written, 429, other 4xx. Unknown: a time-out after the write, a cut, 5xx.
-Who takes an idempotency key may be asked again after an unknown end; for others the delivery becomes `uncertain`.
+Not sent: refused before a byte was written, 429, other 4xx. Unknown: a timeout after the write, a broken connection,
+5xx. After an unknown outcome, a provider that takes idempotency keys is called again; with another one the delivery
+becomes `uncertain`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -14,8 +16,8 @@ from switchboard.contracts.conversations import CallStatus
 
 
 @dataclass(frozen=True)
-class Account:
-    """What a tenant sends with. `key`: the webhook's path; it selects tenant and secret."""
+class ProviderAccount:
+    """An account at a provider. `endpoint_key`: the secret path of its webhook, which identifies the account."""
 
     provider: str
     number: str
@@ -24,14 +26,14 @@ class Account:
     tenant_id: UUID | None = None  # None: the installation's own, for tenants that have none
 
     @property
-    def pace_key(self) -> str:
-        """Who shares one rate at the provider."""
+    def rate_limit_key(self) -> str:
+        """The key of the rate limit: accounts with the same key share one."""
         return f"{self.provider}:{self.credentials.get('account_sid') or self.endpoint_key}"
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """One message. `id` is the idempotency key."""
+    """A message to send. `id` is the idempotency key."""
 
     id: UUID
     tenant_id: UUID
@@ -41,7 +43,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class OutgoingCall:
-    """Ring `user_phone`; who answers is connected with `contact_phone`."""
+    """A call to place: ring `user_phone`, and connect it with `contact_phone` when answered."""
 
     id: UUID
     tenant_id: UUID
@@ -50,41 +52,28 @@ class OutgoingCall:
 
 
 class NotSent(Exception):
-    """It is certain that nothing was sent. `again`: trying later may help."""
+    """The provider certainly did not send it. `retryable`: a retry may succeed."""
 
-    def __init__(self, reason: str, *, again: bool) -> None:
+    def __init__(self, reason: str, *, retryable: bool) -> None:
         super().__init__(reason)
-        self.again = again
+        self.retryable = retryable
 
 
 class Throttled(NotSent):
-    """Too fast. `after`: seconds that the provider asks for."""
+    """The provider refused because of its rate limit. `after`: seconds that it asks to wait."""
 
     def __init__(self, reason: str, *, after: float) -> None:
-        super().__init__(reason, again=True)
+        super().__init__(reason, retryable=True)
         self.after = after
 
 
 class OutcomeUnknown(Exception):
-    """It may have been sent, or not."""
-
-
-class Provider(Protocol):
-    """One way out. `takes_keys`: sending the same `id` twice has one effect."""
-
-    name: str
-    takes_keys: bool
-
-    async def send(self, account: Account, message: Outgoing) -> str | None:
-        """The provider's own id of it. Raises `NotSent`, `Throttled`, `OutcomeUnknown`."""
-
-    async def call(self, account: Account, call: OutgoingCall) -> str | None:
-        """The same for a call that begins to ring."""
+    """It may or may not have been sent."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The provider's word about a message of ours. `status` as in `domain/statuses.py`."""
+    """A provider's report about a message that we sent. `status` as in `domain/statuses.py`."""
 
     delivery_id: UUID | None
     ref: str | None
@@ -94,7 +83,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class CallReceipt:
-    """The provider's word about a call of ours."""
+    """A provider's report about a call that we placed."""
 
     call_id: UUID
     ref: str | None
@@ -103,8 +92,8 @@ class CallReceipt:
 
 
 @dataclass(frozen=True)
-class Inbound:
-    """A message from outside. `ref`: the provider's own id, by which the same one is known again."""
+class InboundMessage:
+    """A message from a contact. `ref`: the provider's own id, for deduplication."""
 
     ref: str
     sender: str
@@ -112,5 +101,29 @@ class Inbound:
     recipient: str
 
 
+WebhookEvent = Receipt | CallReceipt | InboundMessage
+
+
 class BadSignature(Exception):
-    """This webhook was not sent by the provider."""
+    """The webhook's signature is wrong."""
+
+
+class Provider(Protocol):
+    """A messaging provider. `idempotent`: it takes idempotency keys, so that the same `id` is sent once."""
+
+    name: str
+    idempotent: bool
+
+    async def send(self, account: ProviderAccount, message: Outgoing) -> str | None:
+        """Send a message. Returns the provider's id of it. Raises `NotSent`, `Throttled`, `OutcomeUnknown`."""
+
+    async def call(self, account: ProviderAccount, call: OutgoingCall) -> str | None:
+        """Place a call, which then rings. Returns and raises as `send`."""
+
+    def read_webhook(
+        self, account: ProviderAccount, target: str, headers: Mapping[str, str], body: bytes
+    ) -> WebhookEvent | None:
+        """Verify and parse a webhook. None: nothing to act on. `target`: path and query as received.
+
+        Raises `BadSignature`; `ValueError`, `KeyError` or `TypeError` for a malformed one.
+        """

@@ -1,4 +1,4 @@
-"""Quiet hours: local times of the recipient between which nothing is sent."""
+"""Quiet hours: times of the recipient's day during which no message is sent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=65_536)
 def zone_of(phone: str, otherwise: str) -> ZoneInfo:
-    """Where the phone's owner most likely is: the zone of its country or area, else `otherwise`.
+    """The likely time zone of a phone number: that of its country or area, else `otherwise`.
 
-    Of several that a number may be in, `otherwise` if it is one of them; else the one in their middle, west to east.
+    With several candidates: `otherwise` if it is one of them, else the middle one from west to east.
     """
     names = time_zones_for_number(phonenumbers.parse(phone, None))
     given = find_time_zone(otherwise)
@@ -31,7 +31,7 @@ def zone_of(phone: str, otherwise: str) -> ZoneInfo:
 
 
 def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
-    """When sending is polite again (UTC), or None when it is now. The hours may span midnight; equal ones are none."""
+    """When the quiet hours that `now` is in end (UTC), else None. They may span midnight; equal times mean none."""
     local = now.astimezone(zone)
     clock = local.time().replace(tzinfo=None)
     if begins == ends:

@@ -1,16 +1,16 @@
-"""What somebody types to find a contact by name or phone."""
+"""Search patterns for contacts by name or phone."""
 
 from __future__ import annotations
 
 import re
 
 PHONE_LIKE = re.compile(r"[\d\s()+./-]+")
-FEWEST_DIGITS = 3
+MIN_DIGITS = 3
 
 
 def pattern_of(q: str) -> str:
-    """For LIKE: anywhere, as it is typed; of a phone the digits alone, however they are set apart."""
+    """A LIKE pattern that finds `q` anywhere. Of a phone number only the digits count, not how they are grouped."""
     digits = re.sub(r"\D", "", q)
-    if PHONE_LIKE.fullmatch(q) and len(digits) >= FEWEST_DIGITS:
+    if PHONE_LIKE.fullmatch(q) and len(digits) >= MIN_DIGITS:
         return f"%{digits}%"
     return "%" + q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -1,18 +1,16 @@
-"""Where a message or delivery stands. Statuses only go forward: a late word of an earlier one changes nothing.
+"""Statuses of messages and deliveries. They only move forward: a late report of an earlier status changes nothing.
 
 queued ─▶ sent ─▶ delivered ─▶ read
-   │        └──▶ failed ─▶ delivered, read   (it arrived all the same)
-   ├─▶ uncertain ─▶ sent, delivered, read, failed   (its receipt, or an operator, settles it)
+   │        └──▶ failed ─▶ delivered, read   (it arrived after all)
+   ├─▶ uncertain ─▶ sent, delivered, read, failed   (settled by its receipt or an operator)
    └─▶ failed, skipped
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 DeliveryStatus = Literal["pending", "sending", "sent", "delivered", "read", "failed", "skipped", "uncertain"]
-DELIVERY_STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
-UNSETTLED: tuple[DeliveryStatus, ...] = ("pending", "sending")
 
 RANKS: dict[str, int] = {
     "received": 0,
@@ -26,9 +24,4 @@ RANKS: dict[str, int] = {
     "delivered": 5,
     "read": 6,
 }
-"""`failed` after `sent` is news; after `delivered` it is not: the phone had it."""
-
-
-def goes_forward(before: str, after: str) -> bool:
-    """Whether `after` is news about something that stood at `before`."""
-    return RANKS[after] > RANKS[before]
+"""`failed` comes after `sent`, and not after `delivered`: then the phone has the message."""

@@ -1,7 +1,7 @@
-"""Writing the original's files again: the way back.
+"""Export to legacy files.
 
-A file that was brought in and not touched since comes out the same to the byte. Messages written since follow in the
-conversation's newest file, in that file's own style.
+A file whose conversation has no newer messages is written as it was imported, byte for byte. Newer messages are
+appended to the conversation's newest file, in the style of that file.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 from uuid import UUID
 
 from conversations.legacy import files, store
-from conversations.legacy.messages import written_as_original
+from conversations.legacy.messages import written_as_legacy
 from switchboard.postgres.database import Database
 
 
 @dataclass
-class Tally:
+class ExportReport:
+    """Counts of an export."""
+
     files: int = 0
     messages: int = 0
 
@@ -28,9 +30,9 @@ async def export_conversation(
     conversation: tuple[UUID, UUID, str],
     into: Path,
     folders: Mapping[UUID, str],
-    tally: Tally,
+    report: ExportReport,
 ) -> None:
-    """All files of one conversation; none for one that was cleared."""
+    """Write the files of one conversation; none if it was cleared."""
     conversation_id, user_id, phone = conversation
     async with database.connection() as conn:
         sources = await store.list_files(conn, tenant_id, conversation_id)
@@ -43,12 +45,12 @@ async def export_conversation(
             texts.setdefault(source.file, [])
     for name, elements in texts.items():
         _write(into / name, files.write(elements, layouts.get(name, files.PRETTY)))
-        tally.files += 1
-        tally.messages += len(elements)
+        report.files += 1
+        report.messages += len(elements)
 
 
 def _home_of_new(messages: list[store.MessageWithOrigin], sources: list[store.ImportedFile]) -> str | None:
-    """Where messages go that were never in a file."""
+    """The file that newer messages are appended to."""
     files_by_age = [message.file for message in messages if message.file]
     return files_by_age[-1] if files_by_age else next((source.file for source in sources), None)
 
@@ -56,7 +58,7 @@ def _home_of_new(messages: list[store.MessageWithOrigin], sources: list[store.Im
 def _elements(
     messages: list[store.MessageWithOrigin], layouts: Mapping[str, files.Layout], home: str
 ) -> dict[str, list[str]]:
-    """The texts of each file, in the file's order. Of two that had one place, the later stands."""
+    """The elements of each file in order. Of two with the same position, the later one is kept."""
     placed: dict[str, dict[int, str]] = {}
     for kept in messages:
         if kept.file is not None and kept.position is not None and kept.original is not None:
@@ -66,13 +68,13 @@ def _elements(
     neighbour = texts[home][-1] if home in texts else None
     for kept in messages:
         if kept.file is None:
-            texts.setdefault(home, []).append(written_as_original(kept.message, neighbour, indent=layout.indent))
+            texts.setdefault(home, []).append(written_as_legacy(kept.message, neighbour, indent=layout.indent))
     return texts
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
+    """Write atomically: the whole file or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content)
+    temporary.replace(path)

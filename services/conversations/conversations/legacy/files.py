@@ -1,4 +1,4 @@
-"""A conversation file as text: its elements as they stand, and the rest of it, so that it can be written again."""
+"""Parser and writer of a legacy conversation file, which keep its text and layout byte for byte."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _COMMA = re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 
 
-class Unreadable(ValueError):
-    """This is no array of messages. The text says why."""
+class UnreadableFile(ValueError):
+    """The file is not a JSON array of messages. The text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Element:
-    """One message: the text it has in the file, and its value."""
+    """One message: its text in the file, and its parsed value."""
 
     text: str
     value: dict[str, Any]
@@ -31,26 +31,26 @@ class Element:
 
 @dataclass(frozen=True)
 class Layout:
-    """What stands around the elements. `separators`: a single one if all are alike."""
+    """The text around the elements. `separators`: a single one if all are equal."""
 
     head: str
     separators: tuple[str, ...]
     tail: str
 
     def separator(self, position: int) -> str:
-        """What stands before the element at `position` (from 1), also past what the file had."""
+        """The text before the element at `position` (from 1), also for elements that are appended."""
         if not self.separators:
-            return self._guessed()
+            return self._derived()
         if len(self.separators) == 1:
             return self.separators[0]
         return self.separators[min(position, len(self.separators)) - 1]
 
-    def _guessed(self) -> str:
+    def _derived(self) -> str:
         return "," + self.head.partition("[")[2]
 
     @property
     def indent(self) -> str | None:
-        """How far the elements are indented; None when they don't begin lines of their own."""
+        """The indentation of the elements; None when they are not on lines of their own."""
         before = self.separator(1)
         return before.rpartition("\n")[2] if "\n" in before else None
 
@@ -67,27 +67,29 @@ PRETTY = Layout("[\n  ", (",\n  ",), "\n]")  # as JSON.stringify(messages, null,
 
 @dataclass(frozen=True)
 class ConversationFile:
+    """A parsed file."""
+
     elements: list[Element]
     layout: Layout
 
 
 def parse(content: bytes) -> ConversationFile:
-    """Raises `Unreadable`."""
+    """Parse a file. Raises `UnreadableFile`."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8 at byte {error.start}") from error
+        raise UnreadableFile(f"not UTF-8 at byte {error.start}") from error
     start = 1 if text.startswith("\ufeff") else 0
     opening = _after_blank(text, start)
     if opening >= len(text):
-        raise Unreadable("the file is empty")
+        raise UnreadableFile("the file is empty")
     if text[opening] != "[":
-        raise Unreadable("not a JSON array of messages")
+        raise UnreadableFile("not a JSON array of messages")
     return _parse_array(text, opening)
 
 
 def write(elements: list[str], layout: Layout) -> bytes:
-    """The file with these elements. `write` of what `parse` found gives the same bytes."""
+    """The bytes of a file with these elements. For the elements and layout of `parse` they are the same bytes."""
     if not elements:
         return (layout.head + layout.tail).encode()
     if not layout.tail:
@@ -116,19 +118,19 @@ def _parse_array(text: str, opening: int) -> ConversationFile:
         at = comma.end()
     closing = _after_blank(text, end)
     if text[closing : closing + 1] != "]":
-        raise Unreadable(f"broken off or not JSON at character {closing}")
+        raise UnreadableFile(f"broken off or not JSON at character {closing}")
     _expect_end(text, closing + 1)
-    alike = tuple(dict.fromkeys(separators))
-    return ConversationFile(elements, Layout(head, alike if len(alike) == 1 else tuple(separators), text[end:]))
+    distinct = tuple(dict.fromkeys(separators))
+    return ConversationFile(elements, Layout(head, distinct if len(distinct) == 1 else tuple(separators), text[end:]))
 
 
 def _parse_element(text: str, at: int, position: int) -> tuple[Element, int]:
     try:
         value, end = _DECODER.raw_decode(text, at)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise Unreadable(f"message {position} is not JSON: {error}") from error
+        raise UnreadableFile(f"message {position} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise Unreadable(f"message {position} is not an object")
+        raise UnreadableFile(f"message {position} is not an object")
     return Element(text[at:end], value), end
 
 
@@ -139,4 +141,4 @@ def _after_blank(text: str, at: int) -> int:
 
 def _expect_end(text: str, at: int) -> None:
     if _after_blank(text, at) != len(text):
-        raise Unreadable(f"something follows the array at character {at}")
+        raise UnreadableFile(f"something follows the array at character {at}")

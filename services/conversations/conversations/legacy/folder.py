@@ -1,4 +1,4 @@
-"""The folder of the original's files: which are there, whose they are, which belong together."""
+"""The legacy folder: its files, grouped by conversation. A file is named `{userId}/{phone}.json`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from conversations.legacy.phones import from_file_name
+from conversations.legacy.phones import phone_of_file_name
 from switchboard.runtime.phones import NotAPhone
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """`name`: `{userId}/{phone}.json`, which says which file it is for ever."""
+    """One file. `name`: `{userId}/{phone}.json`, by which imported messages remember it."""
 
     path: Path
     name: str
@@ -24,8 +24,8 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A file that was left out, and why."""
+class BrokenFile:
+    """A file that was not imported, and the reason."""
 
     file: str
     reason: str
@@ -33,7 +33,7 @@ class Broken:
 
 @dataclass(frozen=True)
 class Group:
-    """All files of one conversation: those whose names normalise to one phone."""
+    """All files of one conversation: their names normalise to the same phone."""
 
     user_id: UUID
     phone: str
@@ -42,14 +42,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Names:
-    """How the original's names are read. `user_map`: old user ids to new; `users`: those that the tenant has."""
+    """How file names are read. `user_map`: old user ids to new. `users`: the tenant's users."""
 
     user_map: Mapping[str, UUID]
     users: frozenset[UUID]
     region: str | None
 
     def user(self, old: str) -> UUID:
-        """Raises `ValueError` with the reason."""
+        """The user with an old id. Raises `ValueError` with the reason."""
         new = self.user_map.get(old)
         if new is None:
             try:
@@ -62,7 +62,7 @@ class Names:
 
 
 def list_files(folder: Path) -> Iterator[SourceFile]:
-    """Every `{userId}/{phone}.json`, in a steady order. Links are not followed out of the folder."""
+    """Every `{userId}/{phone}.json` in sorted order. Symbolic links are not followed."""
     for user_folder in sorted(folder.iterdir()):
         if not user_folder.is_dir() or user_folder.is_symlink():
             continue
@@ -71,15 +71,15 @@ def list_files(folder: Path) -> Iterator[SourceFile]:
                 yield SourceFile(path, f"{user_folder.name}/{path.name}")
 
 
-def group_files(files: Iterator[SourceFile], names: Names) -> tuple[list[Group], list[Broken]]:
-    """The conversations, and the files whose name says nothing."""
-    together: dict[tuple[UUID, str], list[SourceFile]] = {}
-    broken: list[Broken] = []
+def group_files(files: Iterator[SourceFile], names: Names) -> tuple[list[Group], list[BrokenFile]]:
+    """Group files by conversation. Returns the groups, and the files with unusable names."""
+    by_conversation: dict[tuple[UUID, str], list[SourceFile]] = {}
+    broken: list[BrokenFile] = []
     for file in files:
         try:
-            key = names.user(file.old_user), from_file_name(file.path.stem, names.region)
+            key = names.user(file.old_user), phone_of_file_name(file.path.stem, names.region)
         except (NotAPhone, ValueError) as error:
-            broken.append(Broken(file.name, str(error)))
+            broken.append(BrokenFile(file.name, str(error)))
         else:
-            together.setdefault(key, []).append(file)
-    return [Group(user_id, phone, tuple(found)) for (user_id, phone), found in together.items()], broken
+            by_conversation.setdefault(key, []).append(file)
+    return [Group(user_id, phone, tuple(found)) for (user_id, phone), found in by_conversation.items()], broken

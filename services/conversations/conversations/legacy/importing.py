@@ -1,6 +1,6 @@
-"""Bringing the original's messages in: each once, whatever was done before, and nothing of ours overwritten.
+"""Import of legacy messages: each message once, however often a file is imported, without overwriting newer data.
 
-A conversation is one transaction: killed at any moment, a run leaves whole conversations behind, and the next goes on.
+A conversation is one transaction: after a crash whole conversations are imported, and the next run continues.
 """
 
 from __future__ import annotations
@@ -12,49 +12,49 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from conversations.legacy import store
-from conversations.legacy.folder import Broken, Group
-from conversations.legacy.reading import OldConversation, OldMessage, read_group
+from conversations.legacy.folder import BrokenFile, Group
+from conversations.legacy.reading import LegacyConversation, LegacyMessage, read_group
 from switchboard.postgres.database import Database
 
 
 @dataclass
-class Tally:
-    """What a run did, or a dry run would do."""
+class ImportReport:
+    """Counts of an import or a dry run. `known`: messages that were imported before."""
 
     files: int = 0
     conversations: int = 0
     added: int = 0
     known: int = 0
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[BrokenFile] = field(default_factory=list)
 
 
-async def import_group(database: Database, tenant_id: UUID, group: Group, tally: Tally, *, dry: bool) -> None:
-    """One conversation."""
+async def import_group(database: Database, tenant_id: UUID, group: Group, report: ImportReport, *, dry: bool) -> None:
+    """Import the files of one conversation. `dry`: only count."""
     conversation = read_group(group)
-    tally.broken += conversation.broken
+    report.broken += conversation.broken
     if not conversation.layouts:
         return
     added = await (_count(database, tenant_id, conversation) if dry else _add(database, tenant_id, conversation))
-    tally.files += len(conversation.layouts)
-    tally.conversations += 1
-    tally.added += added
-    tally.known += len(conversation.messages) - added
+    report.files += len(conversation.layouts)
+    report.conversations += 1
+    report.added += added
+    report.known += len(conversation.messages) - added
 
 
-async def _count(database: Database, tenant_id: UUID, conversation: OldConversation) -> int:
+async def _count(database: Database, tenant_id: UUID, conversation: LegacyConversation) -> int:
     async with database.connection() as conn:
         seen = await store.find_seen(conn, tenant_id, list(conversation.layouts))
-    return len(_fresh(conversation, seen))
+    return len(_new_messages(conversation, seen))
 
 
-async def _add(database: Database, tenant_id: UUID, conversation: OldConversation) -> int:
+async def _add(database: Database, tenant_id: UUID, conversation: LegacyConversation) -> int:
     newest = conversation.messages[-1].at if conversation.messages else datetime.now(UTC)
     async with database.transaction() as conn:
         opened = await store.open_conversation(
             conn, tenant_id, conversation.user_id, conversation.phone, new_id=uuid7(), at=newest
         )
         seen = await store.find_seen(conn, tenant_id, list(conversation.layouts))
-        rows = [_row(message) for message in _fresh(conversation, seen)]
+        rows = [_row(message) for message in _new_messages(conversation, seen)]
         await store.add_messages(conn, tenant_id, opened, rows)
         layouts = {name: layout.as_json() for name, layout in conversation.layouts.items()}
         await store.add_files(conn, tenant_id, opened.id, layouts)
@@ -62,8 +62,8 @@ async def _add(database: Database, tenant_id: UUID, conversation: OldConversatio
     return len(rows)
 
 
-def _fresh(conversation: OldConversation, seen: set[tuple[str, int, bytes]]) -> list[OldMessage]:
-    """Those that never came in; also not those that were cleared since."""
+def _new_messages(conversation: LegacyConversation, seen: set[tuple[str, int, bytes]]) -> list[LegacyMessage]:
+    """The messages that were never imported; one that was cleared since was imported."""
     return [
         message
         for message in conversation.messages
@@ -71,15 +71,15 @@ def _fresh(conversation: OldConversation, seen: set[tuple[str, int, bytes]]) -> 
     ]
 
 
-def _row(message: OldMessage) -> store.NewRow:
-    meaning = message.meaning
-    return store.NewRow(
+def _row(message: LegacyMessage) -> store.ImportRow:
+    parsed = message.parsed
+    return store.ImportRow(
         id=uuid7(),
-        direction=meaning.direction,
-        channel=meaning.channel,
-        body=meaning.body,
-        status=meaning.status,
-        metadata=meaning.extra,
+        direction=parsed.direction,
+        channel=parsed.channel,
+        body=parsed.body,
+        status=parsed.status,
+        metadata=parsed.extra,
         created_at=message.at,
         original=message.text,
         file=message.identity.file,

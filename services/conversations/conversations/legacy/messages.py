@@ -1,4 +1,4 @@
-"""What a message of the original means to us, and what one of ours looks like among the original's."""
+"""The legacy message format: parse a legacy message, and write one of ours in that format."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ DIRECTION_FIELDS = ("direction", "role")
 TEXT_FIELDS = ("content", "body", "text")
 TIME_FIELDS = ("timestamp", "createdAt", "created_at")
 STATUSES = {"queued", "sent", "delivered", "read", "failed"}
-NEITHER = datetime(1970, 1, 1, tzinfo=UTC)
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotAMessage(ValueError):
-    """This object is no message. The text says why."""
+    """The object is not a message. The text gives the reason."""
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """`extra` is all that we have no field for. `at` is None where the original wrote no time."""
+class ParsedMessage:
+    """A parsed message. `extra`: all other fields. `at`: None if the message has no time."""
 
     direction: str
     body: str
@@ -34,15 +34,15 @@ class Meaning:
     extra: dict[str, Any]
 
 
-def read(value: dict[str, Any]) -> Meaning:
-    """Raises `NotAMessage`. A message without a text (a picture, a call) has an empty body."""
+def parse_message(value: dict[str, Any]) -> ParsedMessage:
+    """Parse a message. Without a text (a picture, a call) its body is empty. Raises `NotAMessage`."""
     direction_field, direction = _direction(value)
     text_field, body = _text(value)
     time_field, at = _time(value)
     status = "received" if direction == "in" else _sent_status(value)
     channel = value.get("channel")
     known = {direction_field, text_field, time_field}
-    return Meaning(
+    return ParsedMessage(
         direction=direction,
         body=storable(body),
         at=at,
@@ -73,7 +73,7 @@ def _text(value: dict[str, Any]) -> tuple[str | None, str]:
 def _time(value: dict[str, Any]) -> tuple[str | None, datetime | None]:
     for name in TIME_FIELDS:
         if value.get(name) is not None:
-            return name, moment(value[name])
+            return name, parse_time(value[name])
     return None, None
 
 
@@ -82,15 +82,15 @@ def _sent_status(value: dict[str, Any]) -> str:
     return status if isinstance(status, str) and status in STATUSES - {"queued"} else "sent"
 
 
-def moment(written: object) -> datetime:
-    """Milliseconds or seconds since 1970, or ISO 8601; without an offset it is UTC. Raises `NotAMessage`."""
+def parse_time(written: object) -> datetime:
+    """Parse milliseconds or seconds since 1970, or ISO 8601, in UTC unless it has an offset. Raises `NotAMessage`."""
     try:
         if isinstance(written, bool):
             raise ValueError
         if isinstance(written, int | float):
             return datetime.fromtimestamp(written / 1000 if abs(written) > 1e11 else written, UTC)
         if isinstance(written, str) and written.strip().isdigit():
-            return moment(int(written))
+            return parse_time(int(written))
         at = datetime.fromisoformat(str(written).strip())
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
@@ -98,7 +98,7 @@ def moment(written: object) -> datetime:
 
 
 def storable(value: Any) -> Any:
-    """What Postgres takes as text: without NUL and half surrogate pairs. The original text keeps them."""
+    """Make a value storable in Postgres: replace NUL and lone surrogates. The `original` column keeps them."""
     match value:
         case str():
             return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
@@ -113,18 +113,18 @@ def storable(value: Any) -> Any:
     return value
 
 
-def in_time_order(meanings: list[Meaning]) -> list[datetime]:
-    """A time for each message of one file: its own, or that of the one before it where it has none."""
+def times_of(messages: list[ParsedMessage]) -> list[datetime]:
+    """A time for each message of one file: its own, or that of the message before it."""
     times: list[datetime] = []
-    last = next((m.at for m in meanings if m.at is not None), NEITHER)
-    for meaning in meanings:
-        last = meaning.at or last
+    last = next((m.at for m in messages if m.at is not None), NO_TIME)
+    for message in messages:
+        last = message.at or last
         times.append(last)
     return times
 
 
-def written_as_original(message: ConversationMessage, neighbour: str | None, *, indent: str | None) -> str:
-    """One of our messages, as the original would have written it beside `neighbour`, the text of one of its own."""
+def written_as_legacy(message: ConversationMessage, neighbour: str | None, *, indent: str | None) -> str:
+    """Write one of our messages in the legacy format, in the style of `neighbour`, a message of the same file."""
     like: dict[str, Any] = json.loads(neighbour) if neighbour else {"role": "user", "content": "", "timestamp": ""}
     written: dict[str, Any] = {
         next((n for n in DIRECTION_FIELDS if n in like), "role"): _direction_word(message.direction, like),
@@ -148,8 +148,8 @@ def _direction_word(direction: str, like: dict[str, Any]) -> str:
 
 
 def _time_word(at: datetime, like: dict[str, Any]) -> str | int:
-    beside = next((like[n] for n in TIME_FIELDS if n in like), None)
-    if isinstance(beside, int | float):
+    sample = next((like[n] for n in TIME_FIELDS if n in like), None)
+    if isinstance(sample, int | float):
         millis = int(at.timestamp() * 1000)
-        return millis if beside > 1e11 else millis // 1000
+        return millis if sample > 1e11 else millis // 1000
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The phone number in the name of a file of the original platform."""
+"""The phone number in the name of a legacy file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from phonenumbers import PhoneNumberFormat
 from switchboard.runtime.phones import to_e164
 
 
-def from_file_name(stem: str, region: str | None) -> str:
-    """The phone that a file of the original is named after: digits, often without a plus, in E.164. Raises `NotAPhone`.
+def phone_of_file_name(stem: str, region: str | None) -> str:
+    """The phone in a file's name: digits, often without a plus, as E.164. Raises `NotAPhone`.
 
-    A name that is a valid number of the region is one; else it is read as digits that begin with a country code.
+    A valid number of the region is one; other digits are read as beginning with a country code.
     """
     if stem.lstrip().startswith(("+", "00")):
         return to_e164(stem, region)

@@ -1,4 +1,4 @@
-"""One conversation as its files tell it: all messages of all of them, by time."""
+"""Reads a conversation from all its legacy files, sorted by time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from conversations.legacy import messages
-from conversations.legacy.files import Element, Layout, Unreadable, parse
-from conversations.legacy.folder import Broken, Group, SourceFile
+from conversations.legacy.files import Element, Layout, UnreadableFile, parse
+from conversations.legacy.folder import BrokenFile, Group, SourceFile
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Which message of the original this is."""
+class MessageIdentity:
+    """Identifies a legacy message, for deduplication."""
 
     file: str
     position: int
@@ -21,54 +21,56 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class OldMessage:
-    identity: Identity
+class LegacyMessage:
+    """A message of a legacy file. `text`: as it is in the file."""
+
+    identity: MessageIdentity
     at: datetime
-    meaning: messages.Meaning
+    parsed: messages.ParsedMessage
     text: str
 
 
 @dataclass(frozen=True)
-class OldConversation:
-    """`messages`: oldest first. `broken`: files of it that could not be read."""
+class LegacyConversation:
+    """A conversation read from files. `messages`: oldest first. `broken`: the files that could not be read."""
 
     user_id: UUID
     phone: str
     layouts: dict[str, Layout]
-    messages: list[OldMessage]
-    broken: list[Broken]
+    messages: list[LegacyMessage]
+    broken: list[BrokenFile]
 
 
-def read_group(group: Group) -> OldConversation:
-    """Never raises for what a file holds."""
+def read_group(group: Group) -> LegacyConversation:
+    """Read the files of one conversation. A file that can't be read is reported, and never raises."""
     layouts: dict[str, Layout] = {}
-    found: list[OldMessage] = []
-    broken: list[Broken] = []
+    found: list[LegacyMessage] = []
+    broken: list[BrokenFile] = []
     for file in group.files:
         try:
             layout, of_file = _read_file(file)
-        except (Unreadable, messages.NotAMessage, OSError) as error:
-            broken.append(Broken(file.name, str(error)))
+        except (UnreadableFile, messages.NotAMessage, OSError) as error:
+            broken.append(BrokenFile(file.name, str(error)))
         else:
             layouts[file.name] = layout
             found += of_file
     if len(layouts) > 1:
-        found.sort(key=lambda message: message.at)  # stable: a file keeps its own order where times are equal
-    return OldConversation(group.user_id, group.phone, layouts, found, broken)
+        found.sort(key=lambda message: message.at)  # stable: messages with equal times keep the order of their file
+    return LegacyConversation(group.user_id, group.phone, layouts, found, broken)
 
 
-def _read_file(file: SourceFile) -> tuple[Layout, list[OldMessage]]:
-    parsed = parse(file.path.read_bytes())
-    meanings = [_meaning(element, position) for position, element in enumerate(parsed.elements)]
-    times = messages.in_time_order(meanings)
-    return parsed.layout, [
-        OldMessage(Identity(file.name, position, element.sha256), at, meaning, element.text)
-        for position, (element, meaning, at) in enumerate(zip(parsed.elements, meanings, times, strict=True))
+def _read_file(file: SourceFile) -> tuple[Layout, list[LegacyMessage]]:
+    content = parse(file.path.read_bytes())
+    parsed = [_parse(element, position) for position, element in enumerate(content.elements)]
+    times = messages.times_of(parsed)
+    return content.layout, [
+        LegacyMessage(MessageIdentity(file.name, position, element.sha256), at, message, element.text)
+        for position, (element, message, at) in enumerate(zip(content.elements, parsed, times, strict=True))
     ]
 
 
-def _meaning(element: Element, position: int) -> messages.Meaning:
+def _parse(element: Element, position: int) -> messages.ParsedMessage:
     try:
-        return messages.read(element.value)
+        return messages.parse_message(element.value)
     except messages.NotAMessage as error:
         raise messages.NotAMessage(f"message {position}: {error}") from error

@@ -1,4 +1,4 @@
-"""What came from the original's files, and where it went."""
+"""SQL of legacy imports: which messages of which files were imported, and where they are."""
 
 from __future__ import annotations
 
@@ -81,6 +81,8 @@ where f.tenant_id = $1 order by c.user_id, f.file
 
 @dataclass(frozen=True)
 class OpenConversation:
+    """A conversation with its row locked."""
+
     id: UUID
     last_seq: int
     read_seq: int
@@ -88,8 +90,8 @@ class OpenConversation:
 
 
 @dataclass(frozen=True)
-class NewRow:
-    """A message of the original on its way in; its number follows from its place."""
+class ImportRow:
+    """A message to import. Its `seq` follows from its position in the list."""
 
     id: UUID
     direction: str
@@ -106,7 +108,7 @@ class NewRow:
 
 @dataclass(frozen=True)
 class ImportedRow:
-    """What stands where a message of the original went; body and original are None once it is gone."""
+    """An imported message as it is now. `body` and `original` are None if it was deleted."""
 
     file: str
     position: int
@@ -119,7 +121,7 @@ class ImportedRow:
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """`filled`: it had messages when it was read."""
+    """An imported file. `filled`: it had messages."""
 
     file: str
     layout: dict[str, Any]
@@ -128,6 +130,8 @@ class ImportedFile:
 
 @dataclass(frozen=True)
 class MessageWithOrigin:
+    """A message, with its text and position in the file that it was imported from, if any."""
+
     message: ConversationMessage
     original: str | None
     file: str | None
@@ -137,7 +141,7 @@ class MessageWithOrigin:
 async def open_conversation(
     conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, phone: str, *, new_id: UUID, at: datetime
 ) -> OpenConversation:
-    """The conversation, made if it wasn't there, its row locked."""
+    """Lock the conversation's row, created if it is missing."""
     await conn.execute(OPEN, new_id, tenant_id, user_id, phone, at)
     row = await conn.fetchrow(LOCK, tenant_id, user_id, phone)
     if row is None:
@@ -146,14 +150,14 @@ async def open_conversation(
 
 
 async def find_seen(conn: asyncpg.Connection, tenant_id: UUID, files: Sequence[str]) -> set[tuple[str, int, bytes]]:
-    """The messages of these files that came in before."""
+    """The messages of these files that were imported before."""
     return {tuple(row) for row in await conn.fetch(FIND_SEEN, tenant_id, list(files))}
 
 
 async def add_messages(
-    conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[NewRow]
+    conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[ImportRow]
 ) -> None:
-    """Put them at the end, in this order: so many at a time, that no statement takes long."""
+    """Append messages in this order, in batches, so that no statement takes long."""
     if not rows:
         return
     for begin in range(0, len(rows), BATCH):
@@ -163,7 +167,7 @@ async def add_messages(
 
 
 async def _add_batch(
-    conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[NewRow], first: int
+    conn: asyncpg.Connection, tenant_id: UUID, conversation: OpenConversation, rows: list[ImportRow], first: int
 ) -> None:
     await conn.execute(
         ADD_MESSAGES,
@@ -196,12 +200,12 @@ async def add_contact(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, 
 
 
 async def list_imported(conn: asyncpg.Connection, tenant_id: UUID, files: Sequence[str]) -> list[ImportedRow]:
-    """Every message that ever came from these files."""
+    """All messages that were ever imported from these files."""
     return [ImportedRow(*row) for row in await conn.fetch(LIST_IMPORTED, tenant_id, list(files))]
 
 
 async def each_conversation(conn: asyncpg.Connection, tenant_id: UUID) -> AsyncIterator[tuple[UUID, UUID, str]]:
-    """(id, user, phone) of each conversation of the tenant."""
+    """Yields (id, user, phone) of each conversation of the tenant."""
     after = UUID(int=0)
     while rows := await conn.fetch(LIST_CONVERSATIONS, tenant_id, after):
         for row in rows:
@@ -210,16 +214,16 @@ async def each_conversation(conn: asyncpg.Connection, tenant_id: UUID) -> AsyncI
 
 
 async def list_files(conn: asyncpg.Connection, tenant_id: UUID, conversation_id: UUID) -> list[ImportedFile]:
-    """The files that this conversation came from."""
+    """The files that this conversation was imported from."""
     return [ImportedFile(*row) for row in await conn.fetch(LIST_FILES, tenant_id, conversation_id)]
 
 
 async def list_with_origin(conn: asyncpg.Connection, conversation_id: UUID) -> list[MessageWithOrigin]:
-    """All of its messages, oldest first."""
+    """All messages of the conversation, oldest first."""
     rows = await conn.fetch(LIST_ALL_MESSAGES, conversation_id)
     return [MessageWithOrigin(message_of(row), row["original"], row["file"], row["position"]) for row in rows]
 
 
 async def list_folders(conn: asyncpg.Connection, tenant_id: UUID) -> dict[UUID, str]:
-    """The folder that each user had in the original, where known."""
+    """The legacy folder of each user, where known."""
     return {row["user_id"]: row["folder"] for row in await conn.fetch(LIST_FOLDERS, tenant_id)}

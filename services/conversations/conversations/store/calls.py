@@ -1,4 +1,4 @@
-"""Calls and their histories."""
+"""Calls and their events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOCK_UNFINISHED = f"""
 select {COLUMNS} from calls where status in ('scheduled', 'ringing') and due_at < clock_timestamp() - $1::interval
 order by due_at limit 500 for update skip locked
 """
-CLAIM = """
+CLAIM_DUE = """
 with due as (
     select id from calls where status = 'scheduled' and due_at <= clock_timestamp()
       and (lease_until is null or lease_until < clock_timestamp())
@@ -45,11 +45,11 @@ MARK_ATTEMPTING = """
 update calls set attempting_at = clock_timestamp(), provider = $3
 where id = $1 and holder = $2 and status = 'scheduled' and lease_until > clock_timestamp() returning id
 """
-PUT_OFF = """
+RETRY = """
 update calls set holder = null, lease_until = null, attempting_at = null, due_at = clock_timestamp() + $2::interval
 where id = $1 and status = 'scheduled'
 """
-WAIT = """
+POSTPONE = """
 update calls set holder = null, lease_until = null, attempts = attempts - 1, due_at = clock_timestamp() + $2::interval
 where id = $1 and status = 'scheduled'
 """
@@ -74,9 +74,7 @@ class Call:
 
 @dataclass(frozen=True)
 class ClaimedCall:
-    """A call that this process is to place. `attempted`: somebody may have placed it already. `age`: since we heard
-    of it.
-    """
+    """A claimed call. `attempted`: it may have been placed already. `age`: the time since its command arrived."""
 
     id: UUID
     tenant_id: UUID
@@ -88,7 +86,7 @@ class ClaimedCall:
 
 
 @dataclass(frozen=True)
-class HistoryEntry:
+class CallEventRow:
     position: int
     kind: str
     detail: str | None
@@ -96,7 +94,7 @@ class HistoryEntry:
 
 
 async def add_call(conn: asyncpg.Connection, tenant_id: UUID, call: CallPlace) -> bool:
-    """Whether it is new."""
+    """Add a call. False when it exists."""
     added = await conn.fetchval(
         ADD, call.call_id, tenant_id, call.user_id, call.contact_phone, call.scheduled_at, call.note
     )
@@ -106,7 +104,7 @@ async def add_call(conn: asyncpg.Connection, tenant_id: UUID, call: CallPlace) -
 async def add_call_event(
     conn: asyncpg.Connection, tenant_id: UUID, call_id: UUID, kind: str, detail: str | None = None
 ) -> None:
-    """One more line of the call's history. Lock the call's row first."""
+    """Append an event to the call's history. Lock the call's row first."""
     await conn.execute(ADD_EVENT, call_id, tenant_id, kind, detail)
 
 
@@ -128,32 +126,32 @@ async def save_call(
 
 
 async def lock_unfinished(conn: asyncpg.Connection, older_than: timedelta) -> list[Call]:
-    """Calls that began so long ago and never came to an end."""
+    """Calls that have been unfinished for longer than `older_than`, their rows locked."""
     return [Call(*row) for row in await conn.fetch(LOCK_UNFINISHED, older_than)]
 
 
 async def list_call_events(
     conn: asyncpg.Connection, tenant_id: UUID, call_id: UUID, *, of_user: UUID | None
-) -> list[HistoryEntry]:
-    """The history, oldest first. `of_user`: only if the call is this user's."""
-    return [HistoryEntry(*row) for row in await conn.fetch(LIST_EVENTS, tenant_id, call_id, of_user)]
+) -> list[CallEventRow]:
+    """The call's events, oldest first. `of_user`: none unless the call is this user's."""
+    return [CallEventRow(*row) for row in await conn.fetch(LIST_EVENTS, tenant_id, call_id, of_user)]
 
 
-async def claim_calls(conn: asyncpg.Connection, limit: int, *, holder: str, lease: timedelta) -> list[ClaimedCall]:
-    """Calls to be placed now, and those whose placing was begun by somebody who is gone."""
-    return [ClaimedCall(*row) for row in await conn.fetch(CLAIM, limit, holder, lease)]
+async def claim_due_calls(conn: asyncpg.Connection, limit: int, *, holder: str, lease: timedelta) -> list[ClaimedCall]:
+    """Claim due calls for `holder`, including those with an expired lease."""
+    return [ClaimedCall(*row) for row in await conn.fetch(CLAIM_DUE, limit, holder, lease)]
 
 
 async def mark_call_attempting(conn: asyncpg.Connection, call_id: UUID, holder: str, provider: str) -> bool:
-    """Just before it rings. Whether it is still ours to place."""
+    """Mark a call just before it is placed. False when the claim is lost."""
     return await conn.fetchval(MARK_ATTEMPTING, call_id, holder, provider) is not None
 
 
-async def wait_with_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
-    """It can't be attempted yet: look again later."""
-    await conn.execute(WAIT, call_id, pause)
+async def postpone_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
+    """Put a call back for `pause`, without counting the attempt."""
+    await conn.execute(POSTPONE, call_id, pause)
 
 
-async def put_off_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
-    """It did not ring: try again later."""
-    await conn.execute(PUT_OFF, call_id, pause)
+async def retry_call(conn: asyncpg.Connection, call_id: UUID, pause: timedelta) -> None:
+    """Put a call that did not ring back for a retry after `pause`."""
+    await conn.execute(RETRY, call_id, pause)

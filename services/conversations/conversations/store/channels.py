@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.domain.providers import Account
+from conversations.domain.providers import ProviderAccount
 
 COLUMNS = "provider, number, endpoint_key, credentials, tenant_id"
 FIND_DEFAULT = f"""
@@ -17,16 +17,16 @@ select {COLUMNS} from channels where tenant_id = $1 order by is_default desc, cr
 FIND_BY_KEY = f"select {COLUMNS} from channels where provider = $1 and endpoint_key = $2"
 
 
-async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> Account | None:
+async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount | None:
     """The tenant's own, if it has one."""
     row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
-    return None if row is None else Account(*row)
+    return None if row is None else ProviderAccount(*row)
 
 
-async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> Account | None:
+async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> ProviderAccount | None:
     """Whose webhook this is."""
     row = await conn.fetchrow(FIND_BY_KEY, provider, endpoint_key)
-    return None if row is None else Account(*row)
+    return None if row is None else ProviderAccount(*row)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The tenant's contacts, one for each phone."""
+"""Contacts of a tenant, one for each phone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ where tenant_id = $1 and id > $2 and ($3::text is null or coalesce(name, '') || 
   and ($4::text is null or tags @> array[$4])
 order by id limit $5
 """
-# A field that the file does not carry (null) stays as it was.
+# A field that is missing in the file (null) keeps its value.
 SAVE_ALL = """
 insert into contacts as c (id, tenant_id, phone, name, tags, owner_id, opted_out, opted_out_at)
 select id, $1, phone, name, coalesce(string_to_array(nullif(tags, ''), e'\\x1f'), '{}'), owner_id, coalesce(out, false),
@@ -59,7 +59,6 @@ insert into contacts (id, tenant_id, phone)
 select id, $1, phone from unnest($2::uuid[], $3::text[]) as n (id, phone)
 on conflict (tenant_id, phone) do nothing
 """
-FIND_OWNER = "select owner_id from contacts where tenant_id = $1 and phone = $2"
 
 
 @dataclass(frozen=True)
@@ -74,36 +73,27 @@ class Contact:
     updated_at: datetime
 
 
-async def add_contact(
-    conn: asyncpg.Connection,
-    tenant_id: UUID,
-    contact_id: UUID,
-    phone: str,
-    *,
-    name: str | None,
-    tags: Sequence[str],
-    owner_id: UUID | None,
-    opted_out: bool,
-) -> Contact:
-    """Raises `PhoneTaken`."""
-    row = await conn.fetchrow(ADD, contact_id, tenant_id, phone, name, list(tags), owner_id, opted_out)
+async def add_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID, new: ContactRow) -> Contact:
+    """Add a contact. Raises `PhoneTaken`."""
+    values = (new.phone, new.name, list(new.tags), new.owner_id, bool(new.opted_out))
+    row = await conn.fetchrow(ADD, contact_id, tenant_id, *values)
     if row is None:
         raise PhoneTaken
     return Contact(*row)
 
 
 async def get_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> Contact:
-    """Raises `NotFound`."""
+    """Get a contact. Raises `NotFound`."""
     return _found(await conn.fetchrow(GET, tenant_id, contact_id))
 
 
 async def lock_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> Contact:
-    """Raises `NotFound`."""
+    """Get a contact, its row locked. Raises `NotFound`."""
     return _found(await conn.fetchrow(LOCK, tenant_id, contact_id))
 
 
 async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Contact) -> Contact:
-    """As it stands after the change. Raises `NotFound`, `PhoneTaken`."""
+    """Save a changed contact and return it. Raises `NotFound`, `PhoneTaken`."""
     values = (contact.name, contact.tags, contact.owner_id, contact.opted_out, contact.phone)
     try:
         return _found(await conn.fetchrow(SAVE, tenant_id, contact.id, *values))
@@ -112,7 +102,7 @@ async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Conta
 
 
 async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> None:
-    """Raises `NotFound`."""
+    """Delete a contact. Raises `NotFound`."""
     if await conn.fetchval(DROP, tenant_id, contact_id) is None:
         raise NotFound
 
@@ -120,7 +110,7 @@ async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UU
 async def list_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, *, after: UUID, q: str | None, tag: str | None, limit: int
 ) -> list[Contact]:
-    """Those after `after`, oldest first. `q`: in name or phone."""
+    """A page of contacts, those after the id `after`, oldest first. `q`: search in name and phone."""
     pattern = None if q is None else pattern_of(q)
     return [Contact(*row) for row in await conn.fetch(LIST, tenant_id, after, pattern, tag, limit)]
 
@@ -128,7 +118,7 @@ async def list_contacts(
 async def save_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, rows: Sequence[ContactRow], ids: Sequence[UUID]
 ) -> tuple[int, int]:
-    """How many were made and how many changed. A phone may stand only once among them."""
+    """Add or update contacts, each phone once at most. Returns how many were created and how many updated."""
     found = await conn.fetch(
         SAVE_ALL,
         tenant_id,
@@ -144,20 +134,15 @@ async def save_contacts(
 
 
 async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, opted_out: bool) -> bool:
-    """Whether that changed anything."""
+    """Opt a contact out or in. False when nothing changed."""
     return await conn.fetchval(OPT, tenant_id, phone, opted_out) is not None
 
 
 async def ensure_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str], ids: Sequence[UUID]
 ) -> None:
-    """Unknown phones become contacts."""
+    """Add a contact for each phone that has none."""
     await conn.execute(ENSURE, tenant_id, list(ids), list(phones))
-
-
-async def find_contact_owner(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> UUID | None:
-    owner: UUID | None = await conn.fetchval(FIND_OWNER, tenant_id, phone)
-    return owner
 
 
 def _found(row: asyncpg.Record | None) -> Contact:

@@ -15,12 +15,12 @@ LIST_FILE_IDS = "select id from files where tenant_id = $1 and id = any($2::uuid
 
 
 async def save_file(conn: asyncpg.Connection, tenant_id: UUID, file_id: UUID, *, deleted: bool) -> None:
-    """What is deleted stays so."""
+    """Save whether a document exists. A deleted one stays deleted."""
     await conn.execute(SAVE_FILE, file_id, tenant_id, deleted)
 
 
 async def find_unknown_files(conn: asyncpg.Connection, tenant_id: UUID, file_ids: Sequence[UUID]) -> list[UUID]:
-    """Those that are not documents of this tenant."""
+    """The ids that are not documents of this tenant."""
     rows = await conn.fetch(LIST_FILE_IDS, tenant_id, list(file_ids))
     known = {row["id"] for row in rows}
     return [file_id for file_id in file_ids if file_id not in known]

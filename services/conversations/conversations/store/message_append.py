@@ -57,7 +57,7 @@ APPEND_AND_SEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery
 
 
 @dataclass(frozen=True)
-class NewMessage:
+class MessageToAppend:
     """A message that has no number yet. `delivery_id`: it is to be sent under this id."""
 
     id: UUID
@@ -85,7 +85,7 @@ class NewMessage:
 
 
 async def append_message(
-    work: Work, new: NewMessage, *, conversation_id: UUID, contact_id: UUID
+    work: Work, new: MessageToAppend, *, conversation_id: UUID, contact_id: UUID
 ) -> tuple[UUID, ConversationMessage]:
     """Put it at the end, with its event, and its delivery if it has one. The ids are for rows that don't exist yet.
 
@@ -107,7 +107,7 @@ async def append_message(
 
 
 def _values(
-    work: Work, new: NewMessage, row: OutboxRow, *, conversation_id: UUID, contact_id: UUID
+    work: Work, new: MessageToAppend, row: OutboxRow, *, conversation_id: UUID, contact_id: UUID
 ) -> tuple[object, ...]:
     before, _, after = row.body.partition(PLACE)  # the first: a body's quotes are escaped
     return (

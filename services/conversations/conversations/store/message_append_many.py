@@ -7,7 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.store.message_append import PLACE, UNNUMBERED, NewMessage
+from conversations.store.message_append import PLACE, UNNUMBERED, MessageToAppend
 from switchboard.contracts.conversations import ConversationMessageAppended
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, row_of
 from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
@@ -43,7 +43,7 @@ select id, conversation, seq from placed
 """
 
 
-async def append_to_each(work: Work, messages: Sequence[NewMessage]) -> dict[UUID, tuple[UUID, int]]:
+async def append_to_each(work: Work, messages: Sequence[MessageToAppend]) -> dict[UUID, tuple[UUID, int]]:
     """Where each message went, by its id: (conversation, seq). All are to be sent, each to another phone."""
     if not messages:
         return {}

@@ -1,0 +1,42 @@
+"""The workers of conversations: every instance runs all of them, and row locks and leases divide the work."""
+
+from __future__ import annotations
+
+from conversations.adapters.provider_accounts import ProviderAccounts
+from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.settings import Settings
+from conversations.workers.call_dialer import CallDialer
+from conversations.workers.campaign_expander import CampaignExpander
+from conversations.workers.campaign_progress import ProgressReporter
+from conversations.workers.delivery_recovery import DeliveryRecovery
+from conversations.workers.message_sender import Checkpoint, MessageSender, no_checkpoint
+from conversations.workers.sandbox_reports import SandboxReporter
+from switchboard.process.service import Service
+from switchboard.runtime.background import Loop
+
+
+def workers(
+    settings: Settings, service: Service, accounts: ProviderAccounts, checkpoint: Checkpoint = no_checkpoint
+) -> list[Loop]:
+    """All workers. `checkpoint`: see `MessageSender`."""
+    database, resends = service.database, settings.uncertain_policy == "resend"
+    rate_limit = ProviderRateLimit(
+        service.redis, provider_rate=settings.provider_rate, tenant_rate=settings.tenant_rate
+    )
+    sender = MessageSender(
+        database,
+        accounts,
+        rate_limit,
+        instance=service.instance,
+        slots=settings.sending_slots,
+        resends=resends,
+        checkpoint=checkpoint,
+    )
+    return [
+        sender.run,
+        DeliveryRecovery(database, accounts, resends=resends).run,
+        CampaignExpander(database, settings.default_region).run,
+        ProgressReporter(database).run,
+        CallDialer(database, accounts, instance=service.instance).run,
+        SandboxReporter(database).run,
+    ]

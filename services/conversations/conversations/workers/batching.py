@@ -1,4 +1,4 @@
-"""What many tasks want of the database at one moment, done in one statement."""
+"""Batching: items of many concurrent tasks are processed together, in one database statement."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Together(Generic[T, R]):
-    """Items that come while a flush runs share the next one. A failed flush fails for each of its items."""
+class Batcher(Generic[T, R]):
+    """Collects items while a flush runs; the next flush takes them all. A flush fails for all its items together."""
 
-    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 200) -> None:
+    def __init__(self, flush: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, size: int = 200) -> None:
         self._flush = flush
-        self._most = most
+        self._size = size
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def do(self, item: T) -> R:
-        """The item's own result."""
+        """Add an item to the next batch. Returns its own result."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._running is None:
@@ -30,7 +30,7 @@ class Together(Generic[T, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                batch, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
                 await self._run_batch(batch)
         finally:
             self._running = None

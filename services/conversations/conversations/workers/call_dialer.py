@@ -1,4 +1,4 @@
-"""The loop that places calls: the user's own phone rings; who answers is connected with the contact."""
+"""Places calls: the user's own phone rings, and when answered it is connected with the contact."""
 
 from __future__ import annotations
 
@@ -8,67 +8,63 @@ from datetime import timedelta
 import structlog
 
 from conversations.actions.calls import CALLS, move_call
-from conversations.actions.claiming import new_holder
-from conversations.adapters.provider_accounts import Accounts
+from conversations.actions.claiming import lease_holder
+from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.domain.providers import NotSent, OutcomeUnknown, OutgoingCall
 from conversations.store import calls as store
 from switchboard.contracts.conversations import CallStatus
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import find_user
-from switchboard.runtime.background import Stop
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
 POLL_SECONDS = 1.0
-AT_ONCE = 8
+CONCURRENCY = 8
 LEASE = timedelta(seconds=30)
-MOST_ATTEMPTS = 5
-HEARD_WITHIN = timedelta(seconds=30)
-"""The scheduler took the call because there was a phone to ring; auth's word of it may be on its way here so long."""
-LISTEN_AGAIN = timedelta(milliseconds=500)
+MAX_ATTEMPTS = 5
+USER_EVENT_WITHIN = timedelta(seconds=30)
+"""The scheduler accepted the call because the user had a phone. Auth's event about it may arrive here later."""
+RETRY_AFTER = timedelta(milliseconds=500)
 
 log = structlog.get_logger(__name__)
 
 
-class CallPlacer:
-    """One attempt to ring, whatever happens: a call that may have rung is not rung again."""
+class CallDialer:
+    """Claims due calls under a lease and places them. A call that may have rung is never placed again."""
 
-    def __init__(self, database: Database, accounts: Accounts, *, instance: str) -> None:
+    def __init__(self, database: Database, accounts: ProviderAccounts, *, instance: str) -> None:
         self._database = database
         self._accounts = accounts
-        self._holder = new_holder(instance)
-        self._wake = asyncio.Event()
-        database.on_notify(CALLS, self._wake.set)
+        self._holder = lease_holder(instance)
+        self._wakeup = Wakeup()
+        database.on_notify(CALLS, self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
         while not stop.is_set():
-            self._wake.clear()
             try:
-                while not stop.is_set() and await self.place_some():
+                while not stop.is_set() and await self.place_due_calls():
                     pass
             except Unavailable as outage:
-                log.info("calls_wait", reason=str(outage))
-            stopping, woken = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait({stopping, woken}, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (stopping, woken):
-                waiting.cancel()
+                log.info("calls_postponed", reason=str(outage))
+            await self._wakeup.wait(stop, POLL_SECONDS)
 
-    async def place_some(self) -> int:
-        """How many were in hand."""
+    async def place_due_calls(self) -> int:
+        """Place some of the due calls. Returns how many were claimed."""
         async with self._database.connection() as conn:
-            calls = await store.claim_calls(conn, AT_ONCE, holder=self._holder, lease=LEASE)
+            calls = await store.claim_due_calls(conn, CONCURRENCY, holder=self._holder, lease=LEASE)
         await asyncio.gather(*(self._place(call) for call in calls))
         return len(calls)
 
     async def _place(self, claimed: store.ClaimedCall) -> None:
-        if claimed.attempted:  # its holder ended after it had begun to ring, or not: nobody knows
+        if claimed.attempted:  # the process that claimed it ended while placing it: it may have rung
             return await self._move(claimed, "ringing", reason="outcome unknown")
         async with self._database.connection() as conn:
             user = await find_user(conn, claimed.tenant_id, claimed.user_id)
             account = await self._accounts.of_tenant(conn, claimed.tenant_id)
             if user is None or user.disabled or user.notify_phone is None:
-                if claimed.age < HEARD_WITHIN:
-                    return await store.wait_with_call(conn, claimed.id, LISTEN_AGAIN)
+                if claimed.age < USER_EVENT_WITHIN:
+                    return await store.postpone_call(conn, claimed.id, RETRY_AFTER)
                 why = "the user is disabled" if user and user.disabled else "the user has no notify_phone"
                 return await self._move(claimed, "failed", reason=why)
             if not await store.mark_call_attempting(conn, claimed.id, self._holder, account.provider):
@@ -78,9 +74,9 @@ class CallPlacer:
         try:
             ref = await provider.call(account, call)
         except NotSent as refusal:
-            if refusal.again and claimed.attempts < MOST_ATTEMPTS:
+            if refusal.retryable and claimed.attempts < MAX_ATTEMPTS:
                 async with self._database.connection() as conn:
-                    await store.put_off_call(conn, claimed.id, timedelta(seconds=5 * claimed.attempts))
+                    await store.retry_call(conn, claimed.id, timedelta(seconds=5 * claimed.attempts))
                 return None
             return await self._move(claimed, "failed", reason=str(refusal))
         except OutcomeUnknown as unknown:

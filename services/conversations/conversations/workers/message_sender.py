@@ -1,4 +1,4 @@
-"""The loop that sends: as many at a time as there are slots, tenants by turns, single messages before campaigns."""
+"""Sends due deliveries: as many at once as there are slots, fairly among tenants, single messages before campaigns."""
 
 from __future__ import annotations
 
@@ -11,99 +11,87 @@ from uuid import UUID
 
 import structlog
 
-from conversations.actions import claiming
-from conversations.actions.deliveries import news_of, settle_failure, settle_quickly
+from conversations.actions.claiming import LEASE, MAX_ATTEMPTS, claim_due_deliveries, lease_holder
+from conversations.actions.deliveries import outcome_of, settle_batch, settle_failure
 from conversations.actions.messages import DELIVERIES
-from conversations.adapters.provider_accounts import Accounts
-from conversations.adapters.provider_rate_limit import Pace
-from conversations.domain.providers import Account, NotSent, OutcomeUnknown, Outgoing, Throttled
-from conversations.store import deliveries as store
-from conversations.store.deliveries import Claimed, Lane, News
-from conversations.workers.batching import Together
+from conversations.adapters.provider_accounts import ProviderAccounts
+from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.domain.providers import NotSent, OutcomeUnknown, Outgoing, ProviderAccount, Throttled
+from conversations.store import delivery_claims as store
+from conversations.store.delivery_claims import Attempt, Claimed, Lane, Release
+from conversations.store.delivery_settlement import Outcome
+from conversations.workers.batching import Batcher
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Stop
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
 SLOTS = 64
-FOR_SINGLES = 0.5  # of the slots, never a campaign's: a tenant's own single messages go past its campaigns, too
-FOR_OTHERS = 0.25  # of the slots, never one tenant's: its provider may hang
-MOST_AT_ONCE = 64  # in one claim: short transactions, and turns for all
+CAMPAIGN_SHARE = 0.5  # of the slots: the rest is for single messages, which so pass the campaigns
+TENANT_SHARE = 0.75  # of the slots: the rest is for other tenants, as the tenant's provider may hang
+MAX_CLAIM = 64  # keeps transactions short
 POLL_SECONDS = 1.0
-MOST_ATTEMPTS = 8
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
+FIRST_RETRY = 1.0  # seconds
+LAST_RETRY = 60.0
 
 log = structlog.get_logger(__name__)
 
 Checkpoint = Callable[[str], None]
 
 
-class Sender:
-    """`checkpoint` is called at named points of a delivery's way; tests end the process there.
+def no_checkpoint(_: str) -> None:
+    """Do nothing at checkpoints, as in production."""
 
-    `uncertain_policy`: `hold` an unknown outcome for its receipt or an operator, or `resend`.
+
+class MessageSender:
+    """Claims due deliveries, calls their provider and saves the outcome.
+
+    `resends`: retry after an unknown outcome, though the provider may send twice; else the delivery becomes uncertain.
+    `checkpoint` is called with the name of each point at which a crash matters; tests crash the process there.
     """
 
     def __init__(
         self,
         database: Database,
-        accounts: Accounts,
-        pace: Pace,
+        accounts: ProviderAccounts,
+        rate_limit: ProviderRateLimit,
         *,
         instance: str,
-        uncertain_policy: str = "hold",
-        checkpoint: Checkpoint = lambda _: None,
         slots: int = SLOTS,
+        resends: bool = False,
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         self._database = database
         self._accounts = accounts
-        self._pace = pace
-        self._holder = claiming.new_holder(instance)
-        self._resends = uncertain_policy == "resend"
+        self._rate_limit = rate_limit
+        self._holder = lease_holder(instance)
+        self._resends = resends
         self._checkpoint = checkpoint
         self._slots = slots
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._in_progress: set[asyncio.Task[None]] = set()
         self._of_campaigns = 0
         self._of_tenants: Counter[UUID] = Counter()
-        self._wake = asyncio.Event()
-        self._marking = Together(self._mark)
-        self._settling = Together(self._settle)
-        database.on_notify(DELIVERIES, self._wake.set)
+        self._wakeup = Wakeup()
+        self._marking = Batcher(self._mark)
+        self._settling = Batcher(self._settle)
+        database.on_notify(DELIVERIES, self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
-        """Until stopped; then what is in hand is finished, and nothing more is claimed."""
-        stopping = asyncio.create_task(self._wake_at(stop))
+        """Send until stopped. Then finish the deliveries in progress, without claiming more."""
         while not stop.is_set():
-            self._wake.clear()
             try:
                 pause = await self._round()
             except Unavailable as outage:
-                log.info("sending_waits", reason=str(outage))
+                log.info("sending_postponed", reason=str(outage))
                 pause = POLL_SECONDS
-            await self._sleep(pause)
-        if self._in_hand:
-            await asyncio.wait(self._in_hand)
-        stopping.cancel()
-
-    async def _wake_at(self, stop: Stop) -> None:
-        await stop.wait()
-        self._wake.set()
-
-    async def _sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        try:
-            async with asyncio.timeout(min(seconds, POLL_SECONDS)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+            await self._wakeup.wait(stop, min(pause, POLL_SECONDS))
+        if self._in_progress:
+            await asyncio.wait(self._in_progress)
 
     async def _round(self) -> float:
-        """Every lane once. Seconds until another round is worth it."""
-        free = self._slots - len(self._in_hand)
+        """Claim from every lane once. Returns the seconds until the next round."""
+        free = self._slots - len(self._in_progress)
         if free <= 0:
-            return POLL_SECONDS  # the end of any task wakes us
+            return POLL_SECONDS  # a task that ends wakes this loop
         campaigns = self._free_for_campaigns() > 0
         async with self._database.connection() as conn:
             lanes = await store.list_lanes(conn, campaigns=campaigns)
@@ -111,11 +99,11 @@ class Sender:
             idle = POLL_SECONDS if lanes else await store.find_next_due(conn)
         waits = [POLL_SECONDS if idle is None else max(idle, 0.005)]
         for lane, share in self._turns(lanes):
-            waits.append(await self._take(lane, share, accounts[lane.tenant_id]))
+            waits.append(await self._claim(lane, share, accounts[lane.tenant_id]))
         return min(waits)
 
     def _turns(self, lanes: Sequence[Lane]) -> list[tuple[Lane, int]]:
-        """Who may take how many: singles first; among equals chance, and an equal share to each tenant."""
+        """Each lane's share of the slots: single messages first, then random order, equal shares for tenants."""
         turns: list[tuple[Lane, int]] = []
         for kind in (
             [lane for lane in lanes if lane.campaign_id is None],
@@ -126,90 +114,90 @@ class Sender:
                 per_tenant.setdefault(lane.tenant_id, []).append(lane)
             for of_tenant in per_tenant.values():
                 share = max(1, self._slots // len(per_tenant) // len(of_tenant))
-                turns += [(lane, min(share, MOST_AT_ONCE)) for lane in of_tenant]
+                turns += [(lane, min(share, MAX_CLAIM)) for lane in of_tenant]
         return turns
 
     def _free_for_campaigns(self) -> int:
-        most = int(self._slots * (1 - FOR_SINGLES))
-        return min(most - self._of_campaigns, self._slots - len(self._in_hand))
+        share = int(self._slots * CAMPAIGN_SHARE)
+        return min(share - self._of_campaigns, self._slots - len(self._in_progress))
 
-    async def _take(self, lane: Lane, share: int, account: Account) -> float:
-        """Claim what pace and slots allow, and start it. Seconds until this lane may have more."""
+    async def _claim(self, lane: Lane, share: int, account: ProviderAccount) -> float:
+        """Claim and start as many as rate limits and slots allow. Returns the seconds until the lane's next turn."""
         single = lane.campaign_id is None
-        free = self._slots - len(self._in_hand) if single else self._free_for_campaigns()
-        wanted = min(share, free, int(self._slots * (1 - FOR_OTHERS)) - self._of_tenants[lane.tenant_id])
+        free = self._slots - len(self._in_progress) if single else self._free_for_campaigns()
+        wanted = min(share, free, int(self._slots * TENANT_SHARE) - self._of_tenants[lane.tenant_id])
         if wanted <= 0:
             return POLL_SECONDS
-        buckets = self._pace.buckets(account, lane.tenant_id, lane.campaign_id, lane.rate_per_second)
-        grant = await self._pace.grant(buckets, wanted)
+        buckets = self._rate_limit.buckets(account, lane.tenant_id, lane.campaign_id, lane.rate_per_second)
+        grant = await self._rate_limit.grant(buckets, wanted)
         if grant.count == 0:
             return max(grant.wait, 0.002)
         self._checkpoint("before_claim")
-        taken = await claiming.take(self._database, lane, grant.count, holder=self._holder)
-        await self._pace.give_back(buckets, grant.count - len(taken.send))
-        if taken.send:
+        batch = await claim_due_deliveries(self._database, lane, grant.count, holder=self._holder)
+        await self._rate_limit.give_back(buckets, grant.count - len(batch.send))
+        if batch.send:
             self._checkpoint("after_claim")
-        for row in taken.send:
+        for row in batch.send:
             self._start(row, account)
-        return 0.0 if taken.claimed else 0.05
+        return 0.0 if batch.claimed else 0.05
 
-    def _start(self, row: Claimed, account: Account) -> None:
+    def _start(self, row: Claimed, account: ProviderAccount) -> None:
         task = asyncio.create_task(self._deliver(row, account))
-        self._in_hand.add(task)
+        self._in_progress.add(task)
         self._of_campaigns += row.campaign_id is not None
         self._of_tenants[row.tenant_id] += 1
 
         def done(_: asyncio.Task[None]) -> None:
-            self._in_hand.discard(task)
+            self._in_progress.discard(task)
             self._of_campaigns -= row.campaign_id is not None
-            self._of_tenants -= Counter([row.tenant_id])  # and forgotten at zero
-            self._wake.set()
+            self._of_tenants -= Counter([row.tenant_id])  # subtraction drops zero counts
+            self._wakeup.set()
 
         task.add_done_callback(done)
 
-    async def _deliver(self, row: Claimed, account: Account) -> None:
-        """One delivery, from mark to settlement. Whatever goes wrong in between is the lease's to mend."""
+    async def _deliver(self, row: Claimed, account: ProviderAccount) -> None:
+        """Send one delivery and settle it. After an error its lease expires, and `DeliveryRecovery` takes it."""
         try:
-            if not await self._marking.do((row.id, row.holder, account.provider)):
-                await self._put_back(row, timedelta(), uncounted=True)
+            if not await self._marking.do(Attempt(row.id, row.holder, account.provider)):
+                await self._retry_later(row, timedelta(), uncounted=True)
                 return
             await self._attempt(row, account)
         except Unavailable as outage:
-            log.info("delivery_left_to_its_lease", delivery_id=str(row.id), reason=str(outage))
+            log.info("delivery_left_to_recovery", delivery_id=str(row.id), reason=str(outage))
         except Exception:
-            log.exception("delivery_broke", delivery_id=str(row.id))
+            log.exception("delivery_failed", delivery_id=str(row.id))
 
-    async def _attempt(self, row: Claimed, account: Account) -> None:
+    async def _attempt(self, row: Claimed, account: ProviderAccount) -> None:
         provider = self._accounts.provider_of(account)
         try:
             ref = await provider.send(account, Outgoing(row.id, row.tenant_id, row.contact_phone, row.body or ""))
         except Throttled as throttled:
-            await self._pace.slow_down(account, throttled.after)
-            await self._put_back(row, timedelta(seconds=throttled.after), uncounted=True)
+            await self._rate_limit.slow_down(account, throttled.after)
+            await self._retry_later(row, timedelta(seconds=throttled.after), uncounted=True)
         except NotSent as refusal:
-            await self._refused(row, refusal)
+            await self._not_sent(row, refusal)
         except OutcomeUnknown as unknown:
-            await self._unknown(row, account, str(unknown))
+            await self._outcome_unknown(row, account, str(unknown))
         else:
             self._checkpoint("after_yes")
-            await self._news(row, "sent", ref=ref, provider=account.provider)
+            await self._settle_one(row, "sent", ref=ref, provider=account.provider)
 
-    async def _refused(self, row: Claimed, refusal: NotSent) -> None:
-        if refusal.again and row.attempts < MOST_ATTEMPTS:
-            await self._put_back(row, _backoff(row.attempts), uncounted=False)
+    async def _not_sent(self, row: Claimed, refusal: NotSent) -> None:
+        if refusal.retryable and row.attempts < MAX_ATTEMPTS:
+            await self._retry_later(row, _retry_backoff(row.attempts), uncounted=False)
         else:
             self._checkpoint("before_settling")
-            news = news_of(row, "failed", source=self._database.service, reason=str(refusal))
-            await settle_failure(self._database, row, news)
+            outcome = outcome_of(row, "failed", source=self._database.service, reason=str(refusal))
+            await settle_failure(self._database, row, outcome)
 
-    async def _unknown(self, row: Claimed, account: Account, reason: str) -> None:
-        """Who takes keys is asked again; for others, asking again might send twice."""
-        if (account.provider in self._accounts.keyed() or self._resends) and row.attempts < MOST_ATTEMPTS:
-            await self._put_back(row, _backoff(row.attempts), uncounted=False)
+    async def _outcome_unknown(self, row: Claimed, account: ProviderAccount, reason: str) -> None:
+        """Retry with a provider that takes idempotency keys; another one might send twice."""
+        if (account.provider in self._accounts.idempotent() or self._resends) and row.attempts < MAX_ATTEMPTS:
+            await self._retry_later(row, _retry_backoff(row.attempts), uncounted=False)
         else:
-            await self._news(row, "uncertain", reason=reason, provider=account.provider)
+            await self._settle_one(row, "uncertain", reason=reason, provider=account.provider)
 
-    async def _news(
+    async def _settle_one(
         self,
         row: Claimed,
         status: str,
@@ -219,22 +207,24 @@ class Sender:
         provider: str | None = None,
     ) -> bool:
         source = self._database.service
-        return await self._settling.do(news_of(row, status, source=source, reason=reason, ref=ref, provider=provider))
+        return await self._settling.do(
+            outcome_of(row, status, source=source, reason=reason, ref=ref, provider=provider)
+        )
 
-    async def _put_back(self, row: Claimed, pause: timedelta, *, uncounted: bool) -> None:
+    async def _retry_later(self, row: Claimed, pause: timedelta, *, uncounted: bool) -> None:
         async with self._database.connection() as conn:
-            await store.release(conn, [(row.id, row.holder, pause, uncounted)])
+            await store.release(conn, [Release(row.id, row.holder, pause, uncounted)])
 
-    async def _mark(self, marks: Sequence[tuple[UUID, str, str]]) -> list[bool]:
+    async def _mark(self, attempts: Sequence[Attempt]) -> list[bool]:
         async with self._database.connection() as conn:
-            marked = await store.mark_attempting(conn, marks, lease=claiming.LEASE)
-        return [(delivery_id, holder) in marked for delivery_id, holder, _ in marks]
+            marked = await store.mark_attempting(conn, attempts, lease=LEASE)
+        return [(delivery_id, holder) in marked for delivery_id, holder, _ in attempts]
 
-    async def _settle(self, news: Sequence[News]) -> list[bool]:
+    async def _settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         self._checkpoint("before_settling")
-        moved = await settle_quickly(self._database, news)
-        return [one.id in moved for one in news]
+        moved = await settle_batch(self._database, outcomes)
+        return [one.id in moved for one in outcomes]
 
 
-def _backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE) * random.uniform(0.8, 1.2))
+def _retry_backoff(attempts: int) -> timedelta:
+    return timedelta(seconds=min(FIRST_RETRY * 2 ** (attempts - 1), LAST_RETRY) * random.uniform(0.8, 1.2))

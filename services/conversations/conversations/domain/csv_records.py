@@ -1,6 +1,6 @@
-"""CSV text, as it arrives in pieces, cut into records: a line break inside quotes is none.
+"""An incremental CSV parser: text in chunks to records. A line break inside quotes does not end a record.
 
-A line that is no CSV, or whose quotes never end, is rejected alone; what follows it is read all the same.
+A line that is not CSV, or with quotes that never end, is rejected alone, and parsing continues with the next line.
 """
 
 from __future__ import annotations
@@ -8,29 +8,29 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-LONGEST_RECORD = 64 * 1024
+MAX_RECORD = 64 * 1024
 
 
 class BrokenRecord(ValueError):
-    """This line can't be read. The text says why."""
+    """This record can't be parsed. The text gives the reason."""
 
 
 Record = tuple[int, list[str] | BrokenRecord]
-"""The line it began on, and its fields."""
+"""The number of its first line, and its fields."""
 
 
-class Records:
-    """Keeps one record. Line breaks must come as `\\n`."""
+class CsvRecords:
+    """Parses text that is fed in chunks; holds one record at most. Line breaks must be `\\n`."""
 
     def __init__(self) -> None:
         self._rest = ""
-        self._open: list[str] = []  # the lines of a record whose quotes go on
+        self._open: list[str] = []  # the lines of a record with open quotes
         self._size = 0
         self._line = 0
         self._skipping = False
 
     def feed(self, text: str) -> Iterator[Record]:
-        """Each record that is complete now."""
+        """Parse a chunk. Yields each record that it completes."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if self._skipping:
@@ -39,24 +39,24 @@ class Records:
                 yield from self._take(line + "\n")
         if self._skipping:
             self._rest = ""
-        elif len(self._rest) > LONGEST_RECORD:
+        elif len(self._rest) > MAX_RECORD:
             yield from self._skip_line()
 
     def end(self) -> Iterator[Record]:
-        """What is left when all has arrived."""
+        """Yield the remaining records at the end of the text."""
         last, self._rest, self._skipping = self._rest, "", False
         if last:
             yield from self._take(last)
         while self._open:
-            yield from self._give_up()
+            yield from self._reject_first_line()
 
     def _take(self, line: str) -> Iterator[Record]:
         self._line += 1
         self._open.append(line)
         self._size += len(line)
-        if _quotes_go_on(line, inside=len(self._open) > 1):
-            if self._size > LONGEST_RECORD:
-                yield from self._give_up()
+        if _has_open_quotes(line, inside=len(self._open) > 1):
+            if self._size > MAX_RECORD:
+                yield from self._reject_first_line()
             return
         began, record = self._line - len(self._open) + 1, self._open
         self._open, self._size = [], 0
@@ -65,15 +65,15 @@ class Records:
             yield began, fields
 
     def _skip_line(self) -> Iterator[Record]:
-        """Too long to be kept; the line after it is looked at again."""
+        """Reject a line that is too long, and continue with the next."""
         while self._open:
-            yield from self._give_up()
+            yield from self._reject_first_line()
         self._line += 1
         self._rest, self._skipping = "", True
-        yield self._line, BrokenRecord(f"is longer than {LONGEST_RECORD} characters")
+        yield self._line, BrokenRecord(f"is longer than {MAX_RECORD} characters")
 
-    def _give_up(self) -> Iterator[Record]:
-        """Its first line alone is broken; the others are looked at for themselves."""
+    def _reject_first_line(self) -> Iterator[Record]:
+        """Reject the first line of the open record alone, and parse its other lines again."""
         _, *others = self._open
         self._line -= len(others)
         self._open, self._size = [], 0
@@ -82,7 +82,7 @@ class Records:
             yield from self._take(line)
 
 
-def _quotes_go_on(line: str, *, inside: bool) -> bool:
+def _has_open_quotes(line: str, *, inside: bool) -> bool:
     if '"' not in line:
         return inside
     try:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.store.runs import COLUMNS, Run
+from conversations.store.campaign_runs import COLUMNS, Run
 
 _RUN = COLUMNS.replace("audience,", "'{}'::jsonb,")
 LOCK_ONE = f"""

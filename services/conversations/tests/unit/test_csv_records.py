@@ -1,21 +1,21 @@
-"""CSV cut into records as it arrives, whatever the pieces."""
+"""Parsing of CSV in chunks of any size."""
 
 from __future__ import annotations
 
 import pytest
 
-from conversations.domain.contact_csv import LONGEST_RECORD, BrokenRecord, Records
+from conversations.domain.csv_records import MAX_RECORD, BrokenRecord, CsvRecords
 
 
 def _cut(text: str, size: int) -> list[tuple[int, list[str] | str]]:
-    records = Records()
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
-    found = [record for piece in pieces for record in records.feed(piece)] + list(records.end())
-    return [(line, str(what) if isinstance(what, BrokenRecord) else what) for line, what in found]
+    records = CsvRecords()
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    found = [record for chunk in chunks for record in records.feed(chunk)] + list(records.end())
+    return [(line, str(record) if isinstance(record, BrokenRecord) else record) for line, record in found]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_whatever_the_pieces_the_records_are_those_of_the_csv_module(size: int) -> None:
+def test_chunks_of_any_size_give_the_records_of_the_csv_module(size: int) -> None:
     text = 'a,b\n"1\n2 ""x""",c\n\n5" pipe,d\n7" hose,"e,f"\n"",g\nlast,h'
 
     assert [fields for _, fields in _cut(text, size)] == [
@@ -30,26 +30,26 @@ def test_whatever_the_pieces_the_records_are_those_of_the_csv_module(size: int) 
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_quotes_that_never_end_cost_their_own_line_alone(size: int) -> None:
+def test_an_unclosed_quote_rejects_its_own_line_alone(size: int) -> None:
     assert _cut('a,"b\nc,d\ne,f\n', size) == [(1, "its quotes do not end"), (2, ["c", "d"]), (3, ["e", "f"])]
     assert _cut('"a"b,c\nd,e\n', size)[1:] == [(2, ["d", "e"])]
 
 
-def test_quotes_that_go_on_for_too_long_are_given_up() -> None:
-    filler = "x,y\n" * (LONGEST_RECORD // 4 + 1)
+def test_an_unclosed_quote_is_rejected_at_the_maximum_length() -> None:
+    filler = "x,y\n" * (MAX_RECORD // 4 + 1)
 
     found = _cut(f'a,"b\n{filler}c,d\n', 4096)
 
     assert found[0] == (1, "its quotes do not end")
     assert found[1:] == [(n, ["x", "y"]) for n in range(2, len(found))] + [(len(found), ["c", "d"])]
-    assert len(found) == LONGEST_RECORD // 4 + 3
+    assert len(found) == MAX_RECORD // 4 + 3
 
 
-def test_a_line_without_end_is_dropped_and_the_next_is_read() -> None:
-    text = "a,b\n" + "x" * (3 * LONGEST_RECORD) + "\nc,d\n"
+def test_a_line_that_is_too_long_is_rejected_and_the_next_is_parsed() -> None:
+    text = "a,b\n" + "x" * (3 * MAX_RECORD) + "\nc,d\n"
 
     assert _cut(text, 4096) == [
         (1, ["a", "b"]),
-        (2, f"is longer than {LONGEST_RECORD} characters"),
+        (2, f"is longer than {MAX_RECORD} characters"),
         (3, ["c", "d"]),
     ]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from conversations.store.runs import COLUMNS, Run
+from conversations.store.campaign_runs import COLUMNS, Run
 
 # Without its phones: a list of them is read by the chunk.
 _RUN = COLUMNS.replace("audience,", "audience - 'phones',")

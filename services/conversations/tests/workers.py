@@ -1,0 +1,48 @@
+"""The workers that send, running while a test does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.workers.campaign_expander import CampaignExpander
+from conversations.workers.campaign_progress import ProgressReporter
+from conversations.workers.delivery_recovery import DeliveryRecovery
+from conversations.workers.message_sender import MessageSender
+from conversations.workers.sandbox_reports import SandboxReporter
+from switchboard.runtime.background import Loop, Stop, run_loops
+from switchboard.runtime.redis import open_redis
+
+from .client import ConversationsClient
+
+
+@asynccontextmanager
+async def running_workers(
+    client: ConversationsClient,
+    redis_url: str,
+    *,
+    provider_rate: float = 1000.0,
+    tenant_rate: float = 1000.0,
+    **options: Any,
+) -> AsyncIterator[None]:
+    """Run the workers until the block ends. `options`: of the `MessageSender`."""
+    async with open_redis(redis_url) as redis:
+        rate_limit = ProviderRateLimit(redis, provider_rate=provider_rate, tenant_rate=tenant_rate)
+        sender = MessageSender(client.database, client.accounts, rate_limit, instance="conversations-test", **options)
+        loops: list[Loop] = [
+            sender.run,
+            DeliveryRecovery(client.database, client.accounts).run,
+            CampaignExpander(client.database, "US", chunk=300).run,
+            ProgressReporter(client.database).run,
+            SandboxReporter(client.database).run,
+        ]
+        stop = Stop()
+        running = asyncio.create_task(run_loops(loops, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running

@@ -1,4 +1,4 @@
-"""A service that does nothing but live and die as its settings say. Run as a program by the tests of `life`."""
+"""A service that behaves as its environment says, run as a process by the tests of `ServiceRunner`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from switchboard.runtime.unavailable import Unavailable
 
 
 class Settings(ServiceSettings):
-    """`directory` is where the tests and the service leave signs for each other."""
+    """`directory`: tests and service communicate by marker files in it."""
 
     directory: Path
     behaviour: str = ""
@@ -24,35 +24,35 @@ class Settings(ServiceSettings):
 
 @asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
-    def sign(name: str) -> Path:
+    def marker(name: str) -> Path:
         return settings.directory / name
 
-    if settings.behaviour == "waits" and not sign("server").exists():
-        raise Unavailable(f"the server {sign('reason').read_text()} is away")
+    if settings.behaviour == "waits" and not marker("server").exists():
+        raise Unavailable(f"the server {marker('reason').read_text()} is unavailable")
     if settings.behaviour == "hangs":
         await asyncio.Event().wait()
     if settings.behaviour == "cannot open":
-        raise ValueError("nonsense in a file")
+        raise ValueError("malformed file")
 
     async def work(stop: Stop) -> None:
         while not await stop.sleep(0.01):
-            if settings.behaviour == "crashes" and sign("crash").exists():
+            if settings.behaviour == "crashes" and marker("crash").exists():
                 raise RuntimeError("a bug in a loop")
-            if settings.behaviour == "ends early" and sign("crash").exists():
+            if settings.behaviour == "ends early" and marker("crash").exists():
                 return
         if settings.behaviour == "stubborn":
             await asyncio.Event().wait()
-        sign("worked to the end").touch()
+        marker("finished its work").touch()
 
-    async def slowly(_call: Request) -> None:
-        sign("request began").touch()
-        while not sign("answer").exists():
+    async def slowly(_request: Request) -> None:
+        marker("request began").touch()
+        while not marker("answer").exists():
             await asyncio.sleep(0.01)
 
     health = Health(settings.app_instance_id)
     http = http_app("demo", [PlainRoute("GET", "/slowly", slowly, public=True)], HttpContext(health))
     yield App(http=http, health=health, loops=[work])
-    sign("closed").touch()
+    marker("closed").touch()
 
 
 if __name__ == "__main__":

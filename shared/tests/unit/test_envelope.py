@@ -53,7 +53,7 @@ def test_the_wire_form_is_a_cloudevent() -> None:
         (an_envelope().encode().replace(b'"traceparent":"', b'"traceparent":[],"x":"'), "traceparent is not a string"),
     ],
 )
-def test_what_is_no_envelope_is_named(body: bytes, reason: str) -> None:
+def test_an_invalid_envelope_is_refused_with_the_reason(body: bytes, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
         Envelope.decode(body)
 

@@ -1,4 +1,4 @@
-"""A process from its start to its end: a real one, told by real signals."""
+"""Start and graceful shutdown of a real process, with real signals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 
 from switchboard.testing.waiting import until
 
-PROGRAM = Path(__file__).with_name("demo.py")
+PROGRAM = Path(__file__).with_name("demo_service.py")
 
 
 class Process:
@@ -45,7 +45,7 @@ class Process:
         await self.listening()
         await until(lambda: self.lines("ready"), 30)
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     async def exit_code(self) -> int:
@@ -61,7 +61,7 @@ class Process:
         async with self._client.get(f"http://127.0.0.1:{self.port}{path}") as answer:
             return answer.status, await answer.json(content_type=None)
 
-    def sign(self, name: str) -> Path:
+    def marker(self, name: str) -> Path:
         return self.directory / name
 
     def stderr(self) -> str:
@@ -98,60 +98,60 @@ async def test_sigterm_fails_readiness_first_then_drains_and_exits_0(launch: Lau
     await process.ready()
     assert (await process.get("/readyz"))[0] == 200
     request = asyncio.create_task(process.get("/slowly"))
-    await until(process.sign("request began").exists)
+    await until(process.marker("request began").exists)
 
-    process.tell(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
 
     await until(lambda: process.lines("draining"))
     assert await process.get("/readyz") == (503, {"status": "draining", "instance": socket.gethostname(), "checks": {}})
     assert (await process.get("/livez"))[0] == 200
-    process.sign("answer").touch()
+    process.marker("answer").touch()
     assert (await request)[0] == 204
     assert await process.exit_code() == 0
-    assert process.sign("worked to the end").exists()
-    assert process.sign("closed").exists()
+    assert process.marker("finished its work").exists()
+    assert process.marker("closed").exists()
 
 
-async def test_a_request_in_hand_is_finished_after_the_port_is_closed(launch: Launch) -> None:
+async def test_a_request_in_progress_finishes_after_the_port_is_closed(launch: Launch) -> None:
     process = await launch()
     await process.ready()
     request = asyncio.create_task(process.get("/slowly"))
-    await until(process.sign("request began").exists)
+    await until(process.marker("request began").exists)
 
-    process.tell(signal.SIGTERM)
-    await until(process.sign("worked to the end").exists)
+    process.send_signal(signal.SIGTERM)
+    await until(process.marker("finished its work").exists)
     await until(lambda: _refuses(process.port))
-    process.sign("answer").touch()
+    process.marker("answer").touch()
 
     assert (await request)[0] == 204
     assert await process.exit_code() == 0
 
 
-async def test_what_does_not_end_in_time_is_cancelled(launch: Launch) -> None:
+async def test_work_is_cancelled_at_the_drain_deadline(launch: Launch) -> None:
     process = await launch(BEHAVIOUR="stubborn", DRAIN_SECONDS="0.2")
     await process.ready()
 
-    process.tell(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
 
     assert await process.exit_code() == 0
     assert process.lines("drain_deadline")
-    assert process.sign("closed").exists()
+    assert process.marker("closed").exists()
 
 
 async def test_a_second_sigterm_cancels_at_once(launch: Launch) -> None:
     process = await launch(BEHAVIOUR="stubborn")
     await process.ready()
-    process.tell(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     await until(lambda: process.lines("draining"))
 
-    process.tell(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
 
     assert await process.exit_code() == 0
     assert process.lines("cut_short")
-    assert process.sign("closed").exists()
+    assert process.marker("closed").exists()
 
 
-async def test_while_a_server_is_away_the_process_lives_and_is_not_ready(launch: Launch, tmp_path: Path) -> None:
+async def test_a_process_is_alive_but_not_ready_while_a_server_is_unavailable(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "reason").write_text("rabbit")
     process = await launch(BEHAVIOUR="waits")
     await process.listening()
@@ -161,7 +161,7 @@ async def test_while_a_server_is_away_the_process_lives_and_is_not_ready(launch:
     ready, readiness = await process.get("/readyz")
     refused, problem = await process.get("/api/v1/anything")
     assert (alive, ready, refused) == (200, 503, 503)
-    assert readiness["checks"] == {"start": "error: the server rabbit is away"}
+    assert readiness["checks"] == {"start": "error: the server rabbit is unavailable"}
     assert problem["code"] == "starting"
 
     (tmp_path / "reason").write_text("postgres")
@@ -170,12 +170,12 @@ async def test_while_a_server_is_away_the_process_lives_and_is_not_ready(launch:
     await process.ready()
     assert (await process.get("/readyz"))[0] == 200
     assert [line["reason"] for line in process.lines("waiting")] == [
-        "the server rabbit is away",
-        "the server postgres is away",
+        "the server rabbit is unavailable",
+        "the server postgres is unavailable",
     ]
 
 
-async def test_nobody_notices_how_the_application_takes_over_the_port(launch: Launch, tmp_path: Path) -> None:
+async def test_the_handover_of_the_port_to_the_application_drops_no_request(launch: Launch, tmp_path: Path) -> None:
     (tmp_path / "reason").write_text("rabbit")
     process = await launch(BEHAVIOUR="waits")
     await process.listening()
@@ -194,11 +194,11 @@ async def test_nobody_notices_how_the_application_takes_over_the_port(launch: La
     assert statuses == {200}
 
 
-async def test_sigterm_during_the_start_ends_it(launch: Launch) -> None:
+async def test_sigterm_during_the_start_ends_the_process(launch: Launch) -> None:
     process = await launch(BEHAVIOUR="hangs")
     await process.listening()
 
-    process.tell(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
 
     assert await process.exit_code() == 0
 
@@ -208,19 +208,19 @@ async def test_a_loop_that_crashes_or_ends_early_ends_the_process(launch: Launch
     process = await launch(BEHAVIOUR=behaviour)
     await process.ready()
 
-    process.sign("crash").touch()
+    process.marker("crash").touch()
 
     assert await process.exit_code() == 1
     [line] = process.lines("crashed")
     assert error in line["exception"]
-    assert process.sign("closed").exists()
+    assert process.marker("closed").exists()
 
 
-async def test_what_no_waiting_mends_ends_the_start(launch: Launch) -> None:
+async def test_an_unexpected_error_during_the_start_ends_the_process(launch: Launch) -> None:
     process = await launch(BEHAVIOUR="cannot open")
 
     assert await process.exit_code() == 1
-    assert "nonsense in a file" in process.lines("crashed")[0]["exception"]
+    assert "malformed file" in process.lines("crashed")[0]["exception"]
 
 
 async def test_a_missing_and_a_malformed_setting_are_named_in_one_line(launch: Launch) -> None:

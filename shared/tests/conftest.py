@@ -1,4 +1,4 @@
-"""A real server on a real port for a table of routes, and identities that its verifier takes."""
+"""A real HTTP server for a route table, and identities that its verifier accepts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANNA = Identity(
 
 
 class Start(Protocol):
-    """Serve these routes as `demo`; the client's paths are relative to it."""
+    """Serve routes as the service `demo`. The client's paths are relative to it."""
 
     async def __call__(self, routes: Sequence[Route], **options: Any) -> aiohttp.ClientSession: ...
 
@@ -83,6 +83,6 @@ async def start(
 
 @pytest.fixture
 def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """The lines logged meanwhile, before they are rendered."""
+    """The log lines of the test, before they are rendered."""
     with capture_logs(processors=[merge_contextvars]) as lines:
         yield lines

@@ -1,4 +1,4 @@
-"""Idempotency-Key, on a real database: what is answered, what is stored, and what a death leaves."""
+"""Idempotency keys on a real database: stored answers, conflicts, lost transactions, pruning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from joserfc.jwk import OKPKey
 
-from switchboard.http import Body, Request, Route, WriteRoute
+from switchboard.http import Body, Request, WriteRoute
 from switchboard.http.idempotency import PRUNE
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner
 from switchboard.messaging.outbox.unit_of_work import Work
@@ -36,7 +36,7 @@ class Thing(Body):
 
 
 class Gate:
-    """Lets the handler through when it is opened."""
+    """A handler that waits until the gate is open."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -67,16 +67,11 @@ async def database(empty_database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-def routes(gate: Gate) -> list[Route]:
-    return [
-        WriteRoute("POST", "/things", gate.create, body=NewThing, answer=Thing, creates=True),
-        WriteRoute("POST", "/shelves/{id}/things", gate.create, body=NewThing, answer=Thing, creates=True),
-    ]
-
-
 @pytest.fixture
 async def client(start: Any, gate: Gate, database: Database) -> aiohttp.ClientSession:
-    session: aiohttp.ClientSession = await start(routes(gate), database=database)
+    paths = ("/things", "/shelves/{id}/things")
+    routes = [WriteRoute("POST", path, gate.create, body=NewThing, answer=Thing, creates=True) for path in paths]
+    session: aiohttp.ClientSession = await start(routes, database=database)
     return session
 
 
@@ -108,7 +103,7 @@ async def test_the_same_key_and_body_answer_the_same_response_again(
     assert await names(database) == ["a"]
 
 
-async def test_without_a_key_each_request_is_one_of_its_own(
+async def test_without_a_key_each_request_is_new(
     client: aiohttp.ClientSession, as_anna: dict[str, str], database: Database
 ) -> None:
     await client.post("/things", json={"name": "a"}, headers=as_anna)
@@ -163,7 +158,7 @@ async def test_while_the_first_is_in_flight_a_second_is_409_in_progress(
     assert await names(database) == ["a"]
 
 
-async def test_those_who_ask_again_at_the_same_time_are_all_answered(
+async def test_concurrent_repeats_all_get_the_stored_answer(
     client: aiohttp.ClientSession, keyed: dict[str, str], database: Database
 ) -> None:
     await client.post("/things", json={"name": "a"}, headers=keyed)
@@ -174,7 +169,7 @@ async def test_those_who_ask_again_at_the_same_time_are_all_answered(
     assert await names(database) == ["a"]
 
 
-async def test_a_refused_request_stores_nothing_and_may_be_tried_again(
+async def test_a_refused_request_stores_nothing_and_can_be_retried(
     client: aiohttp.ClientSession, keyed: dict[str, str], gate: Gate, database: Database
 ) -> None:
     gate.refuses = True
@@ -186,7 +181,7 @@ async def test_a_refused_request_stores_nothing_and_may_be_tried_again(
     assert await names(database) == ["a"]
 
 
-async def test_a_death_in_the_middle_leaves_nothing_behind(
+async def test_a_lost_transaction_leaves_no_key_behind(
     client: aiohttp.ClientSession, keyed: dict[str, str], gate: Gate, database: Database, empty_database_url: str
 ) -> None:
     gate.open.clear()
@@ -239,7 +234,7 @@ async def test_old_keys_are_pruned_and_young_ones_kept(
 
 
 @pytest.mark.parametrize("wrong", ["", " ", "é", "x" * 256, "a b"])
-async def test_a_key_that_is_none_is_422(
+async def test_an_invalid_key_is_422(
     client: aiohttp.ClientSession, as_anna: dict[str, str], database: Database, wrong: str
 ) -> None:
     answer = await client.post("/things", json={"name": "a"}, headers={**as_anna, "Idempotency-Key": wrong})

@@ -1,4 +1,4 @@
-"""Handlers that read and write, on a real database."""
+"""Read and write routes on a real database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def database(empty_database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def test_a_write_is_rolled_back_when_it_is_refused_or_breaks(
+async def test_a_write_is_rolled_back_when_it_is_refused_or_fails(
     start: Any, database: Database, as_anna: dict[str, str]
 ) -> None:
     async def add(request: Request, work: Work) -> None:
@@ -35,7 +35,7 @@ async def test_a_write_is_rolled_back_when_it_is_refused_or_breaks(
             case "broken":
                 raise RuntimeError
 
-    async def count(_call: Request, conn: asyncpg.Connection) -> dict[str, int]:
+    async def count(_request: Request, conn: asyncpg.Connection) -> dict[str, int]:
         return {"count": await conn.fetchval("select count(*) from things")}
 
     client = await start(
@@ -53,7 +53,7 @@ async def test_a_write_acts_for_the_caller_s_tenant(
 ) -> None:
     seen = []
 
-    async def note(_call: Request, work: Work) -> None:
+    async def note(_request: Request, work: Work) -> None:
         seen.append(work.tenant_id)
 
     client = await start(
@@ -66,12 +66,12 @@ async def test_a_write_acts_for_the_caller_s_tenant(
     assert seen == [anna.tenant_id, None]
 
 
-async def test_a_write_goes_on_when_its_client_goes_away(
+async def test_a_write_completes_when_its_client_disconnects(
     start: Any, database: Database, as_anna: dict[str, str]
 ) -> None:
     begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def slowly(_call: Request, work: Work) -> None:
+    async def slowly(_request: Request, work: Work) -> None:
         begun.set()
         await go_on.wait()
         await work.conn.execute("insert into things values ('a')")
@@ -89,8 +89,8 @@ async def test_a_write_goes_on_when_its_client_goes_away(
         await done.wait()
 
 
-async def test_a_request_takes_no_longer_than_it_may(start: Any, database: Database, as_anna: dict[str, str]) -> None:
-    async def forever(_call: Request, conn: asyncpg.Connection) -> None:
+async def test_a_slow_request_times_out(start: Any, database: Database, as_anna: dict[str, str]) -> None:
+    async def forever(_request: Request, conn: asyncpg.Connection) -> None:
         await conn.execute("select pg_sleep(60)")
 
     client = await start([ReadRoute("GET", "/forever", forever, answer=None)], database=database, timeout=0.1)
@@ -132,10 +132,10 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-async def test_a_database_that_is_away_is_503_and_needs_no_restart(
+async def test_requests_recover_after_the_database_was_unavailable(
     start: Any, empty_database_url: str, as_anna: dict[str, str], health: Any
 ) -> None:
-    async def look(_call: Request, conn: asyncpg.Connection) -> dict[str, int]:
+    async def look(_request: Request, conn: asyncpg.Connection) -> dict[str, int]:
         return {"one": await conn.fetchval("select 1")}
 
     address = urlsplit(empty_database_url)
@@ -148,18 +148,18 @@ async def test_a_database_that_is_away_is_503_and_needs_no_restart(
         assert (await client.get("/look", headers=as_anna)).status == 200
 
         line.cut()
-        away = await client.get("/look", headers=as_anna)
+        unavailable = await client.get("/look", headers=as_anna)
         unready = await client.get("/readyz")
         await line.open()
         back = await client.get("/look", headers=as_anna)
         line.cut()
 
-    assert (away.status, unready.status, back.status) == (503, 503, 200)
-    assert away.headers["Retry-After"]
+    assert (unavailable.status, unready.status, back.status) == (503, 503, 200)
+    assert unavailable.headers["Retry-After"]
 
 
-def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
-    async def anything(_call: Request) -> None: ...
+def test_a_route_that_cannot_be_served_is_refused_at_the_start(health: Any) -> None:
+    async def anything(_request: Request) -> None: ...
 
     for route in (ReadRoute("GET", "/a", anything, answer=None, public=True), WriteRoute("POST", "/a", anything)):
         with pytest.raises(ValueError, match="/a: "):
@@ -168,10 +168,10 @@ def test_a_table_that_cannot_work_is_refused_at_the_start(health: Any) -> None:
         WriteRoute("POST", "/a", anything, answer=dict, public=True, creates=True)
 
 
-async def test_a_write_that_meets_a_lock_is_told_to_come_again(
+async def test_a_write_that_waits_for_a_lock_is_503_with_a_retry_after(
     start: Any, database: Database, as_anna: dict[str, str]
 ) -> None:
-    async def add(_call: Request, work: Work) -> None:
+    async def add(_request: Request, work: Work) -> None:
         await work.conn.execute("set local lock_timeout = 20")
         await work.conn.execute("insert into things values ('a')")
 

@@ -63,7 +63,7 @@ def test_the_jobs_of_the_image_import_production_requirements_alone() -> None:
 
     missing = {module for module in imported if not provided_by(module) & production_requirements()}
 
-    assert "switchboard.local.preparing" in modules_from("switchboard.local.containers")
+    assert "switchboard.local.prepare" in modules_from("switchboard.local.containers")
     assert not missing
 
 

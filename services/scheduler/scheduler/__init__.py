@@ -1,1 +1,1 @@
-"""Time: what is due when."""
+"""Plans what is due later and fires it on time."""

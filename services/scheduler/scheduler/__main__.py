@@ -1,4 +1,4 @@
-"""`python -m scheduler`: one instance of the scheduler."""
+"""Run one instance: `python -m scheduler`."""
 
 from scheduler.app import open_app
 from scheduler.settings import Settings

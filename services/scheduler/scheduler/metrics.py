@@ -1,4 +1,4 @@
-"""What the scheduler counts, for `/metrics`."""
+"""The scheduler's metrics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 
 
 
 class SchedulerMetrics:
-    """The scheduler's own, in the process's registry."""
+    """Metrics of firing, leadership and lateness, in the process's registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._settled = Counter(
-            "scheduler_occurrences_total", "Occurrences settled here", ("kind", "outcome"), registry=registry
+            "scheduler_occurrences_total",
+            "Occurrences that this instance fired or skipped",
+            ("kind", "outcome"),
+            registry=registry,
         )
         self._children: dict[tuple[str, str], Counter] = {}
         self._lateness = Histogram(
@@ -22,28 +25,30 @@ class SchedulerMetrics:
         )
         self._held = Counter(
             "scheduler_held_total",
-            "Schedules that could not be fired and are held",
+            "Schedules that could not be fired and are held for an operator",
             ("kind",),
             registry=registry,
         )
-        self._leading = Gauge("scheduler_leading", "1 while this instance leads", registry=registry)
-        self._term = Gauge("scheduler_term", "The term of the lease that this instance held last", registry=registry)
+        self._leading = Gauge("scheduler_leading", "1 while this instance is the leader", registry=registry)
+        self._term = Gauge(
+            "scheduler_term", "The fencing term of the lease that this instance held last", registry=registry
+        )
         self._overdue = Gauge(
             "scheduler_overdue_seconds",
-            "By how much the longest due occurrence is overdue",
+            "How long the occurrence that is due longest has been overdue",
             registry=registry,
         )
         self._next_due = Gauge(
-            "scheduler_next_due_timestamp_seconds", "The next due time; 0 for nothing planned", registry=registry
+            "scheduler_next_due_timestamp_seconds", "The next due time; 0 if nothing is planned", registry=registry
         )
         self._led_since = Gauge(
             "scheduler_led_since_timestamp_seconds",
-            "Since when the present leader leads, whichever instance it is; 0 while nobody does",
+            "When the current leader, of all instances, became leader; 0 while there is none",
             registry=registry,
         )
 
     def settled(self, kind: str, outcome: str, lateness: float) -> None:
-        """An occurrence was fired or skipped, so many seconds after its time."""
+        """Count an occurrence that was fired or skipped `lateness` seconds after its due time."""
         self._settled_by(kind, outcome).inc()
         self._lateness.observe(max(lateness, 0))
 
@@ -54,17 +59,17 @@ class SchedulerMetrics:
         return child
 
     def held(self, kind: str) -> None:
-        """A schedule could not be fired."""
+        """Count a schedule that could not be fired."""
         self._held.labels(kind).inc()
 
     def leading(self, leads: bool, term: int | None) -> None:
-        """Whether this instance leads."""
+        """Set whether this instance is the leader, and its fencing term."""
         self._leading.set(leads)
         if term is not None:
             self._term.set(term)
 
-    def seen(self, led_since: datetime | None, next_due: datetime | None, overdue: float) -> None:
-        """How time stands, whoever leads."""
+    def observed(self, led_since: datetime | None, next_due: datetime | None, overdue: float) -> None:
+        """Set the state of all instances together, as read from the database."""
         self._led_since.set(led_since.timestamp() if led_since is not None else 0)
         self._next_due.set(next_due.timestamp() if next_due is not None else 0)
         self._overdue.set(overdue)

@@ -18,16 +18,16 @@ class Settings(DatabaseSettings, BusSettings, IdentitySettings):
 
     lease_ttl: Duration = timedelta(milliseconds=2500)
     lease_margin: Duration = timedelta(milliseconds=600)
-    """The leader stops trusting its lease so long before it ends."""
+    """How long before its lease expires the leader stops trusting it."""
     lease_renew_every: Duration = timedelta(milliseconds=500)
     late_after: Duration = timedelta(seconds=5)
-    """What is fired later than this after its time is marked late."""
+    """An occurrence that fires later than this after its due time is marked late."""
 
     default_region: Region = "US"
-    """Where a phone that is written without a country is at home."""
+    """The country of phone numbers without a country code."""
 
     @model_validator(mode="after")
-    def _can_be_kept(self) -> Settings:
+    def _lease_is_renewed_in_time(self) -> Settings:
         if not min(self.lease_margin, self.lease_renew_every) >= SHORTEST:
             raise ValueError("LEASE_MARGIN and LEASE_RENEW_EVERY must be at least 50ms")
         if self.lease_margin + self.lease_renew_every >= self.lease_ttl:

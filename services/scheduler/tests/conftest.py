@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from .world import World, open_world
+from .virtual_time import VirtualScheduler, open_virtual_scheduler
 
 
 @pytest.fixture
-async def world(database_url: Callable[[str], str]) -> AsyncIterator[World]:
-    async with open_world(database_url("scheduler")) as world:
-        yield world
+async def scheduler(database_url: Callable[[str], str]) -> AsyncIterator[VirtualScheduler]:
+    async with open_virtual_scheduler(database_url("scheduler")) as scheduler:
+        yield scheduler

@@ -1,7 +1,7 @@
-"""An independent answer to "when does this recur?": every local minute of a span is asked whether the rule means it.
+"""An independent implementation of recurrences: it checks each local minute of a span against the rule.
 
-Written from RFC 5545 alone, with no part in common with the code under test: no dateutil, no arithmetic on series, and
-instants found from a list of the zone's clock changes.
+Written from RFC 5545 alone and sharing nothing with the code under test: no dateutil, no arithmetic on series, and
+instants from a list of the zone's clock changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls, from the plan to how they went."""
+"""Calls: planned, moved, cancelled, placed, and their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversations import CallCompleted, CallMissed, CallRinging
 
-from .world import ANNA, BEN, CHIEF, NOON, STRANGER, World
+from .virtual_time import ANNA, BEN, CHIEF, NOON, STRANGER, VirtualScheduler
 
 
 def at(**later: float) -> str:
@@ -29,26 +29,26 @@ def anna_with(phone: str | None) -> UserUpdated:
     )
 
 
-async def given_phone(world: World, phone: str | None = "+14155550199") -> None:
-    await world.hear(anna_with(phone))
+async def given_phone(scheduler: VirtualScheduler, phone: str | None = "+14155550199") -> None:
+    await scheduler.receive(anna_with(phone))
 
 
-def told_by_auth(world: World, phone: str | None) -> None:
-    world.auth.known[ANNA.tenant_id, ANNA.user_id] = anna_with(phone)
+def given_at_auth(scheduler: VirtualScheduler, phone: str | None) -> None:
+    scheduler.auth.known[ANNA.tenant_id, ANNA.user_id] = anna_with(phone)
 
 
-async def given_call(world: World, **fields: Any) -> dict[str, Any]:
-    await given_phone(world)
-    answer = await world.call(ANNA, "POST", "/calls", plan(**fields))
+async def given_call(scheduler: VirtualScheduler, **fields: Any) -> dict[str, Any]:
+    await given_phone(scheduler)
+    answer = await scheduler.call(ANNA, "POST", "/calls", plan(**fields))
     assert answer.status == 201, answer.body
     return dict(answer.body)
 
 
-async def status_of(world: World, call: dict[str, Any]) -> str:
-    return str((await world.call(ANNA, "GET", f"/calls/{call['id']}")).body["status"])
+async def status_of(scheduler: VirtualScheduler, call: dict[str, Any]) -> str:
+    return str((await scheduler.call(ANNA, "GET", f"/calls/{call['id']}")).body["status"])
 
 
-async def told(world: World, call: dict[str, Any], event: type[Any], status: str, after: int) -> None:
+async def receive(scheduler: VirtualScheduler, call: dict[str, Any], event: type[Any], status: str, after: int) -> None:
     fact = event(
         call_id=UUID(call["id"]),
         user_id=ANNA.user_id,
@@ -56,15 +56,15 @@ async def told(world: World, call: dict[str, Any], event: type[Any], status: str
         scheduled_at=NOON,
         status=status,
     )
-    await world.hear(fact, time=NOON + timedelta(seconds=after))
+    await scheduler.receive(fact, time=NOON + timedelta(seconds=after))
 
 
-async def test_a_call_is_placed_once_at_its_time(world: World) -> None:
-    call = await given_call(world)
+async def test_a_call_is_placed_once_at_its_time(scheduler: VirtualScheduler) -> None:
+    call = await given_call(scheduler)
 
-    await world.live_for(days=1)
+    await scheduler.advance(days=1)
 
-    [command] = await world.sent("call.place")
+    [command] = await scheduler.published("call.place")
     assert command.data == {
         "call_id": call["id"],
         "user_id": str(ANNA.user_id),
@@ -73,127 +73,129 @@ async def test_a_call_is_placed_once_at_its_time(world: World) -> None:
         "note": "the offer",
         "late": False,
     }
-    assert [event.data["status"] for event in await world.sent("call.scheduled")] == ["scheduled"]
+    assert [event.data["status"] for event in await scheduler.published("call.scheduled")] == ["scheduled"]
 
 
-async def test_a_call_needs_a_phone_to_ring_and_one_to_connect(world: World) -> None:
-    unknown = await world.call(ANNA, "POST", "/calls", plan())
-    await given_phone(world, None)
-    without = await world.call(ANNA, "POST", "/calls", plan())
-    await given_phone(world)
-    nonsense = await world.call(ANNA, "POST", "/calls", plan(contact_phone="call me"))
-    past = await world.call(ANNA, "POST", "/calls", plan(scheduled_at=at(minutes=-2)))
+async def test_a_call_needs_a_users_phone_and_a_contacts_phone(scheduler: VirtualScheduler) -> None:
+    unknown = await scheduler.call(ANNA, "POST", "/calls", plan())
+    await given_phone(scheduler, None)
+    without = await scheduler.call(ANNA, "POST", "/calls", plan())
+    await given_phone(scheduler)
+    nonsense = await scheduler.call(ANNA, "POST", "/calls", plan(contact_phone="call me"))
+    past = await scheduler.call(ANNA, "POST", "/calls", plan(scheduled_at=at(minutes=-2)))
 
     assert [each.status for each in (unknown, without, nonsense, past)] == [422] * 4
     assert nonsense.body["errors"][0]["loc"] == ["body", "contact_phone"]
 
 
-async def test_a_phone_that_was_set_just_now_can_be_rung(world: World) -> None:
-    await given_phone(world, None)
-    told_by_auth(world, "+14155550199")
+async def test_a_phone_that_was_just_set_at_auth_is_accepted(scheduler: VirtualScheduler) -> None:
+    await given_phone(scheduler, None)
+    given_at_auth(scheduler, "+14155550199")
 
-    planned = await world.call(ANNA, "POST", "/calls", plan())
-    others = await world.call(STRANGER, "POST", "/calls", plan(user_id=str(ANNA.user_id)))
-
-    assert (planned.status, others.status) == (201, 422)
-
-
-async def test_a_colleague_who_was_invited_just_now_can_be_planned_for(world: World) -> None:
-    told_by_auth(world, None)
-    wish = {"lead_id": "7", "note": "hi", "remind_at": at(hours=1), "user_id": str(ANNA.user_id)}
-
-    planned = await world.call(CHIEF, "POST", "/reminders", wish)
-    others = await world.call(STRANGER, "POST", "/reminders", wish)
+    planned = await scheduler.call(ANNA, "POST", "/calls", plan())
+    others = await scheduler.call(STRANGER, "POST", "/calls", plan(user_id=str(ANNA.user_id)))
 
     assert (planned.status, others.status) == (201, 422)
 
 
-async def test_nothing_new_is_planned_for_a_disabled_colleague(world: World) -> None:
+async def test_a_user_who_was_just_invited_can_be_planned_for(scheduler: VirtualScheduler) -> None:
+    given_at_auth(scheduler, None)
+    body = {"lead_id": "7", "note": "hi", "remind_at": at(hours=1), "user_id": str(ANNA.user_id)}
+
+    planned = await scheduler.call(CHIEF, "POST", "/reminders", body)
+    others = await scheduler.call(STRANGER, "POST", "/reminders", body)
+
+    assert (planned.status, others.status) == (201, 422)
+
+
+async def test_nothing_is_planned_for_a_disabled_user(scheduler: VirtualScheduler) -> None:
     disabled = anna_with("+14155550199").model_copy(update={"disabled": True})
-    await world.hear(disabled)
-    wishes = {
+    await scheduler.receive(disabled)
+    bodies = {
         "/calls": plan(user_id=str(ANNA.user_id)),
         "/reminders": {"lead_id": "7", "note": "", "remind_at": at(hours=1), "user_id": str(ANNA.user_id)},
     }
 
-    world.auth.known[ANNA.tenant_id, ANNA.user_id] = disabled
-    refused = [await world.call(CHIEF, "POST", path, wish) for path, wish in wishes.items()]
-    told_by_auth(world, "+14155550199")  # who is let in again
-    planned = [await world.call(CHIEF, "POST", path, wish) for path, wish in wishes.items()]
+    scheduler.auth.known[ANNA.tenant_id, ANNA.user_id] = disabled
+    refused = [await scheduler.call(CHIEF, "POST", path, body) for path, body in bodies.items()]
+    given_at_auth(scheduler, "+14155550199")  # enabled again
+    planned = [await scheduler.call(CHIEF, "POST", path, body) for path, body in bodies.items()]
 
     assert [(answer.status, answer.body["errors"][0]["msg"]) for answer in refused] == [(422, "is disabled")] * 2
     assert [answer.status for answer in planned] == [201, 201]
 
 
-async def test_what_auth_would_have_to_say_is_not_guessed_while_it_is_away(world: World) -> None:
-    await given_phone(world, None)
-    await world.auth.stop()
+async def test_a_lookup_that_needs_auth_answers_503_while_auth_is_unavailable(scheduler: VirtualScheduler) -> None:
+    await given_phone(scheduler, None)
+    await scheduler.auth.stop()
 
-    refused = await world.call(ANNA, "POST", "/calls", plan())
-    await given_phone(world)
-    planned = await world.call(ANNA, "POST", "/calls", plan())
+    refused = await scheduler.call(ANNA, "POST", "/calls", plan())
+    await given_phone(scheduler)
+    planned = await scheduler.call(ANNA, "POST", "/calls", plan())
 
     assert (refused.status, refused.body["code"], planned.status) == (503, "unavailable", 201)
     assert "Retry-After" in refused.headers
 
 
-async def test_a_call_is_moved_while_it_is_to_come(world: World) -> None:
-    call = await given_call(world)
+async def test_a_call_is_moved_until_it_is_placed(scheduler: VirtualScheduler) -> None:
+    call = await given_call(scheduler)
 
-    moved = await world.call(ANNA, "PATCH", f"/calls/{call['id']}", {"scheduled_at": at(hours=4)})
-    await world.live_for(hours=3)
-    assert await world.sent("call.place") == []
-    await world.live_for(hours=3)
+    moved = await scheduler.call(ANNA, "PATCH", f"/calls/{call['id']}", {"scheduled_at": at(hours=4)})
+    await scheduler.advance(hours=3)
+    assert await scheduler.published("call.place") == []
+    await scheduler.advance(hours=3)
 
     assert moved.body["scheduled_at"] == at(hours=4)
-    assert len(await world.sent("call.place")) == 1
-    again = await world.call(ANNA, "PATCH", f"/calls/{call['id']}", {"scheduled_at": at(hours=9)})
+    assert len(await scheduler.published("call.place")) == 1
+    again = await scheduler.call(ANNA, "PATCH", f"/calls/{call['id']}", {"scheduled_at": at(hours=9)})
     assert (again.status, again.body["code"]) == (409, "already_fired")
-    assert (await world.call(ANNA, "DELETE", f"/calls/{call['id']}")).status == 409
+    assert (await scheduler.call(ANNA, "DELETE", f"/calls/{call['id']}")).status == 409
 
 
-async def test_a_call_taken_back_is_never_placed(world: World) -> None:
-    call = await given_call(world)
+async def test_a_cancelled_call_is_never_placed(scheduler: VirtualScheduler) -> None:
+    call = await given_call(scheduler)
 
-    gone = await world.call(ANNA, "DELETE", f"/calls/{call['id']}")
-    again = await world.call(ANNA, "DELETE", f"/calls/{call['id']}")
-    await world.live_for(days=1)
+    gone = await scheduler.call(ANNA, "DELETE", f"/calls/{call['id']}")
+    again = await scheduler.call(ANNA, "DELETE", f"/calls/{call['id']}")
+    await scheduler.advance(days=1)
 
     assert (gone.status, again.status) == (204, 204)
-    assert await world.sent("call.place") == []
-    assert len(await world.sent("call.cancelled")) == 1
-    assert await status_of(world, call) == "cancelled"
-    assert (await world.call(ANNA, "PATCH", f"/calls/{call['id']}", {"note": "x"})).status == 409
+    assert await scheduler.published("call.place") == []
+    assert len(await scheduler.published("call.cancelled")) == 1
+    assert await status_of(scheduler, call) == "cancelled"
+    assert (await scheduler.call(ANNA, "PATCH", f"/calls/{call['id']}", {"note": "x"})).status == 409
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-async def test_how_it_went_is_known_in_whatever_order_it_is_told(world: World, order: tuple[int, ...]) -> None:
-    call = await given_call(world)
-    await world.live_for(hours=2)
-    facts = [(CallRinging, "ringing", 10), (CallMissed, "missed", 20), (CallCompleted, "completed", 30)]
+async def test_the_last_result_wins_in_any_order_of_arrival(
+    scheduler: VirtualScheduler, order: tuple[int, ...]
+) -> None:
+    call = await given_call(scheduler)
+    await scheduler.advance(hours=2)
+    results = [(CallRinging, "ringing", 10), (CallMissed, "missed", 20), (CallCompleted, "completed", 30)]
 
     for n in order:
-        await told(world, call, *facts[n])
+        await receive(scheduler, call, *results[n])
 
-    assert await status_of(world, call) == "completed"
+    assert await status_of(scheduler, call) == "completed"
 
 
-async def test_a_late_call_that_is_to_be_skipped_is_cancelled(world: World) -> None:
-    late = await given_call(world)
-    skipped = await given_call(world, misfire="skip")
+async def test_a_missed_call_with_misfire_skip_is_cancelled(scheduler: VirtualScheduler) -> None:
+    late = await given_call(scheduler)
+    skipped = await given_call(scheduler, misfire="skip")
 
-    await world.sleep_through(hours=3)
+    await scheduler.advance_without_leader(hours=3)
 
-    [command] = await world.sent("call.place")
+    [command] = await scheduler.published("call.place")
     assert (command.data["call_id"], command.data["late"]) == (late["id"], True)
-    assert await status_of(world, skipped) == "cancelled"
+    assert await status_of(scheduler, skipped) == "cancelled"
 
 
-async def test_others_do_not_see_it(world: World) -> None:
-    call = await given_call(world)
+async def test_other_users_do_not_see_a_call(scheduler: VirtualScheduler) -> None:
+    call = await given_call(scheduler)
 
     for who in (BEN, STRANGER):
         for method, body in (("GET", None), ("PATCH", {"note": "x"}), ("DELETE", None)):
-            assert (await world.call(who, method, f"/calls/{call['id']}", body)).status == 404
-        assert (await world.call(who, "GET", "/calls")).body["items"] == []
-    assert len((await world.call(ANNA, "GET", "/calls")).body["items"]) == 1
+            assert (await scheduler.call(who, method, f"/calls/{call['id']}", body)).status == 404
+        assert (await scheduler.call(who, "GET", "/calls")).body["items"] == []
+    assert len((await scheduler.call(ANNA, "GET", "/calls")).body["items"]) == 1

@@ -1,4 +1,4 @@
-"""Campaigns, from the plan to what becomes of it elsewhere."""
+"""Campaigns: planned, controlled, run, and their progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from switchboard.contracts.conversations import (
     CampaignStarted,
 )
 
-from .world import ANNA, BEN, CHIEF, NOON, STRANGER, World
+from .virtual_time import ANNA, BEN, CHIEF, NOON, STRANGER, VirtualScheduler
 
 
 def at(**later: float) -> str:
@@ -32,37 +32,43 @@ def plan(**fields: Any) -> dict[str, Any]:
     }
 
 
-async def given_campaign(world: World, **fields: Any) -> dict[str, Any]:
-    answer = await world.call(ANNA, "POST", "/campaigns", plan(**fields))
+async def given_campaign(scheduler: VirtualScheduler, **fields: Any) -> dict[str, Any]:
+    answer = await scheduler.call(ANNA, "POST", "/campaigns", plan(**fields))
     assert answer.status == 201, answer.body
     return dict(answer.body)
 
 
-async def step(world: World, campaign: dict[str, Any], name: str) -> Any:
-    return await world.call(ANNA, "POST", f"/campaigns/{campaign['id']}/{name}")
+async def step(scheduler: VirtualScheduler, campaign: dict[str, Any], name: str) -> Any:
+    return await scheduler.call(ANNA, "POST", f"/campaigns/{campaign['id']}/{name}")
 
 
-async def status_of(world: World, campaign: dict[str, Any]) -> str:
-    return str((await world.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body["status"])
+async def status_of(scheduler: VirtualScheduler, campaign: dict[str, Any]) -> str:
+    return str((await scheduler.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body["status"])
 
 
 def counts(**fields: int) -> CampaignCounts:
     return CampaignCounts(total=2, **fields)
 
 
-async def told(world: World, campaign: dict[str, Any], event: type[Any], sent: int, after: int) -> None:
+async def receive(
+    scheduler: VirtualScheduler, campaign: dict[str, Any], event: type[Any], sent: int, after: int
+) -> None:
     fact = event(campaign_id=UUID(campaign["id"]), status="running", counts=counts(sent=sent))
-    await world.hear(fact, time=NOON + timedelta(seconds=after))
+    await scheduler.receive(fact, time=NOON + timedelta(seconds=after))
 
 
-async def test_a_campaign_runs_once_at_its_time(world: World) -> None:
+async def test_a_campaign_runs_once_at_its_time(scheduler: VirtualScheduler) -> None:
     campaign = await given_campaign(
-        world, not_after=at(hours=3), quiet_hours={"from": "21:00", "to": "08:00"}, rate_per_second=5, time_zone="UTC"
+        scheduler,
+        not_after=at(hours=3),
+        quiet_hours={"from": "21:00", "to": "08:00"},
+        rate_per_second=5,
+        time_zone="UTC",
     )
 
-    await world.live_for(days=1)
+    await scheduler.advance(days=1)
 
-    [command] = await world.sent("campaign.run")
+    [command] = await scheduler.published("campaign.run")
     assert command.data == {
         "campaign_id": campaign["id"],
         "user_id": str(ANNA.user_id),
@@ -76,8 +82,8 @@ async def test_a_campaign_runs_once_at_its_time(world: World) -> None:
         "rate_per_second": 5.0,
         "late": False,
     }
-    assert [event.data["status"] for event in await world.sent("campaign.scheduled")] == ["scheduled"]
-    assert await status_of(world, campaign) == "running"
+    assert [event.data["status"] for event in await scheduler.published("campaign.scheduled")] == ["scheduled"]
+    assert await status_of(scheduler, campaign) == "running"
 
 
 @pytest.mark.parametrize(
@@ -95,98 +101,100 @@ async def test_a_campaign_runs_once_at_its_time(world: World) -> None:
         ({"rate_per_second": 0}, "rate_per_second"),
     ],
 )
-async def test_a_plan_that_makes_no_sense_is_refused(world: World, fields: dict[str, Any], named: str) -> None:
-    answer = await world.call(ANNA, "POST", "/campaigns", plan(**fields))
+async def test_an_invalid_campaign_is_refused(scheduler: VirtualScheduler, fields: dict[str, Any], named: str) -> None:
+    answer = await scheduler.call(ANNA, "POST", "/campaigns", plan(**fields))
 
     assert answer.status == 422
     assert answer.body["errors"][0]["loc"][:2] == ["body", named]
-    assert await world.sent() == []
+    assert await scheduler.published() == []
 
 
-async def test_it_does_not_begin_after_the_time_it_names(world: World) -> None:
-    campaign = await given_campaign(world, not_after=at(hours=2))
+async def test_a_campaign_does_not_start_after_not_after(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler, not_after=at(hours=2))
 
-    await world.sleep_through(hours=3)
+    await scheduler.advance_without_leader(hours=3)
 
-    assert await world.sent("campaign.run") == []
-    assert await status_of(world, campaign) == "cancelled"
-    assert len(await world.sent("campaign.cancelled")) == 1
+    assert await scheduler.published("campaign.run") == []
+    assert await status_of(scheduler, campaign) == "cancelled"
+    assert len(await scheduler.published("campaign.cancelled")) == 1
 
 
-async def test_one_paused_before_its_time_begins_when_it_is_resumed(world: World) -> None:
-    campaign = await given_campaign(world)
+async def test_a_campaign_paused_before_its_time_starts_when_resumed(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
 
-    await step(world, campaign, "pause")
-    await world.live_for(hours=5)
-    assert await world.sent("campaign.run") == []
-    assert (await step(world, campaign, "resume")).body["status"] == "scheduled"
-    await world.live_for(seconds=1)
+    await step(scheduler, campaign, "pause")
+    await scheduler.advance(hours=5)
+    assert await scheduler.published("campaign.run") == []
+    assert (await step(scheduler, campaign, "resume")).body["status"] == "scheduled"
+    await scheduler.advance(seconds=1)
 
-    [command] = await world.sent("campaign.run")
+    [command] = await scheduler.published("campaign.run")
     assert command.data["late"] is False
-    assert await world.sent("campaign.pause", "campaign.resume") == []  # nobody else knew of it yet
+    assert (
+        await scheduler.published("campaign.pause", "campaign.resume") == []
+    )  # `conversations` did not know of it yet
 
 
-async def test_a_running_one_is_paused_resumed_and_cancelled_by_command(world: World) -> None:
-    campaign = await given_campaign(world)
-    await world.live_for(hours=2)
+async def test_a_running_campaign_is_paused_resumed_and_cancelled_by_command(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
+    await scheduler.advance(hours=2)
 
-    answers = [await step(world, campaign, name) for name in ("pause", "resume", "cancel")]
+    answers = [await step(scheduler, campaign, name) for name in ("pause", "resume", "cancel")]
 
     assert [each.body["status"] for each in answers] == ["paused", "running", "cancelled"]
-    commands = await world.sent("campaign.pause", "campaign.resume", "campaign.cancel")
+    commands = await scheduler.published("campaign.pause", "campaign.resume", "campaign.cancel")
     revisions = [each.data["revision"] for each in commands]
     assert revisions == sorted(set(revisions))
     assert len({each.id for each in commands}) == 3
-    events = await world.sent("campaign.paused", "campaign.resumed", "campaign.cancelled")
+    events = await scheduler.published("campaign.paused", "campaign.resumed", "campaign.cancelled")
     assert [each.data["status"] for each in events] == ["paused", "running", "cancelled"]
 
 
-async def test_a_step_in_the_wrong_state_is_refused(world: World) -> None:
-    campaign = await given_campaign(world)
-    assert (await step(world, campaign, "resume")).status == 409
-    await step(world, campaign, "cancel")
+async def test_a_transition_in_the_wrong_state_is_refused(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
+    assert (await step(scheduler, campaign, "resume")).status == 409
+    await step(scheduler, campaign, "cancel")
 
-    refused = [await step(world, campaign, name) for name in ("pause", "resume", "cancel")]
+    refused = [await step(scheduler, campaign, name) for name in ("pause", "resume", "cancel")]
 
     assert {(each.status, each.body["code"]) for each in refused} == {(409, "invalid_state")}
-    await world.live_for(days=1)
-    assert await world.sent("campaign.run") == []
+    await scheduler.advance(days=1)
+    assert await scheduler.published("campaign.run") == []
 
 
-async def test_results_settle_it_in_whatever_order_they_come(world: World) -> None:
-    campaign = await given_campaign(world)
-    await world.live_for(hours=2)
+async def test_the_last_progress_wins_in_any_order_of_arrival(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
+    await scheduler.advance(hours=2)
 
-    await told(world, campaign, CampaignCompleted, sent=2, after=30)
-    await told(world, campaign, CampaignProgress, sent=1, after=20)
-    await told(world, campaign, CampaignStarted, sent=0, after=10)
+    await receive(scheduler, campaign, CampaignCompleted, sent=2, after=30)
+    await receive(scheduler, campaign, CampaignProgress, sent=1, after=20)
+    await receive(scheduler, campaign, CampaignStarted, sent=0, after=10)
 
-    shown = (await world.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body
+    shown = (await scheduler.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body
     assert (shown["status"], shown["counts"]["sent"]) == ("completed", 2)
-    assert (await step(world, campaign, "pause")).status == 409
+    assert (await step(scheduler, campaign, "pause")).status == 409
 
 
-async def test_receipts_after_the_end_still_move_the_counts(world: World) -> None:
-    campaign = await given_campaign(world)
-    await world.live_for(hours=2)
-    await step(world, campaign, "cancel")
+async def test_receipts_after_the_end_still_change_the_counts(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
+    await scheduler.advance(hours=2)
+    await step(scheduler, campaign, "cancel")
 
-    await told(world, campaign, CampaignCompleted, sent=1, after=30)
-    await told(world, campaign, CampaignProgress, sent=2, after=40)
+    await receive(scheduler, campaign, CampaignCompleted, sent=1, after=30)
+    await receive(scheduler, campaign, CampaignProgress, sent=2, after=40)
 
-    shown = (await world.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body
+    shown = (await scheduler.call(ANNA, "GET", f"/campaigns/{campaign['id']}")).body
     assert (shown["status"], shown["counts"]["sent"]) == ("cancelled", 2)
 
 
-async def test_all_of_the_tenant_see_it_and_its_maker_and_admins_steer_it(world: World) -> None:
-    campaign = await given_campaign(world)
+async def test_the_tenant_sees_a_campaign_its_creator_and_admins_control_it(scheduler: VirtualScheduler) -> None:
+    campaign = await given_campaign(scheduler)
     path = f"/campaigns/{campaign['id']}"
 
-    assert (await world.call(BEN, "GET", path)).status == 200
-    assert len((await world.call(BEN, "GET", "/campaigns")).body["items"]) == 1
-    assert (await world.call(BEN, "POST", path + "/pause")).status == 403
-    assert (await world.call(CHIEF, "POST", path + "/pause")).status == 200
-    assert (await world.call(STRANGER, "GET", path)).status == 404
-    assert (await world.call(STRANGER, "POST", path + "/cancel")).status == 404
-    assert (await world.call(STRANGER, "GET", "/campaigns")).body["items"] == []
+    assert (await scheduler.call(BEN, "GET", path)).status == 200
+    assert len((await scheduler.call(BEN, "GET", "/campaigns")).body["items"]) == 1
+    assert (await scheduler.call(BEN, "POST", path + "/pause")).status == 403
+    assert (await scheduler.call(CHIEF, "POST", path + "/pause")).status == 200
+    assert (await scheduler.call(STRANGER, "GET", path)).status == 404
+    assert (await scheduler.call(STRANGER, "POST", path + "/cancel")).status == 404
+    assert (await scheduler.call(STRANGER, "GET", "/campaigns")).body["items"] == []

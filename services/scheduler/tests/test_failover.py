@@ -1,4 +1,4 @@
-"""Everything due happens once, on time, whoever dies: real instances, killed, paused and cut off."""
+"""Failover: each occurrence fires once, on time, while real instances are killed, paused and cut off."""
 
 from __future__ import annotations
 
@@ -21,115 +21,119 @@ from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.servers import CHOICE, PrivateServers, _kept, started
 
-from .instances import Fleet, Instance, open_fleet, plan_reminders
+from .cluster import Cluster, SchedulerProcess, open_cluster, plan_reminders
 
 WITHIN = 5.0  # seconds for another one to lead
 
 
 @pytest.fixture
-async def fleet(database_url: Callable[[str], str], amqp_url: str, tmp_path: Path) -> AsyncIterator[Fleet]:
-    async with open_fleet(database_url("scheduler"), amqp_url, tmp_path, 2) as fleet:
-        yield fleet
+async def cluster(database_url: Callable[[str], str], amqp_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with open_cluster(database_url("scheduler"), amqp_url, tmp_path, 2) as cluster:
+        yield cluster
 
 
 def soon(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-async def test_a_leader_that_is_told_to_end_hands_over_at_once(fleet: Fleet) -> None:
-    holder = await fleet.holder()
-    leader = await fleet.leader()
+async def test_a_leader_that_is_terminated_hands_over_at_once(cluster: Cluster) -> None:
+    holder = await cluster.holder()
+    leader = await cluster.leader()
     assert holder is not None
     assert leader is not None
 
     ending = asyncio.create_task(leader.end(signal.SIGTERM))
-    await until(lambda: fleet.leader(besides=holder), within=20)
-    planned = await plan_reminders(fleet.database, [soon(0.5)])
+    await until(lambda: cluster.leader(besides=holder), within=20)
+    planned = await plan_reminders(cluster.database, [soon(0.5)])
 
     assert await ending == 0
-    await until(lambda: len(fleet.ear.heard) == len(planned))
-    async with fleet.database.connection() as conn:
-        lapse = await conn.fetchval("select term from leases where name = 'scheduler'")
-    assert lapse == 2
+    await until(lambda: len(cluster.listener.deliveries) == len(planned))
+    async with cluster.database.connection() as conn:
+        term = await conn.fetchval("select term from leases where name = 'scheduler'")
+    assert term == 2
 
 
-async def test_what_is_due_while_the_leader_is_killed_fires_once_by_the_next(fleet: Fleet) -> None:
-    planned = await plan_reminders(fleet.database, [soon(2 + n / 20) for n in range(100)])
-    holder, leader = await fleet.holder(), await fleet.leader()
+async def test_occurrences_due_while_the_leader_is_killed_fire_once(cluster: Cluster) -> None:
+    planned = await plan_reminders(cluster.database, [soon(2 + n / 20) for n in range(100)])
+    holder, leader = await cluster.holder(), await cluster.leader()
     assert holder is not None
     assert leader is not None
 
     await asyncio.sleep(3)  # in the middle of them
     await leader.end(signal.SIGKILL)
-    took = await fleet.replaced(holder)
-    await until(lambda: len(fleet.ear.commands) >= len(planned), within=20)
+    took = await cluster.replaced(holder)
+    await until(lambda: len(cluster.listener.commands) >= len(planned), within=20)
 
     assert took < WITHIN
-    assert fleet.ear.planned == sorted(map(str, planned))
+    assert cluster.listener.planned == sorted(map(str, planned))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_a_leader_that_was_stopped_publishes_nothing_when_it_wakes(fleet: Fleet) -> None:
-    holder, old = await fleet.holder(), await fleet.leader()
+async def test_a_leader_that_was_paused_publishes_nothing_when_it_wakes(cluster: Cluster) -> None:
+    holder, old = await cluster.holder(), await cluster.leader()
     assert holder is not None
     assert old is not None
-    planned = await plan_reminders(fleet.database, [soon(1 + n / 20) for n in range(400)])
-    await until(lambda: len(fleet.ear.commands) >= 20)
+    planned = await plan_reminders(cluster.database, [soon(1 + n / 20) for n in range(400)])
+    await until(lambda: len(cluster.listener.commands) >= 20)
 
     old.signal(signal.SIGSTOP)
 
-    await _wakes_and_publishes_nothing(fleet, old, holder, planned)
+    await _wakes_and_publishes_nothing(cluster, old, holder, planned)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_a_leader_that_was_stopped_in_the_middle_of_a_claim_publishes_nothing_when_it_wakes(fleet: Fleet) -> None:
-    holder, old = await fleet.holder(), await fleet.leader()
+async def test_a_leader_paused_during_a_claim_publishes_nothing_when_it_wakes(cluster: Cluster) -> None:
+    holder, old = await cluster.holder(), await cluster.leader()
     assert holder is not None
     assert old is not None
-    planned = await plan_reminders(fleet.database, [soon(1 + n / 20) for n in range(400)])
-    await until(lambda: len(fleet.ear.commands) >= 20)
+    planned = await plan_reminders(cluster.database, [soon(1 + n / 20) for n in range(400)])
+    await until(lambda: len(cluster.listener.commands) >= 20)
 
-    async with fleet.stopped_at(old, "outbox", "%with leader as materialized"):
+    async with cluster.stopped_at(old, "outbox", "%with leader as materialized"):
         pass
 
-    await _wakes_and_publishes_nothing(fleet, old, holder, planned)
+    await _wakes_and_publishes_nothing(cluster, old, holder, planned)
 
 
-async def _wakes_and_publishes_nothing(fleet: Fleet, old: Instance, holder: str, planned: list[UUID]) -> None:
+async def _wakes_and_publishes_nothing(
+    cluster: Cluster, old: SchedulerProcess, holder: str, planned: list[UUID]
+) -> None:
     stopped_at = datetime.now(UTC)
-    took = await fleet.replaced(holder)
+    took = await cluster.replaced(holder)
     await asyncio.sleep(15 - took)
     old.signal(signal.SIGCONT)
-    before, repeats = await old.settled(), len(fleet.ear.repeated)
-    await until(lambda: len(fleet.ear.commands) >= len(planned), within=30)
+    before, repeats = await old.settled(), len(cluster.listener.repeated)
+    await until(lambda: len(cluster.listener.commands) >= len(planned), within=30)
     await asyncio.sleep(2)  # for what it might still send
 
-    settled, again = await old.settled() - before, fleet.ear.repeated[repeats:]
-    print(f"\ntakeover: {took:.2f} s; settled by the old leader since: {settled:.0f}; sent again since: {len(again)}")
+    settled, again = await old.settled() - before, cluster.listener.repeated[repeats:]
+    print(
+        f"\ntakeover: {took:.2f} s; settled by the old leader since: {settled:.0f}; published again since: {len(again)}"
+    )
     assert took < WITHIN
     assert settled == 0
     # What it was just writing to the broker may come again under its old id, which has no effect; nothing else.
-    assert all(fleet.ear.due_at(command_id) <= stopped_at for command_id in again)
-    assert fleet.ear.planned == sorted(map(str, planned))
+    assert all(cluster.listener.due_at(command_id) <= stopped_at for command_id in again)
+    assert cluster.listener.planned == sorted(map(str, planned))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-async def test_what_was_due_while_all_were_down_fires_once_and_late(fleet: Fleet) -> None:
-    for instance in fleet.instances.values():
+async def test_occurrences_due_while_all_were_down_fire_once_and_late(cluster: Cluster) -> None:
+    for instance in cluster.instances.values():
         await instance.end(signal.SIGKILL)
-    single = await plan_reminders(fleet.database, [soon(n / 20) for n in range(100)])
-    skipped = await plan_reminders(fleet.database, [soon(-300 + n) for n in range(20)], misfire=Misfire.SKIP)
-    series = await plan_reminders(fleet.database, [soon(-60)] * 5, rule="FREQ=SECONDLY;INTERVAL=2;COUNT=40")
+    single = await plan_reminders(cluster.database, [soon(n / 20) for n in range(100)])
+    skipped = await plan_reminders(cluster.database, [soon(-300 + n) for n in range(20)], misfire=Misfire.SKIP)
+    series = await plan_reminders(cluster.database, [soon(-60)] * 5, rule="FREQ=SECONDLY;INTERVAL=2;COUNT=40")
     await asyncio.sleep(12)
 
-    for instance in fleet.instances.values():
+    for instance in cluster.instances.values():
         await instance.start()
 
     def of(planned: list[object]) -> list[dict[str, object]]:
-        return [each for each in fleet.ear.commands.values() if each["reminder_id"] in set(map(str, planned))]
+        return [each for each in cluster.listener.commands.values() if each["reminder_id"] in set(map(str, planned))]
 
     await until(lambda: len(of(list(single))) >= 100 and len(of(list(series))) >= 5, within=40)
     await asyncio.sleep(8)  # until the series has come to its end
@@ -143,7 +147,7 @@ async def test_what_was_due_while_all_were_down_fires_once_and_late(fleet: Fleet
 
 @pytest.fixture(scope="module")
 def breakable() -> Iterator[PrivateServers]:
-    """Servers that nobody else minds being killed."""
+    """Servers that no other test uses, so that they can be killed."""
     choice = os.environ.get(CHOICE, "")
     if Path(choice).is_dir() and choice:
         yield _kept(Path(choice))
@@ -164,26 +168,26 @@ async def test_five_thousand_occurrences_survive_killed_leaders_and_servers(
     host, dice = hosts.fresh(), random.Random(11)
     url = databases.fresh("scheduler")
     try:
-        async with open_fleet(url, hosts.url(host), tmp_path, 3) as fleet:
+        async with open_cluster(url, hosts.url(host), tmp_path, 3) as cluster:
             begin = soon(6)
             times = [begin + timedelta(seconds=dice.uniform(0, 30)) for _ in range(5000)]
-            planned = await plan_reminders(fleet.database, times)
+            planned = await plan_reminders(cluster.database, times)
             await asyncio.sleep((begin - datetime.now(UTC)).total_seconds())
             for step in range(10):
                 if step == 4:
                     _kill_broker(breakable)
-                await asyncio.gather(asyncio.sleep(3), _harm_leader(fleet, by_kill=step % 3 != 2))
+                await asyncio.gather(asyncio.sleep(3), _harm_leader(cluster, by_kill=step % 3 != 2))
             try:
-                await until(lambda: len(fleet.ear.commands) >= len(planned), within=90)
+                await until(lambda: len(cluster.listener.commands) >= len(planned), within=90)
             finally:
-                print(f"\nheard: {len(fleet.ear.commands)}; left: {await fleet.left()}")
+                print(f"\nheard: {len(cluster.listener.commands)}; left: {await cluster.left()}")
             await asyncio.sleep(2)
 
-            fired = fleet.ear.planned
-            print(f"\ntakeovers: {' '.join(f'{took:.2f}' for took in fleet.takeovers)} s")
-            print(f"commands: {len(fired)}, the same one again on the wire: {len(fleet.ear.repeated)}")
+            fired = cluster.listener.planned
+            print(f"\ntakeovers: {' '.join(f'{took:.2f}' for took in cluster.takeovers)} s")
+            print(f"commands: {len(fired)}, the same one again on the wire: {len(cluster.listener.repeated)}")
             assert fired == sorted(map(str, planned))
-            assert max(fleet.takeovers) < WITHIN
+            assert max(cluster.takeovers) < WITHIN
     finally:
         with suppress(Exception):
             hosts.drop(host)
@@ -191,16 +195,16 @@ async def test_five_thousand_occurrences_survive_killed_leaders_and_servers(
         databases.close()
 
 
-async def _harm_leader(fleet: Fleet, *, by_kill: bool) -> None:
-    """Where somebody is there to take over: a killed instance needs a while to start on a busy machine."""
-    holder, leader = await fleet.holder(), await fleet.leader()
-    if leader is None or holder is None or not await fleet.someone_follows(leader):
+async def _harm_leader(cluster: Cluster, *, by_kill: bool) -> None:
+    """Only while another instance is up: a killed one needs a while to start on a busy machine."""
+    holder, leader = await cluster.holder(), await cluster.leader()
+    if leader is None or holder is None or not await cluster.has_follower(leader):
         return
     if not by_kill:
-        assert await fleet.cut_off(leader) > 0
+        assert await cluster.cut_off(leader) > 0
         return
     await leader.end(signal.SIGKILL)
-    await asyncio.gather(leader.start(), fleet.replaced(holder))
+    await asyncio.gather(leader.start(), cluster.replaced(holder))
 
 
 def _kill_broker(servers: PrivateServers) -> None:

@@ -1,4 +1,4 @@
-"""One effect for each occurrence, whoever acts at the same moment: another leader, a stopped process, a person."""
+"""Fencing: one effect of each occurrence, also with another leader, a stopped process or a change at the same time."""
 
 from __future__ import annotations
 
@@ -13,101 +13,105 @@ from switchboard.contracts.auth import UserUpdated
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing.app import Answer
 
-from .world import ANNA, NOON, World
+from .virtual_time import ANNA, NOON, VirtualScheduler
 
 
 def at(**later: float) -> str:
     return (NOON + timedelta(**later)).isoformat().replace("+00:00", "Z")
 
 
-async def given_reminders(world: World, count: int) -> list[str]:
+async def given_reminders(scheduler: VirtualScheduler, count: int) -> list[str]:
     body = {"lead_id": "l", "note": "as it was", "remind_at": at(hours=1)}
-    return [(await world.call(ANNA, "POST", "/reminders", body)).body["id"] for _ in range(count)]
+    return [(await scheduler.call(ANNA, "POST", "/reminders", body)).body["id"] for _ in range(count)]
 
 
-async def while_firing(world: World, requests: list[tuple[str, str, Any]]) -> list[Answer]:
-    """The answers to requests that are made while the leader fires."""
-    firing = asyncio.create_task(world.leader.fire_due())
-    answers = await asyncio.gather(*(world.call(ANNA, *request) for request in requests))
+async def while_firing(scheduler: VirtualScheduler, requests: list[tuple[str, str, Any]]) -> list[Answer]:
+    """The answers to requests that are made while occurrences fire."""
+    firing = asyncio.create_task(scheduler.firer.fire_due())
+    answers = await asyncio.gather(*(scheduler.call(ANNA, *request) for request in requests))
     await firing
     return answers
 
 
-async def fired(world: World) -> list[str]:
-    return [command.data["reminder_id"] for command in await world.sent("reminder.fire")]
+async def fired(scheduler: VirtualScheduler) -> list[str]:
+    return [command.data["reminder_id"] for command in await scheduler.published("reminder.fire")]
 
 
-async def test_a_leader_whose_term_has_ended_fires_nothing_though_it_still_trusts_its_lease(world: World) -> None:
-    await given_reminders(world, 3)
-    world.clock.set(NOON + timedelta(hours=2))
-    async with world.database.connection() as conn:
+async def test_a_leader_with_an_ended_term_fires_nothing(scheduler: VirtualScheduler) -> None:
+    await given_reminders(scheduler, 3)
+    scheduler.clock.set(NOON + timedelta(hours=2))
+    async with scheduler.database.connection() as conn:
         await conn.execute("update leases set term = term + 1, holder = 'another' where name = 'scheduler'")
-    assert world.leader.lease.held()
+    assert scheduler.firer.lease.held()
 
-    count = await world.leader.fire_due()
+    count = await scheduler.firer.fire_due()
 
     assert count == 0
-    assert await fired(world) == []
+    assert await fired(scheduler) == []
 
 
-async def test_what_a_stopped_process_holds_locked_is_fired_when_the_server_has_ended_its_session(world: World) -> None:
-    locked, *others = await given_reminders(world, 4)
-    world.clock.set(NOON + timedelta(hours=2))
+async def test_a_row_locked_by_a_stopped_process_fires_once_its_session_ends(scheduler: VirtualScheduler) -> None:
+    locked, *others = await given_reminders(scheduler, 4)
+    scheduler.clock.set(NOON + timedelta(hours=2))
 
     with suppress(Unavailable):  # its session is ended below it
-        async with world.database.connection() as conn:
+        async with scheduler.database.connection() as conn:
             await conn.execute("begin")
             await conn.execute("select from schedules where id = $1::text::uuid for update", locked)
-            await world.leader.fire_due()  # comes back when nothing is left
+            await scheduler.firer.fire_due()  # comes back when nothing is left
 
-    assert sorted(await fired(world)) == sorted([locked, *others])
+    assert sorted(await fired(scheduler)) == sorted([locked, *others])
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
-async def test_a_change_at_the_moment_of_firing_comes_before_it_or_is_refused(world: World, method: str) -> None:
-    reminders = await given_reminders(world, 40)
-    world.clock.set(NOON + timedelta(hours=1))
+async def test_a_change_during_firing_takes_effect_before_it_or_is_refused(
+    scheduler: VirtualScheduler, method: str
+) -> None:
+    reminders = await given_reminders(scheduler, 40)
+    scheduler.clock.set(NOON + timedelta(hours=1))
     body = {"note": "changed"} if method == "PATCH" else None
 
-    answers = await while_firing(world, [(method, f"/reminders/{each}", body) for each in reminders])
+    answers = await while_firing(scheduler, [(method, f"/reminders/{each}", body) for each in reminders])
 
     changes = dict(zip(reminders, answers, strict=True))
-    notes = {command.data["reminder_id"]: command.data["note"] for command in await world.sent("reminder.fire")}
+    notes = {
+        command.data["reminder_id"]: command.data["note"] for command in await scheduler.published("reminder.fire")
+    }
     refused = {each for each, answer in changes.items() if answer.status == 409}
     assert {answer.body["code"] for answer in changes.values() if answer.status == 409} <= {"already_fired"}
     if method == "DELETE":
         assert notes == dict.fromkeys(refused, "as it was")
     else:
         assert notes == {each: "as it was" if each in refused else "changed" for each in reminders}
-    assert len(await fired(world)) == len(notes)
+    assert len(await fired(scheduler)) == len(notes)
 
 
-async def test_a_call_taken_back_at_its_moment_is_placed_or_taken_back_never_both(world: World) -> None:
+async def test_a_call_cancelled_during_firing_is_placed_or_cancelled_not_both(scheduler: VirtualScheduler) -> None:
     user = UserUpdated(
         user_id=ANNA.user_id, email="a@b.example", name="A", role="agent", disabled=False, notify_phone="+14155550199"
     )
-    await world.hear(user)
+    await scheduler.receive(user)
     body = {"contact_phone": "+14155550100", "scheduled_at": at(hours=1)}
-    calls = [(await world.call(ANNA, "POST", "/calls", body)).body["id"] for _ in range(20)]
-    world.clock.set(NOON + timedelta(hours=1))
+    calls = [(await scheduler.call(ANNA, "POST", "/calls", body)).body["id"] for _ in range(20)]
+    scheduler.clock.set(NOON + timedelta(hours=1))
 
-    answers = await while_firing(world, [("DELETE", f"/calls/{each}", None) for each in calls])
+    answers = await while_firing(scheduler, [("DELETE", f"/calls/{each}", None) for each in calls])
 
     taken_back = {each for each, answer in zip(calls, answers, strict=True) if answer.status == 204}
-    placed = [command.data["call_id"] for command in await world.sent("call.place")]
+    placed = [command.data["call_id"] for command in await scheduler.published("call.place")]
     assert sorted(placed) == sorted(set(calls) - taken_back)
-    assert {event.data["call_id"] for event in await world.sent("call.cancelled")} == taken_back
+    assert {event.data["call_id"] for event in await scheduler.published("call.cancelled")} == taken_back
 
 
-async def test_a_campaign_cancelled_at_its_moment_does_not_begin_or_is_told_to_end(world: World) -> None:
+async def test_a_campaign_cancelled_during_firing_never_starts_or_is_cancelled(scheduler: VirtualScheduler) -> None:
     body: dict[str, Any] = {"name": "Spring", "template": "Hi", "audience": {"all": True}, "send_at": at(hours=1)}
-    campaigns = [(await world.call(ANNA, "POST", "/campaigns", body)).body["id"] for _ in range(20)]
-    world.clock.set(NOON + timedelta(hours=1))
+    campaigns = [(await scheduler.call(ANNA, "POST", "/campaigns", body)).body["id"] for _ in range(20)]
+    scheduler.clock.set(NOON + timedelta(hours=1))
 
-    answers = await while_firing(world, [("POST", f"/campaigns/{each}/cancel", None) for each in campaigns])
+    answers = await while_firing(scheduler, [("POST", f"/campaigns/{each}/cancel", None) for each in campaigns])
 
     assert {answer.status for answer in answers} == {200}
-    begun = [command.data["campaign_id"] for command in await world.sent("campaign.run")]
-    ended = [command.data["campaign_id"] for command in await world.sent("campaign.cancel")]
+    begun = [command.data["campaign_id"] for command in await scheduler.published("campaign.run")]
+    ended = [command.data["campaign_id"] for command in await scheduler.published("campaign.cancel")]
     assert sorted(begun) == sorted(set(ended))
     assert len(ended) == len(set(ended))

@@ -1,4 +1,4 @@
-"""`import-schedules`: the original's plans come in once, and what can't is named."""
+"""`import-schedules`: plans of the original platform are imported once, and the others are reported."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scheduler.commands import legacy as importing
 from scheduler.commands import schedules as commands
 from switchboard.contracts.auth import UserCreated
 
-from .world import ANNA, TENANT, World
+from .virtual_time import ANNA, TENANT, VirtualScheduler
 
 REMINDERS = [
     {"id": "r1", "userId": "old-anna", "leadId": 7, "note": "call back", "remindAt": "2199-05-04T13:00:00Z"},
     {"id": "r2", "userId": "old-anna", "leadId": 8, "remindAt": "2020-01-06T09:00:00", "recurrence": "FREQ=WEEKLY"},
     {"id": "r3", "userId": "old-anna", "leadId": 9, "remindAt": "2020-01-06T09:00:00Z"},
     {"id": "r4", "userId": "old-anna", "leadId": 9, "remindAt": "2020-01-06T09:00:00Z", "status": "SENT"},
-    {"id": "r5", "userId": "nobody", "leadId": 9, "remindAt": "2199-05-04T13:00:00Z"},
+    {"id": "r5", "userId": "unknown", "leadId": 9, "remindAt": "2199-05-04T13:00:00Z"},
 ]
 CALLS = [{"id": "c1", "user_id": "old-anna", "phoneNumber": "(415) 555-0100", "scheduledFor": 7238163600000}]
 CAMPAIGNS = [
@@ -40,8 +40,8 @@ CAMPAIGNS = [
 
 
 @pytest.fixture
-def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setenv("DATABASE_URL", world.url)
+def command(scheduler: VirtualScheduler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    monkeypatch.setenv("DATABASE_URL", scheduler.url)
     monkeypatch.setattr(importing.console, "width", 200)
     rows = {"reminders.json": REMINDERS, "calls.json": CALLS, "campaigns.json": CAMPAIGNS}
     for name, content in rows.items():
@@ -57,48 +57,48 @@ def command(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 
 @pytest.fixture
-async def anna(world: World) -> None:
+async def anna(scheduler: VirtualScheduler) -> None:
     user = UserCreated(
         user_id=ANNA.user_id, email="a@b.example", name="A", role="agent", disabled=False, notify_phone="+14155550199"
     )
-    await world.hear(user)
+    await scheduler.receive(user)
 
 
 @pytest.mark.usefixtures("anna")
-async def test_what_was_still_to_come_comes_in_once(world: World, command: Any) -> None:
+async def test_plans_that_are_still_to_come_are_imported_once(scheduler: VirtualScheduler, command: Any) -> None:
     first, again = await command(), await command()
 
-    assert "4 planned, 0 were there, 1 were over in the original, 3 left out" in first.stdout
-    assert "0 planned, 4 were there, 1 were over in the original, 3 left out" in again.stdout
+    assert "4 planned, 0 were imported before, 1 were over in the original, 3 left out" in first.stdout
+    assert "0 planned, 4 were imported before, 1 were over in the original, 3 left out" in again.stdout
     assert first.exit_code == 1
-    reminders = (await world.call(ANNA, "GET", "/reminders")).body["items"]
+    reminders = (await scheduler.call(ANNA, "GET", "/reminders")).body["items"]
     assert {(each["lead_id"], each["note"]) for each in reminders} == {("7", "call back"), ("8", "")}
     [series] = [each for each in reminders if each["recurrence"]]
     assert series["remind_at"].endswith("T09:00:00Z")
-    [planned] = (await world.call(ANNA, "GET", "/calls")).body["items"]
+    [planned] = (await scheduler.call(ANNA, "GET", "/calls")).body["items"]
     assert (planned["contact_phone"], planned["scheduled_at"]) == ("+14155550100", "2199-05-15T01:00:00Z")
-    [campaign] = (await world.call(ANNA, "GET", "/campaigns")).body["items"]
+    [campaign] = (await scheduler.call(ANNA, "GET", "/campaigns")).body["items"]
     assert campaign["audience"] == {"phones": ["+14155550100", "+14155550101"]}
 
 
 @pytest.mark.usefixtures("anna")
-async def test_what_is_left_out_is_named_with_its_reason(command: Any) -> None:
+async def test_a_row_that_is_left_out_is_reported_with_its_reason(command: Any) -> None:
     output = (await command()).stdout
 
     assert "reminders.json[2]" in output
     assert "remind_at lies in the past" in output
-    assert "user nobody is not in the user map" in output
+    assert "user unknown is not in the user map" in output
     assert "names no recipients" in output
 
 
 @pytest.mark.usefixtures("anna")
-async def test_a_dry_run_writes_nothing(world: World, command: Any) -> None:
+async def test_a_dry_run_writes_nothing(scheduler: VirtualScheduler, command: Any) -> None:
     dry = await command("--dry-run")
 
-    assert "4 would be planned, 0 were there" in dry.stdout
-    assert (await world.call(ANNA, "GET", "/reminders")).body["items"] == []
-    assert await world.sent() == []
+    assert "4 would be planned, 0 were imported before" in dry.stdout
+    assert (await scheduler.call(ANNA, "GET", "/reminders")).body["items"] == []
+    assert await scheduler.published() == []
 
 
-async def test_a_call_of_somebody_without_a_phone_is_left_out(command: Any) -> None:
+async def test_a_row_of_an_unknown_user_is_left_out(command: Any) -> None:
     assert "user old-anna is not known in this tenant" in (await command()).stdout

@@ -75,7 +75,7 @@ STARTS = st.datetimes(datetime(1972, 1, 1), datetime(2037, 1, 1)).map(lambda at:
 
 @CALM
 @given(parts=rules(), start=STARTS, zone=st.sampled_from(ZONES), later=st.integers(0, 3000))
-def test_every_occurrence_that_the_rule_means_comes_once_and_no_other(
+def test_each_occurrence_of_a_rule_comes_once_and_no_other(
     parts: Parts, start: datetime, zone: str, later: int
 ) -> None:
     after = to_instant(start, zone) + timedelta(days=later)
@@ -101,11 +101,11 @@ def test_the_same_for_thousands_of_rules(parts: Parts, start: datetime, zone: st
 
 @settings(CALM, max_examples=15)  # dateutil takes its time for some
 @given(rule=rules_of_dateutil(), start=STARTS, skipped=st.integers(0, 20))
-def test_local_times_are_those_that_dateutil_finds(rule: str, start: datetime, skipped: int) -> None:
+def test_local_times_equal_those_of_dateutil(rule: str, start: datetime, skipped: int) -> None:
     try:
         meant = list(islice(rrulestr(rule, dtstart=start), skipped + 20))
     except ValueError:
-        meant = []  # its word for a combination that can never happen
+        meant = []  # raised for a combination that never happens
     since = meant[skipped] if len(meant) > skipped else start
 
     found = list(islice(locals_from(parse_rule(rule, "UTC"), start, since), 20))
@@ -115,7 +115,7 @@ def test_local_times_are_those_that_dateutil_finds(rule: str, start: datetime, s
 
 @CALM
 @given(parts=rules(), start=STARTS, zone=st.sampled_from(ZONES))
-def test_going_on_from_each_occurrence_leaves_out_none(parts: Parts, start: datetime, zone: str) -> None:
+def test_continuing_from_each_occurrence_misses_none(parts: Parts, start: datetime, zone: str) -> None:
     series = Recurrence(parts.text(), zone, start)
     whole = [at for at, _ in zip(series.following(to_instant(start, zone)), range(30), strict=False)]
 
@@ -133,7 +133,7 @@ def test_going_on_from_each_occurrence_leaves_out_none(parts: Parts, start: date
 
 @CALM
 @given(start=STARTS, zone=st.sampled_from(ZONES))
-def test_a_daily_time_stays_what_the_wall_shows_wherever_that_time_exists(start: datetime, zone: str) -> None:
+def test_a_daily_series_keeps_its_local_time_wherever_it_exists(start: datetime, zone: str) -> None:
     series = Recurrence("FREQ=DAILY", zone, start)
 
     for at, _ in zip(series.following(to_instant(start, zone)), range(400), strict=False):
@@ -143,7 +143,7 @@ def test_a_daily_time_stays_what_the_wall_shows_wherever_that_time_exists(start:
 
 @CALM
 @given(zone=st.sampled_from(ZONES), at=st.datetimes(datetime(1972, 1, 1), datetime(2037, 1, 1)))  # noqa: DTZ001
-def test_later_local_times_never_stand_for_earlier_instants(zone: str, at: datetime) -> None:
+def test_a_later_local_time_never_means_an_earlier_instant(zone: str, at: datetime) -> None:
     minutes = [to_instant(at + timedelta(minutes=n), zone) for n in range(0, 24 * 60, 20)]
 
     assert minutes == sorted(minutes)

@@ -1,1 +1,1 @@
-"""What the scheduler does when it is asked to: one function per wish, split by kind."""
+"""The use cases of the scheduler, one function each, by kind of schedule."""

@@ -1,12 +1,12 @@
-"""The table of chores, made schedules at each start."""
+"""Plan the housekeeping tasks as schedules, at each start of an instance."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scheduler.actions.wakeup import SCHEDULES
-from scheduler.domain.kinds.housekeeping import CHORES, KIND, SCHEDULED, Chore
+from scheduler.actions.planning import SCHEDULES
+from scheduler.domain.kinds.housekeeping import KIND, SCHEDULED, TASK, TASKS, HousekeepingTask
 from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
@@ -15,41 +15,41 @@ from switchboard.messaging.outbox.unit_of_work import Work
 MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def keep_house(work: Work, now: datetime) -> None:
-    """Plan every chore as it is declared, drop those that no longer are, and ask for what is due at a start."""
+async def plan_housekeeping(work: Work, now: datetime) -> None:
+    """Plan each declared task, drop schedules of tasks that are no longer declared, and make `at_start` tasks due."""
     await schedules.lock_kind(work.conn, KIND)
-    await schedules.drop_others(work.conn, KIND, [chore.id for chore in CHORES])
-    for chore in CHORES:
-        await _plan(work, chore, now)
+    await schedules.drop_others(work.conn, KIND, [task.id for task in TASKS])
+    for task in TASKS:
+        await _plan(work, task, now)
     work.notify(SCHEDULES)
 
 
-async def _plan(work: Work, chore: Chore, now: datetime) -> None:
-    known = await schedules.find_any(work.conn, chore.id, lock=True)
-    series = Recurrence(chore.rule, "UTC", MIDNIGHT.replace(tzinfo=None))
+async def _plan(work: Work, task: HousekeepingTask, now: datetime) -> None:
+    known = await schedules.find_any(work.conn, task.id, lock=True)
+    series = Recurrence(task.rule, "UTC", MIDNIGHT.replace(tzinfo=None))
     if known is None:
-        await schedules.add_schedule(work.conn, _new(chore, series, now))
+        await schedules.add_schedule(work.conn, _new(task, series, now))
         return
     wanted = known
     if known.recurrence != series:
-        wanted = known.planned_anew(series.next_after(now) or now, series)
-    if chore.at_start and wanted.extra_at is None:
+        wanted = known.replanned(series.next_after(now) or now, series)
+    if task.at_start and wanted.extra_at is None:
         wanted = replace(wanted, extra_at=now, revision=wanted.revision + 1)
     if wanted != known:
         await schedules.save_schedule(work.conn, wanted, now)
 
 
-def _new(chore: Chore, series: Recurrence, now: datetime) -> Schedule:
+def _new(task: HousekeepingTask, series: Recurrence, now: datetime) -> Schedule:
     next_at = series.next_after(now) or now
     return Schedule(
-        id=chore.id,
+        id=task.id,
         kind=KIND,
         status=SCHEDULED,
         next_at=next_at,
-        extra_at=now if chore.at_start else None,
+        extra_at=now if task.at_start else None,
         planned_at=next_at,
         recurrence=series,
-        payload={"chore": chore.name},
+        payload={TASK: task.name},
         created_at=now,
         updated_at=now,
     )

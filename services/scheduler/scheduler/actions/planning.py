@@ -1,4 +1,4 @@
-"""What all kinds share when they are planned: times, series, and whose they are."""
+"""Planning for all kinds: check times, recurrences and owners; save a plan, publish it, wake the firing loop."""
 
 from __future__ import annotations
 
@@ -7,78 +7,110 @@ from uuid import UUID
 
 from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.recurrence.rules import BadRule, normalised, parse_rule
+from scheduler.domain.schedules import Schedule
+from scheduler.store import schedules
+from switchboard.contracts.message import Command, Event
 from switchboard.http.identity import Identity, Role
+from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_directory import TenantUsers
 from switchboard.replica.user_replica import find_user
 from switchboard.runtime.refusals import Forbidden, Invalid
 from switchboard.runtime.time_zones import is_time_zone, to_local
 
 PAST = timedelta(minutes=1)
-FARTHEST_YEAR = 2200
+LAST_YEAR = 2200
 UTC_ZONE = "UTC"
 
+SCHEDULES = "schedules"  # the channel that wakes the firing loop
+LONGEST_SLEEP = 5.0  # seconds of the firing loop; a notification may be lost with the process that was to send it
 
-def refuse(field: str, message: str) -> Invalid:
-    """What is wrong with one field of the body."""
+
+async def add_plan(work: Work, schedule: Schedule, now: datetime, event: Event | None = None) -> Schedule:
+    """Add a new schedule, publish the event, and wake the firing loop after the commit."""
+    await schedules.add_schedule(work.conn, schedule)
+    if event is not None:
+        await work.publish(event)
+    notify_firing_loop(work, schedule.due_at, now)
+    return schedule
+
+
+async def save_plan(work: Work, schedule: Schedule, now: datetime, *messages: Event | Command) -> Schedule:
+    """Save a locked schedule, publish the messages, and wake the firing loop after the commit."""
+    saved = await schedules.save_schedule(work.conn, schedule, now)
+    for message in messages:
+        await work.publish(message)
+    notify_firing_loop(work, saved.due_at, now)
+    return saved
+
+
+def notify_firing_loop(work: Work, due_at: datetime | None, now: datetime) -> None:
+    """Wake the firing loop after the commit, unless it looks before `due_at` anyway."""
+    if due_at is not None and due_at < now + timedelta(seconds=2 * LONGEST_SLEEP):
+        work.notify(SCHEDULES)
+
+
+def invalid(field: str, message: str) -> Invalid:
+    """The refusal of a field of the body."""
     return Invalid.field(message, "body", field)
 
 
 def check_time(field: str, at: datetime, now: datetime) -> None:
-    """Raises `Invalid` for what is past by more than a minute, or out of any calendar."""
+    """Raises `Invalid` for a time that is more than a minute past, or too far in the future."""
     if at < now - PAST:
-        raise refuse(field, "lies in the past")
-    if at.year > FARTHEST_YEAR:
-        raise refuse(field, f"lies after the year {FARTHEST_YEAR}")
+        raise invalid(field, "lies in the past")
+    if at.year > LAST_YEAR:
+        raise invalid(field, f"lies after the year {LAST_YEAR}")
 
 
-def check_zone(zone: str | None) -> None:
+def check_time_zone(zone: str | None) -> None:
+    """Raises `Invalid` for a name that is no IANA time zone."""
     if zone is not None and not is_time_zone(zone):
-        raise refuse("time_zone", "is not an IANA time zone")
+        raise invalid("time_zone", "is not an IANA time zone")
 
 
 def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | None:
-    """The series that begins at `at`.
-
-    Raises `Invalid` for a rule that can't be kept, or that never comes true.
-    """
+    """The series that starts at `at`. Raises `Invalid` for a malformed rule or one without occurrences."""
     if rule is None:
         return None
     try:
-        hasty = parse_rule(rule, zone).is_hasty
+        too_frequent = parse_rule(rule, zone).is_too_frequent
     except BadRule as error:
-        raise refuse("recurrence", str(error)) from None
-    if hasty:
-        raise refuse("recurrence", "comes more often than once a minute")
+        raise invalid("recurrence", str(error)) from None
+    if too_frequent:
+        raise invalid("recurrence", "comes more often than once a minute")
     series = Recurrence(normalised(rule), zone, to_local(at, zone))
     if series.next_after(at - timedelta(seconds=1)) is None:
-        raise refuse("recurrence", "never comes true")
+        raise invalid("recurrence", "never comes true")
     return series
 
 
-async def user_of(users: TenantUsers, caller: Identity, wished: UUID | None) -> UUID:
-    """Whose it is to be: the caller's own or, for an admin, a colleague's."""
-    if wished is None or wished == caller.user_id:
+async def owner_of(users: TenantUsers, caller: Identity, user_id: UUID | None) -> UUID:
+    """The user to plan for: the caller or, if an admin asks, another active user of the tenant."""
+    if user_id is None or user_id == caller.user_id:
         return caller.user_id
     if caller.role < Role.ADMIN:
         raise Forbidden("only an admin plans for others")
-    colleague = await users.find(wished)
-    if colleague is None:
-        raise refuse("user_id", "is not a user of this tenant")
-    if colleague.disabled:
-        raise refuse("user_id", "is disabled")
-    return wished
+    user = await users.find(user_id)
+    if user is None:
+        raise invalid("user_id", "is not a user of this tenant")
+    if user.disabled:
+        raise invalid("user_id", "is disabled")
+    return user_id
 
 
-async def zone_of(users: TenantUsers, zone: str | None, user_id: UUID, *, of_series: bool) -> str:
-    """The zone that was named, else the user's own, else UTC. A series keeps it for good: auth itself is asked then."""
-    check_zone(zone)
+async def time_zone_of(users: TenantUsers, zone: str | None, user_id: UUID, *, of_series: bool) -> str:
+    """The time zone of a plan: the given one, else the user's, else UTC.
+
+    A series keeps its zone, so auth is asked for the user's current one.
+    """
+    check_time_zone(zone)
     if zone is not None:
         return zone
     user = await (users.find_current(user_id) if of_series else find_user(users.conn, users.tenant_id, user_id))
-    known = user is not None and user.time_zone is not None and is_time_zone(user.time_zone)
-    return user.time_zone if known and user and user.time_zone else UTC_ZONE
+    users_zone = user.time_zone if user is not None else None
+    return users_zone if users_zone is not None and is_time_zone(users_zone) else UTC_ZONE
 
 
-def sees(caller: Identity, user_id: UUID | None) -> bool:
-    """Whether the caller may know of what is this user's."""
+def may_see(caller: Identity, user_id: UUID | None) -> bool:
+    """Whether the caller may see a plan of this user."""
     return caller.user_id == user_id or caller.role >= Role.ADMIN

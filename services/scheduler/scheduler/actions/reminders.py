@@ -1,16 +1,24 @@
-"""Reminders: made, changed, put off, taken back."""
+"""Reminders: create, change, snooze, cancel."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from scheduler.actions.planning import check_time, recurrence_of, refuse, sees, user_of, zone_of
-from scheduler.actions.wakeup import notify_leader
+from scheduler.actions.planning import (
+    add_plan,
+    check_time,
+    invalid,
+    may_see,
+    owner_of,
+    recurrence_of,
+    save_plan,
+    time_zone_of,
+)
 from scheduler.domain.kinds.reminder import CANCELLED, FIRED, KIND, SCHEDULED, SKIPPED, created, updated
 from scheduler.domain.refusals import AlreadyFired
 from scheduler.domain.schedules import Misfire, Schedule
@@ -21,63 +29,60 @@ from switchboard.replica.user_directory import TenantUsers
 from switchboard.runtime.refusals import NotFound
 
 OVER = (FIRED, SKIPPED)
+REQUIRED = ("lead_id", "note", "remind_at", "user_id", "time_zone", "misfire")
+
+
+@dataclass(frozen=True)
+class ReminderPlan:
+    """A reminder to create. Without `user_id` it is the caller's; a series without `time_zone` keeps the user's."""
+
+    lead_id: str
+    note: str
+    remind_at: datetime
+    user_id: UUID | None = None
+    recurrence: str | None = None
+    time_zone: str | None = None
+    misfire: Misfire = Misfire.FIRE_LATE
 
 
 async def create_reminder(
-    work: Work,
-    caller: Identity,
-    users: TenantUsers,
-    now: datetime,
-    *,
-    lead_id: str,
-    note: str,
-    remind_at: datetime,
-    user_id: UUID | None,
-    recurrence: str | None,
-    time_zone: str | None,
-    misfire: Misfire,
-    id: UUID | None = None,
+    work: Work, caller: Identity, users: TenantUsers, now: datetime, plan: ReminderPlan, *, id: UUID | None = None
 ) -> Schedule:
-    """Plan a reminder. Without a zone of its own a series keeps that of its user. `id`: of one that was planned
-    elsewhere before.
-    """
-    check_time("remind_at", remind_at, now)
-    owner = await user_of(users, caller, user_id)
-    zone = await zone_of(users, time_zone, owner, of_series=recurrence is not None)
+    """Create a reminder. `id`: that of an imported one."""
+    check_time("remind_at", plan.remind_at, now)
+    owner = await owner_of(users, caller, plan.user_id)
+    zone = await time_zone_of(users, plan.time_zone, owner, of_series=plan.recurrence is not None)
     reminder = Schedule(
         id=id or uuid7(),
         kind=KIND,
         status=SCHEDULED,
-        next_at=remind_at,
-        planned_at=remind_at,
+        next_at=plan.remind_at,
+        planned_at=plan.remind_at,
         tenant_id=caller.tenant_id,
         user_id=owner,
-        recurrence=recurrence_of(recurrence, zone, remind_at),
-        misfire=misfire,
-        payload={"lead_id": lead_id, "note": note, "time_zone": zone},
+        recurrence=recurrence_of(plan.recurrence, zone, plan.remind_at),
+        misfire=plan.misfire,
+        payload={"lead_id": plan.lead_id, "note": plan.note, "time_zone": zone},
         created_at=now,
         updated_at=now,
     )
-    await schedules.add_schedule(work.conn, reminder)
-    await work.publish(created(reminder))
-    notify_leader(work, reminder.due_at, now)
-    return reminder
+    return await add_plan(work, reminder, now, created(reminder))
 
 
 async def change_reminder(
     work: Work, caller: Identity, users: TenantUsers, now: datetime, reminder_id: UUID, changes: dict[str, Any]
 ) -> Schedule:
-    """Change what `changes` names.
+    """Change the fields in `changes`. A new time, recurrence or zone makes a new plan.
 
-    A new time, series or zone plans it anew; one that has fired needs a new time.
+    A reminder that has fired needs a new time.
     """
     reminder = await _lock(work, caller, reminder_id)
     if reminder.status in OVER and "remind_at" not in changes:
         raise AlreadyFired
-    for name in ("lead_id", "note", "remind_at", "user_id", "time_zone", "misfire"):
+    for name in REQUIRED:
         if name in changes and changes[name] is None:
-            raise refuse(name, "can be changed, but not taken away")
-    owner = await user_of(users, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
+            raise invalid(name, "can be changed, but not removed")
+    owner = await owner_of(users, caller, changes["user_id"]) if "user_id" in changes else reminder.user_id
     payload = {**reminder.payload, **{name: changes[name] for name in {"lead_id", "note"} & changes.keys()}}
     changed = replace(
         reminder,
@@ -87,33 +92,33 @@ async def change_reminder(
         revision=reminder.revision + 1,
     )
     if {"remind_at", "recurrence", "time_zone"} & changes.keys():
-        changed = await _planned_anew(users, changed, changes, now)
-    return await _save(work, changed, now)
+        changed = await _replanned(users, changed, changes, now)
+    return await save_plan(work, changed, now, updated(changed))
 
 
 async def snooze_reminder(work: Work, caller: Identity, now: datetime, reminder_id: UUID, until: datetime) -> Schedule:
-    """Once more at `until`.
+    """Remind once more at `until`.
 
-    A series goes on as planned; a single reminder that has not fired yet waits until then.
+    A series keeps its plan. A single reminder that has not fired yet waits until then.
     """
     check_time("until", until, now)
     reminder = await _lock(work, caller, reminder_id)
-    return await _save(work, replace(reminder.due_once_more(until), status=SCHEDULED), now)
+    snoozed = replace(reminder.due_once_more(until), status=SCHEDULED)
+    return await save_plan(work, snoozed, now, updated(snoozed))
 
 
 async def cancel_reminder(work: Work, caller: Identity, now: datetime, reminder_id: UUID) -> None:
-    """It will not fire any more. Raises `AlreadyFired` when it did and nothing more was to come; a second time
-    changes nothing.
-    """
-    reminder = await _lock_seen(work, caller, reminder_id)
+    """Cancel a reminder; a second time changes nothing. Raises `AlreadyFired` when nothing more is planned."""
+    reminder = await _lock_any(work, caller, reminder_id)
     if reminder.status == CANCELLED:
         return
     if reminder.status in OVER:
         raise AlreadyFired
-    await _save(work, replace(reminder.without_plan(), status=CANCELLED), now)
+    cancelled = replace(reminder.without_plan(), status=CANCELLED)
+    await save_plan(work, cancelled, now, updated(cancelled))
 
 
-async def _planned_anew(users: TenantUsers, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
+async def _replanned(users: TenantUsers, reminder: Schedule, changes: dict[str, Any], now: datetime) -> Schedule:
     # Not `planned_at`, which a snooze may have moved: the series keeps its time.
     at = changes.get("remind_at") or reminder.next_at or reminder.planned_at
     if "remind_at" in changes:
@@ -121,28 +126,25 @@ async def _planned_anew(users: TenantUsers, reminder: Schedule, changes: dict[st
     assert reminder.user_id is not None
     series = reminder.recurrence
     rule = changes.get("recurrence", series and series.rule)
-    named = changes.get("time_zone", reminder.payload.get("time_zone"))
-    zone = await zone_of(users, named, reminder.user_id, of_series=rule is not None)
-    planned = replace(reminder.planned_anew(at, recurrence_of(rule, zone, at)), revision=reminder.revision)
+    zone = await time_zone_of(
+        users,
+        changes.get("time_zone", reminder.payload.get("time_zone")),
+        reminder.user_id,
+        of_series=rule is not None,
+    )
+    planned = replace(reminder.replanned(at, recurrence_of(rule, zone, at)), revision=reminder.revision)
     return replace(planned, status=SCHEDULED, payload={**reminder.payload, "time_zone": zone})
 
 
 async def _lock(work: Work, caller: Identity, reminder_id: UUID) -> Schedule:
-    reminder = await _lock_seen(work, caller, reminder_id)
+    reminder = await _lock_any(work, caller, reminder_id)
     if reminder.status == CANCELLED:
         raise NotFound
     return reminder
 
 
-async def _lock_seen(work: Work, caller: Identity, reminder_id: UUID) -> Schedule:
+async def _lock_any(work: Work, caller: Identity, reminder_id: UUID) -> Schedule:
     reminder = await schedules.lock_schedule(work.conn, KIND, caller.tenant_id, reminder_id)
-    if not sees(caller, reminder.user_id):
+    if not may_see(caller, reminder.user_id):
         raise NotFound
     return reminder
-
-
-async def _save(work: Work, reminder: Schedule, now: datetime) -> Schedule:
-    saved = await schedules.save_schedule(work.conn, reminder, now)
-    await work.publish(updated(saved))
-    notify_leader(work, saved.due_at, now)
-    return saved

@@ -1,11 +1,11 @@
-"""The timer of each tenant's trial follows what `auth` says of the tenant."""
+"""Follow auth's events of a tenant with the timer of the tenant's trial."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
 
-from scheduler.actions.wakeup import notify_leader
+from scheduler.actions.planning import notify_firing_loop
 from scheduler.domain.kinds.trial import KIND, OVER, SCHEDULED, timer_of
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
@@ -14,7 +14,7 @@ from switchboard.replica.user_replica import TenantEvent
 
 
 async def follow_trial(work: Work, tenant: TenantEvent, now: datetime) -> None:
-    """Set, move or stop the tenant's timer. One that has fired for this very time isn't set again."""
+    """Set, move or stop the tenant's timer. A timer that has fired for the same time is not set again."""
     timer = await schedules.find_any(work.conn, timer_of(tenant.tenant_id), lock=True)
     ends_at = tenant.trial_ends_at if tenant.status == "trial" else None
     if timer is None:
@@ -24,9 +24,9 @@ async def follow_trial(work: Work, tenant: TenantEvent, now: datetime) -> None:
         if timer.next_at is not None:
             await schedules.save_schedule(work.conn, replace(timer.without_plan(), status=OVER), now)
     elif ends_at != timer.planned_at:
-        moved = replace(timer.planned_anew(ends_at, None), status=SCHEDULED)
+        moved = replace(timer.replanned(ends_at, None), status=SCHEDULED)
         await schedules.save_schedule(work.conn, moved, now)
-    notify_leader(work, ends_at, now)
+    notify_firing_loop(work, ends_at, now)
 
 
 def _new_timer(tenant: TenantEvent, ends_at: datetime, now: datetime) -> Schedule:

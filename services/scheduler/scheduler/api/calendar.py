@@ -1,9 +1,10 @@
-"""`/schedule`: all that is due in a window, of every kind, series unrolled."""
+"""The calendar, `/schedule`: all occurrences in a range of time, of every kind, with series expanded."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import chain, islice, takewhile
@@ -13,24 +14,27 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
-from scheduler.actions.planning import sees
+from scheduler.api.owned import listed_user
 from scheduler.domain.kinds import call, campaign, reminder, trial
 from scheduler.domain.schedules import Schedule
-from scheduler.store import schedules
-from scheduler.store.schedules import Window
+from scheduler.store import calendar
+from scheduler.store.calendar import CalendarRange
 from switchboard.http.identity import Role
 from switchboard.http.paging import Page, PageQuery, decode_cursor, page
 from switchboard.http.parsing import Moment
 from switchboard.http.routing import ReadRoute, Request, Route
-from switchboard.runtime.refusals import Forbidden, Invalid
+from switchboard.runtime.refusals import Invalid
 
 LONGEST = timedelta(days=366)
-MOST_SERIES = 10_000  # of one user: all of them are begun for each page
-FAIR_SHARE = 50
+MOST_SERIES = 10_000  # of one user: each page starts all of them
+FAIR_SHARE = 50  # series to start before other requests get their turn
 TITLES = {reminder.KIND: "note", call.KIND: "contact_phone", campaign.KIND: "name"}
 
+Due = tuple[datetime, Schedule]
+Position = tuple[Any, ...]  # time and id
 
-class WindowQuery(PageQuery):
+
+class CalendarQuery(PageQuery):
     """From `from`, inclusive, to `to`, exclusive; at most 366 days."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -41,7 +45,7 @@ class WindowQuery(PageQuery):
 
 
 class DueAnswer(BaseModel):
-    """One occurrence. `id` is that of the reminder, call or campaign."""
+    """One occurrence. `id`: of the reminder, call or campaign."""
 
     id: UUID
     kind: str
@@ -51,74 +55,71 @@ class DueAnswer(BaseModel):
     user_id: UUID | None
     recurring: bool
 
-
-def window_routes() -> list[Route]:
-    return [ReadRoute("GET", "/api/v1/schedule", list_window, query=WindowQuery, answer=Page[DueAnswer])]
-
-
-async def list_window(request: Request, conn: asyncpg.Connection) -> Page[DueAnswer]:
-    """All that is due in a window: my reminders and calls, the tenant's campaigns and, for admins, its trial."""
-    query, caller = request.query, request.identity
-    since, until = _ends(query.from_, query.to)
-    user_id = query.user_id or caller.user_id
-    if not sees(caller, user_id):
-        raise Forbidden("only an admin sees others' schedules")
-    tenants = [campaign.KIND, trial.KIND] if caller.role >= Role.ADMIN else [campaign.KIND]
-    after = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
-    begin = since if after is None else max(since, after[0])
-    window = Window(caller.tenant_id, user_id, [reminder.KIND, call.KIND], tenants, begin, until)
-    beyond = after[1] if after is not None and after[0] == begin else None
-    found = await schedules.list_single(conn, window, beyond=beyond, limit=query.limit + 1)
-    series = await schedules.list_series(conn, window, limit=MOST_SERIES + 1)
-    if len(series) > MOST_SERIES:
-        raise Invalid.field(f"takes in more than {MOST_SERIES} series", "query", "to")
-    due = merge(*[each async for each in _begun([*found, *series], since, until, after)], key=_place)
-    shown, cursor = page(list(islice(due, query.limit + 1)), query.limit, _place)
-    return Page(items=[_answer(at, each) for at, each in shown], next_cursor=cursor)
+    @classmethod
+    def of(cls, at: datetime, schedule: Schedule) -> DueAnswer:
+        return cls(
+            id=schedule.id,
+            kind=schedule.kind,
+            at=at,
+            status=schedule.status,
+            title=str(schedule.payload.get(TITLES.get(schedule.kind, ""), ""))[:200],
+            user_id=schedule.user_id,
+            recurring=schedule.recurrence is not None,
+        )
 
 
-def _ends(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+@dataclass(frozen=True)
+class Calendar:
+    """The route of the calendar."""
+
+    def routes(self) -> list[Route]:
+        return [ReadRoute("GET", "/api/v1/schedule", self.list, query=CalendarQuery, answer=Page[DueAnswer])]
+
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[DueAnswer]:
+        """List all occurrences in a range of time: a user's reminders and calls, the tenant's campaigns and trial."""
+        query, caller = request.query, request.identity
+        _check_range(query.from_, query.to)
+        user_id = listed_user(caller, query.user_id, "schedules")
+        tenants = [campaign.KIND, trial.KIND] if caller.role >= Role.ADMIN else [campaign.KIND]
+        after: Position | None = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
+        begin = query.from_ if after is None else max(query.from_, after[0])
+        span = CalendarRange(caller.tenant_id, user_id, [reminder.KIND, call.KIND], tenants, begin, query.to)
+        beyond = after[1] if after is not None and after[0] == begin else None
+        found = await calendar.list_single(conn, span, beyond=beyond, limit=query.limit + 1)
+        series = await calendar.list_series(conn, span, limit=MOST_SERIES + 1)
+        if len(series) > MOST_SERIES:
+            raise Invalid.field(f"takes in more than {MOST_SERIES} series", "query", "to")
+        started = [each async for each in _start([*found, *series], begin, query.to, after)]
+        due = islice(merge(*started, key=_position), query.limit + 1)
+        shown, cursor = page(list(due), query.limit, _position)
+        return Page(items=[DueAnswer.of(at, each) for at, each in shown], next_cursor=cursor)
+
+
+def _check_range(since: datetime, until: datetime) -> None:
     if not since < until:
         raise Invalid.field("has to be later than from", "query", "to")
     if until - since > LONGEST:
         raise Invalid.field(f"has to be within {LONGEST.days} days of from", "query", "to")
-    return since, until
 
 
-def _occurrences(
-    each: Schedule, since: datetime, until: datetime, after: tuple[Any, ...] | None
-) -> Iterator[tuple[datetime, Schedule]]:
-    """Those within the window, in order, later than `after`: a dense series is unrolled only as far as it is read."""
-    begin = since if after is None else max(since, after[0])
-    for at in takewhile(lambda at: at < until, each.occurrences_from(begin)):
-        if after is None or (at, each.id) > after:
-            yield at, each
-
-
-async def _begun(
-    found: Sequence[Schedule], since: datetime, until: datetime, after: tuple[Any, ...] | None
-) -> AsyncIterator[Iterator[tuple[datetime, Schedule]]]:
-    """Those that have anything in the window. Thousands of series take a while to begin: others get their turn."""
+async def _start(
+    found: Sequence[Schedule], begin: datetime, until: datetime, after: Position | None
+) -> AsyncIterator[Iterator[Due]]:
+    """The occurrences of each schedule that has any in the range. Starting thousands of series takes a while."""
     for number, each in enumerate(found):
-        occurrences = _occurrences(each, since, until, after)
+        occurrences = _occurrences(each, begin, until, after)
         if (first := next(occurrences, None)) is not None:
             yield chain([first], occurrences)
         if number % FAIR_SHARE == 0:
             await asyncio.sleep(0)
 
 
-def _place(due: tuple[datetime, Schedule]) -> tuple[datetime, UUID]:
+def _occurrences(each: Schedule, begin: datetime, until: datetime, after: Position | None) -> Iterator[Due]:
+    """Occurrences in the range, in order, later than `after`. A series is expanded only as far as it is read."""
+    for at in takewhile(lambda at: at < until, each.occurrences_from(begin)):
+        if after is None or (at, each.id) > after:
+            yield at, each
+
+
+def _position(due: Due) -> Position:
     return due[0], due[1].id
-
-
-def _answer(at: datetime, each: Schedule) -> DueAnswer:
-    title = str(each.payload.get(TITLES.get(each.kind, ""), ""))[:200]
-    return DueAnswer(
-        id=each.id,
-        kind=each.kind,
-        at=at,
-        status=each.status,
-        title=title,
-        user_id=each.user_id,
-        recurring=each.recurrence is not None,
-    )

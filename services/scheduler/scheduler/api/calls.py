@@ -1,29 +1,34 @@
-"""Calls over HTTP: mine; an admin sees and plans the tenant's."""
+"""Calls over HTTP: users have their own; admins see and plan those of all users of the tenant."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel
 
 from scheduler.actions import calls
-from scheduler.actions.planning import sees
-from scheduler.api.fields import Note, OwnedQuery, Phone
+from scheduler.actions.calls import CallPlan
+from scheduler.actions.planning import may_see
+from scheduler.api.owned import OwnedQuery, list_page, listed_user
 from scheduler.domain.clock import Clock
+from scheduler.domain.fields import Note, Phone
 from scheduler.domain.kinds.call import KIND
 from scheduler.domain.refusals import AlreadyFired, WrongState
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CallStatus
-from switchboard.http.paging import Page, decode_cursor, page
+from switchboard.http.paging import Page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.phones import requested_phone
-from switchboard.runtime.refusals import Forbidden, NotFound
+from switchboard.runtime.refusals import NotFound
 
 PATH = "/api/v1/calls"
 
@@ -39,6 +44,8 @@ class NewCall(Body):
 
 
 class CallChanges(Body):
+    """Fields to change."""
+
     contact_phone: Phone | None = None
     scheduled_at: Moment | None = None
     note: Note | None = None
@@ -47,6 +54,8 @@ class CallChanges(Body):
 
 
 class CallAnswer(BaseModel):
+    """A planned call and its result. `late`: whether it was placed late."""
+
     id: UUID
     contact_phone: str
     scheduled_at: datetime
@@ -71,56 +80,57 @@ class CallAnswer(BaseModel):
         )
 
 
-def call_routes(clock: Clock, region: str | None, directory: UserDirectory) -> list[Route]:
-    """The table. `region`: where a phone without a country is at home."""
+@dataclass(frozen=True)
+class PlannedCalls:
+    """The routes of planned calls. `region`: the country of phone numbers without a country code."""
 
-    async def create(request: Request, work: Work) -> CallAnswer:
+    clock: Clock
+    users: UserDirectory
+    region: str | None
+
+    def routes(self) -> list[Route]:
+        changed = (AlreadyFired, WrongState)
+        one = PATH + "/{id}"
+        return [
+            ReadRoute("GET", PATH, self.list, query=OwnedQuery, answer=Page[CallAnswer]),
+            WriteRoute("POST", PATH, self.create, body=NewCall, answer=CallAnswer, creates=True),
+            ReadRoute("GET", one, self.get, answer=CallAnswer),
+            WriteRoute("PATCH", one, self.change, body=CallChanges, answer=CallAnswer, errors=changed),
+            WriteRoute("DELETE", one, self.cancel, errors=(AlreadyFired,)),
+        ]
+
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[CallAnswer]:
+        """List planned calls by time."""
+        user_id = listed_user(request.identity, request.query.user_id, "calls")
+        return await list_page(conn, request, KIND, CallAnswer.of, user_id=user_id)
+
+    async def get(self, request: Request, conn: asyncpg.Connection) -> CallAnswer:
+        """Get a planned call."""
+        found = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
+        if not may_see(request.identity, found.user_id):
+            raise NotFound
+        return CallAnswer.of(found)
+
+    async def create(self, request: Request, work: Work) -> CallAnswer:
         """Plan a call."""
-        fields = {name: getattr(request.body, name) for name in NewCall.model_fields}
-        fields["contact_phone"] = requested_phone(request.body.contact_phone, region, "body", "contact_phone")
-        users = directory.of_caller(request, work.conn)
-        return CallAnswer.of(await calls.plan_call(work, request.identity, users, clock.now(), **fields))
+        plan = CallPlan(**self._fields(request, NewCall.model_fields))
+        users = self.users.of_caller(request, work.conn)
+        return CallAnswer.of(await calls.plan_call(work, request.identity, users, self.clock.now(), plan))
 
-    async def change(request: Request, work: Work) -> CallAnswer:
-        """Change a call that is still to come."""
-        changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
-        if request.body.contact_phone is not None:
-            changes["contact_phone"] = requested_phone(request.body.contact_phone, region, "body", "contact_phone")
-        users = directory.of_caller(request, work.conn)
-        return CallAnswer.of(
-            await calls.change_call(work, request.identity, users, clock.now(), request.uuid("id"), changes)
-        )
+    async def change(self, request: Request, work: Work) -> CallAnswer:
+        """Change a call that has not been placed yet."""
+        changes = self._fields(request, request.body.model_fields_set)
+        users = self.users.of_caller(request, work.conn)
+        changed = await calls.change_call(work, request.identity, users, self.clock.now(), request.uuid("id"), changes)
+        return CallAnswer.of(changed)
 
-    async def cancel(request: Request, work: Work) -> None:
-        """Take a call back that is still to come."""
-        await calls.cancel_call(work, request.identity, clock.now(), request.uuid("id"))
+    async def cancel(self, request: Request, work: Work) -> None:
+        """Cancel a call that has not been placed yet."""
+        await calls.cancel_call(work, request.identity, self.clock.now(), request.uuid("id"))
 
-    wrong = (AlreadyFired, WrongState)
-    return [
-        ReadRoute("GET", PATH, list_calls, query=OwnedQuery, answer=Page[CallAnswer]),
-        WriteRoute("POST", PATH, create, body=NewCall, answer=CallAnswer, creates=True),
-        ReadRoute("GET", PATH + "/{id}", get_call, answer=CallAnswer),
-        WriteRoute("PATCH", PATH + "/{id}", change, body=CallChanges, answer=CallAnswer, errors=wrong),
-        WriteRoute("DELETE", PATH + "/{id}", cancel, errors=(AlreadyFired,)),
-    ]
-
-
-async def list_calls(request: Request, conn: asyncpg.Connection) -> Page[CallAnswer]:
-    """Calls, by their time."""
-    user_id = request.query.user_id or request.identity.user_id
-    if not sees(request.identity, user_id):
-        raise Forbidden("only an admin sees others' calls")
-    after = decode_cursor(request.query.cursor, datetime, UUID) if request.query.cursor else None
-    found = await schedules.list_owned(
-        conn, KIND, request.identity.tenant_id, user_id=user_id, after=after, limit=request.query.limit + 1
-    )
-    shown, cursor = page(found, request.query.limit, lambda each: (each.planned_at, each.id))
-    return Page(items=[CallAnswer.of(each) for each in shown], next_cursor=cursor)
-
-
-async def get_call(request: Request, conn: asyncpg.Connection) -> CallAnswer:
-    """One call."""
-    found = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
-    if not sees(request.identity, found.user_id):
-        raise NotFound
-    return CallAnswer.of(found)
+    def _fields(self, request: Request, names: Iterable[str]) -> dict[str, Any]:
+        """Fields of the body, with the phone in E.164."""
+        fields = {name: getattr(request.body, name) for name in names}
+        if fields.get("contact_phone") is not None:
+            fields["contact_phone"] = requested_phone(fields["contact_phone"], self.region, "body", "contact_phone")
+        return fields

@@ -1,7 +1,8 @@
-"""Reminders over HTTP: mine; an admin sees and plans the tenant's."""
+"""Reminders over HTTP: users have their own; admins see and plan those of all users of the tenant."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,57 +10,58 @@ import asyncpg
 from pydantic import BaseModel
 
 from scheduler.actions import reminders
-from scheduler.actions.planning import sees
-from scheduler.api.fields import LeadId, Note, OwnedQuery, Rule, ZoneName
+from scheduler.actions.planning import may_see
+from scheduler.actions.reminders import ReminderPlan
+from scheduler.api.owned import OwnedQuery, list_page, listed_user
 from scheduler.domain.clock import Clock
+from scheduler.domain.fields import LeadId, Note, RuleText, ZoneName
 from scheduler.domain.kinds.reminder import CANCELLED, KIND
 from scheduler.domain.refusals import AlreadyFired
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.scheduler import ReminderStatus
-from switchboard.http.paging import Page, decode_cursor, page
+from switchboard.http.paging import Page
 from switchboard.http.parsing import Body, Moment
 from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_directory import UserDirectory
-from switchboard.runtime.refusals import Forbidden, NotFound
+from switchboard.runtime.refusals import NotFound
 
 PATH = "/api/v1/reminders"
 
 
 class NewReminder(Body):
-    """`recurrence`: an RFC 5545 rule in `time_zone`, by default the user's own; it begins at `remind_at`."""
+    """`recurrence`: an RFC 5545 rule in `time_zone` (default: the user's), which starts at `remind_at`."""
 
     lead_id: LeadId
     note: Note
     remind_at: Moment
     user_id: UUID | None = None
-    recurrence: Rule | None = None
+    recurrence: RuleText | None = None
     time_zone: ZoneName | None = None
     misfire: Misfire = Misfire.FIRE_LATE
 
 
 class ReminderChanges(Body):
-    """What is to be changed. `recurrence: null` makes a single reminder of a series."""
+    """Fields to change. `recurrence: null` turns a series into a single reminder."""
 
     lead_id: LeadId | None = None
     note: Note | None = None
     remind_at: Moment | None = None
     user_id: UUID | None = None
-    recurrence: Rule | None = None
+    recurrence: RuleText | None = None
     time_zone: ZoneName | None = None
     misfire: Misfire | None = None
 
 
 class Snooze(Body):
+    """When to remind once more."""
+
     until: Moment
 
 
 class ReminderAnswer(BaseModel):
-    """`remind_at`: the next time it is due, or the last one when there is none.
-
-    `late`: it last fired late.
-    """
+    """`remind_at`: the next due time or, if there is none, the last. `late`: whether the last firing was late."""
 
     id: UUID
     lead_id: str
@@ -96,72 +98,60 @@ class ReminderAnswer(BaseModel):
         )
 
 
-def reminder_routes(clock: Clock, directory: UserDirectory) -> list[Route]:
-    """The table, and what it needs of the clock."""
+@dataclass(frozen=True)
+class Reminders:
+    """The routes of reminders."""
 
-    async def create(request: Request, work: Work) -> ReminderAnswer:
-        """Plan a reminder."""
-        fields = {name: getattr(request.body, name) for name in NewReminder.model_fields}
-        users = directory.of_caller(request, work.conn)
-        return ReminderAnswer.of(await reminders.create_reminder(work, request.identity, users, clock.now(), **fields))
+    clock: Clock
+    users: UserDirectory
 
-    async def change(request: Request, work: Work) -> ReminderAnswer:
-        """Change a reminder; a new time or series plans it anew."""
+    def routes(self) -> list[Route]:
+        fired = (AlreadyFired,)
+        one = PATH + "/{id}"
+        return [
+            ReadRoute("GET", PATH, self.list, query=OwnedQuery, answer=Page[ReminderAnswer]),
+            WriteRoute("POST", PATH, self.create, body=NewReminder, answer=ReminderAnswer, creates=True),
+            ReadRoute("GET", one, self.get, answer=ReminderAnswer),
+            WriteRoute("PATCH", one, self.change, body=ReminderChanges, answer=ReminderAnswer, errors=fired),
+            WriteRoute("DELETE", one, self.cancel, errors=fired),
+            WriteRoute("POST", one + "/snooze", self.snooze, body=Snooze, answer=ReminderAnswer),
+        ]
+
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[ReminderAnswer]:
+        """List reminders by due time."""
+        user_id = listed_user(request.identity, request.query.user_id, "reminders")
+        return await list_page(conn, request, KIND, ReminderAnswer.of, user_id=user_id, without=[CANCELLED])
+
+    async def get(self, request: Request, conn: asyncpg.Connection) -> ReminderAnswer:
+        """Get a reminder."""
+        reminder = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
+        if reminder.status == CANCELLED or not may_see(request.identity, reminder.user_id):
+            raise NotFound
+        return ReminderAnswer.of(reminder)
+
+    async def create(self, request: Request, work: Work) -> ReminderAnswer:
+        """Create a reminder."""
+        plan = ReminderPlan(**{name: getattr(request.body, name) for name in NewReminder.model_fields})
+        users = self.users.of_caller(request, work.conn)
+        created = await reminders.create_reminder(work, request.identity, users, self.clock.now(), plan)
+        return ReminderAnswer.of(created)
+
+    async def change(self, request: Request, work: Work) -> ReminderAnswer:
+        """Change a reminder. A new time, recurrence or time zone replaces the plan."""
         changes = {name: getattr(request.body, name) for name in request.body.model_fields_set}
-        users = directory.of_caller(request, work.conn)
-        return ReminderAnswer.of(
-            await reminders.change_reminder(work, request.identity, users, clock.now(), request.uuid("id"), changes)
+        users = self.users.of_caller(request, work.conn)
+        changed = await reminders.change_reminder(
+            work, request.identity, users, self.clock.now(), request.uuid("id"), changes
         )
+        return ReminderAnswer.of(changed)
 
-    async def snooze(request: Request, work: Work) -> ReminderAnswer:
-        """Remind once more; a series goes on as planned."""
-        return ReminderAnswer.of(
-            await reminders.snooze_reminder(work, request.identity, clock.now(), request.uuid("id"), request.body.until)
+    async def cancel(self, request: Request, work: Work) -> None:
+        """Cancel a reminder."""
+        await reminders.cancel_reminder(work, request.identity, self.clock.now(), request.uuid("id"))
+
+    async def snooze(self, request: Request, work: Work) -> ReminderAnswer:
+        """Remind once more at a later time. A series keeps its plan."""
+        snoozed = await reminders.snooze_reminder(
+            work, request.identity, self.clock.now(), request.uuid("id"), request.body.until
         )
-
-    async def drop(request: Request, work: Work) -> None:
-        """Take a reminder back."""
-        await reminders.cancel_reminder(work, request.identity, clock.now(), request.uuid("id"))
-
-    return [
-        ReadRoute("GET", PATH, list_reminders, query=OwnedQuery, answer=Page[ReminderAnswer]),
-        WriteRoute("POST", PATH, create, body=NewReminder, answer=ReminderAnswer, creates=True),
-        ReadRoute("GET", PATH + "/{id}", get_reminder, answer=ReminderAnswer),
-        WriteRoute(
-            "PATCH",
-            PATH + "/{id}",
-            change,
-            body=ReminderChanges,
-            answer=ReminderAnswer,
-            errors=(AlreadyFired,),
-        ),
-        WriteRoute("DELETE", PATH + "/{id}", drop, errors=(AlreadyFired,)),
-        WriteRoute("POST", PATH + "/{id}/snooze", snooze, body=Snooze, answer=ReminderAnswer),
-    ]
-
-
-async def list_reminders(request: Request, conn: asyncpg.Connection) -> Page[ReminderAnswer]:
-    """Reminders, by the time they are due."""
-    user_id = request.query.user_id or request.identity.user_id
-    if not sees(request.identity, user_id):
-        raise Forbidden("only an admin sees others' reminders")
-    after = decode_cursor(request.query.cursor, datetime, UUID) if request.query.cursor else None
-    found = await schedules.list_owned(
-        conn,
-        KIND,
-        request.identity.tenant_id,
-        user_id=user_id,
-        without=[CANCELLED],
-        after=after,
-        limit=request.query.limit + 1,
-    )
-    shown, cursor = page(found, request.query.limit, lambda each: (each.planned_at, each.id))
-    return Page(items=[ReminderAnswer.of(each) for each in shown], next_cursor=cursor)
-
-
-async def get_reminder(request: Request, conn: asyncpg.Connection) -> ReminderAnswer:
-    """One reminder."""
-    reminder = await schedules.get_schedule(conn, KIND, request.identity.tenant_id, request.uuid("id"))
-    if reminder.status == CANCELLED or not sees(request.identity, reminder.user_id):
-        raise NotFound
-    return ReminderAnswer.of(reminder)
+        return ReminderAnswer.of(snoozed)

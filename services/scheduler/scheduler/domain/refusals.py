@@ -1,4 +1,4 @@
-"""What the scheduler refuses, and how it says so."""
+"""Refusals of the scheduler. A docstring is the `detail` that clients get."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from switchboard.runtime.refusals import Refusal
 
 
 class WrongState(Refusal):
-    """What it is now doesn't allow this."""
+    """The current status does not allow this."""
 
     code = "invalid_state"
     status = 409
 
 
 class AlreadyFired(Refusal):
-    """It has fired: what came of it can't be taken back here."""
+    """It has already fired and can no longer be changed or cancelled."""
 
     code = "already_fired"
     status = 409

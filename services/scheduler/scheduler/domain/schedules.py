@@ -1,4 +1,4 @@
-"""What is due when: one mechanism for every kind of schedule."""
+"""Schedules and their occurrences: one mechanism for every kind, with misfire policy and lateness."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LATE_AFTER = timedelta(seconds=5)
 
 
 class Misfire(StrEnum):
-    """What happens to an occurrence that nobody could fire in its time."""
+    """The misfire policy: what happens to an occurrence that could not be fired in time."""
 
     FIRE_LATE = "fire_late"
     SKIP = "skip"
@@ -28,12 +28,12 @@ class Misfire(StrEnum):
 
 @dataclass(frozen=True)
 class Schedule:
-    """Something that is due, once or again and again.
+    """Something that is due, once or as a series.
 
-    `next_at` is the next occurrence of its plan. `extra_at` is one occurrence beside the plan: a snooze, a
-    run-now. `planned_at` is what its owner sees: the next time due or, when there is none, the last. `held`:
-    an operator stopped it. `revision` rises with every change that a person makes, so that what was planned
-    before can't fire any more.
+    `next_at` is the next occurrence of the plan. `extra_at` is one occurrence in addition to the plan: a snooze or a
+    run-now. `planned_at` is shown to the owner: the next due time or, when there is none, the last one. `held`: an
+    operator stopped it, or it could not be fired. `revision` rises with every change by a user, so that an occurrence
+    planned before the change can't fire any more.
     """
 
     id: UUID
@@ -50,15 +50,15 @@ class Schedule:
     misfire: Misfire = Misfire.FIRE_LATE
     grace: timedelta = GRACE
     payload: dict[str, Any] = field(default_factory=dict)
-    late: bool = False  # whether it last fired late
+    late: bool = False  # whether the last firing was late
     fired_at: datetime | None = None
-    trouble: str | None = None
+    trouble: str | None = None  # why it could not be fired
     created_at: datetime = NEVER
     updated_at: datetime = NEVER
 
     @property
     def due_at(self) -> datetime | None:
-        """When the leader has to act on it next."""
+        """The next due time; None while it is held or nothing is planned."""
         if self.held:
             return None
         if self.next_at is None or self.extra_at is None:
@@ -66,7 +66,7 @@ class Schedule:
         return min(self.next_at, self.extra_at)
 
     def occurrences_from(self, since: datetime) -> Iterator[datetime]:
-        """When it is due at or after `since`, as far as it is planned; what is over has the time it was due last."""
+        """The due times at or after `since`. A finished schedule has one: the time at which it was last due."""
         if self.next_at is None and self.extra_at is None:
             return iter([self.planned_at] if self.planned_at >= since else [])
         named = sorted({at for at in (self.next_at, self.extra_at) if at is not None and at >= since})
@@ -75,22 +75,20 @@ class Schedule:
             series = self.recurrence.following(max(self.next_at, since - TICK))
         return (at for at, _ in groupby(merge(named, series)))
 
-    def planned_anew(self, at: datetime, recurrence: Recurrence | None) -> Schedule:
-        """Due at `at` and, if it recurs, from then on. What was planned before is forgotten."""
+    def replanned(self, at: datetime, recurrence: Recurrence | None) -> Schedule:
+        """The schedule with a new plan: due at `at` and, with a `recurrence`, from then on."""
         return replace(
             self, next_at=at, extra_at=None, planned_at=at, recurrence=recurrence, revision=self.revision + 1
         )
 
     def due_once_more(self, at: datetime) -> Schedule:
-        """A series goes on as planned and has one occurrence more; a single occurrence moves, or happens
-        again.
-        """
+        """The schedule with one more occurrence at `at`. A single occurrence that has not fired moves there instead."""
         single = self.recurrence is None
         moved = replace(self, next_at=at, extra_at=None) if single else replace(self, extra_at=at)
         return replace(moved, planned_at=moved._soonest(or_else=at), revision=self.revision + 1)
 
     def without_plan(self) -> Schedule:
-        """Never due again, unless planned anew."""
+        """The schedule with nothing planned any more."""
         return replace(self, next_at=None, extra_at=None, revision=self.revision + 1)
 
     def _soonest(self, *, or_else: datetime) -> datetime:
@@ -99,10 +97,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One time at which a schedule is due.
-
-    `command_id` is the same whoever fires it, however often it is tried.
-    """
+    """One time at which a schedule is due. Each attempt to fire it uses the same `command_id`."""
 
     at: datetime
     now: datetime
@@ -114,7 +109,7 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """What is still planned of a schedule after an occurrence, as its fields of these names."""
+    """The rest of a schedule's plan after an occurrence, as fields of `Schedule`."""
 
     next_at: datetime | None
     extra_at: datetime | None
@@ -122,10 +117,10 @@ class Remainder:
 
 
 def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_AFTER) -> tuple[Occurrence, Remainder]:
-    """The occurrence that is due at `now`, and what is planned after it.
+    """The occurrence that is due at `now`, and the rest of the plan.
 
-    All that was missed of a series comes down to one occurrence, the latest of them. It is late when the
-    first of them is; it is skipped, where the policy says so, when the latest of them is past its grace.
+    The missed occurrences of a series are merged into one, the latest. It counts as late if the first of them is. The
+    misfire policy `skip` skips it if the latest of them is past the grace period.
     """
     due_at, extra_at = schedule.due_at, schedule.extra_at
     assert due_at is not None
@@ -148,12 +143,12 @@ def come_due(schedule: Schedule, now: datetime, *, late_after: timedelta = LATE_
 
 
 def command_id(schedule: Schedule, at: datetime) -> UUID:
-    """From schedule, revision and occurrence: whoever derives it again gets the same."""
+    """The idempotent id of an occurrence's command, derived from schedule, revision and due time."""
     return uuid5(schedule.id, f"{schedule.revision}/{at.astimezone(UTC).isoformat()}")
 
 
 def _advance(schedule: Schedule, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """The occurrence of the plan that is due, if one is, and the next one after it."""
+    """The occurrence of the plan that is due, if any, and the next one after it."""
     if schedule.next_at is None or schedule.next_at > now:
         return None, schedule.next_at
     if schedule.recurrence is None:

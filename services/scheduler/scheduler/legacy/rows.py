@@ -1,7 +1,7 @@
-"""Reading the original's rows: what they say in the words of the routes.
+"""Read rows of the original platform, under the field names of our API.
 
-Its tables have no fixed export, so the common spellings are taken: camelCase as Prisma writes it, or snake_case; files
-`campaigns`, `reminders` and `calls`, each `.json` (an array) or `.ndjson`. Only what is still to come is brought in.
+Its tables have no fixed export format, so the common spellings are accepted: camelCase, as Prisma writes it, or
+snake_case; files `campaigns`, `reminders` and `calls`, each `.json` (an array) or `.ndjson`.
 """
 
 from __future__ import annotations
@@ -37,35 +37,36 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Unreadable(Exception):
-    """This can't be read; the text says why."""
+class UnreadableRow(Exception):
+    """A row can't be read. The text says why."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of the original's. `place` names it in a report."""
+class LegacyRow:
+    """One row of the original platform. `place`: file and index, for the report."""
 
     kind: str
     place: str
     fields: Mapping[str, Any]
 
     def get(self, name: str) -> Any:
-        """The field under any of its names; None for what is empty or not there."""
+        """The field under any of its names; None if it is missing or empty."""
         found = (self.fields.get(each) for each in NAMES[name])
         return next((value for value in found if value not in (None, "", [])), None)
 
     def need(self, name: str) -> Any:
-        """Raises `Unreadable`."""
+        """A field that is required. Raises `UnreadableRow`."""
         value = self.get(name)
         if value is None:
-            raise Unreadable(f"has no {name}")
+            raise UnreadableRow(f"has no {name}")
         return value
 
     def text(self, name: str) -> str:
+        """A required field as text. Raises `UnreadableRow`."""
         return str(self.need(name))
 
     def moment(self, name: str) -> datetime:
-        """An instant; the original's times without a zone are UTC. Raises `Unreadable`."""
+        """A required time, in UTC unless it has a zone. Raises `UnreadableRow`."""
         value = self.need(name)
         try:
             if isinstance(value, int | float):  # milliseconds, as JavaScript counts
@@ -73,18 +74,18 @@ class Row:
             at = datetime.fromisoformat(str(value))
             return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
-            raise Unreadable(f"{name} is not a time") from None
+            raise UnreadableRow(f"{name} is not a time") from None
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it was still to come in the original."""
+        """Whether it was still to come in the original platform."""
         status = str(self.get("status") or "").lower()
         return status in WAITING and not any(self.fields.get(name) for name in ("sent", "completed", "is_completed"))
 
 
-def list_rows(folder: Path) -> tuple[list[Row], list[tuple[str, str]]]:
-    """All rows, and (place, reason) of what can't be read."""
-    rows: list[Row] = []
+def list_rows(folder: Path) -> tuple[list[LegacyRow], list[tuple[str, str]]]:
+    """All rows, and (place, reason) of those that can't be read."""
+    rows: list[LegacyRow] = []
     broken: list[tuple[str, str]] = []
     for kind, name in FILES.items():
         for path in (folder / f"{name}.json", folder / f"{name}.ndjson"):
@@ -95,7 +96,9 @@ def list_rows(folder: Path) -> tuple[list[Row], list[tuple[str, str]]]:
             except (ValueError, OSError) as error:
                 broken.append((path.name, str(error)))
                 continue
-            rows += [Row(kind, f"{path.name}[{n}]", _snake(value)) for n, value in read if isinstance(value, dict)]
+            rows += [
+                LegacyRow(kind, f"{path.name}[{n}]", _snake(value)) for n, value in read if isinstance(value, dict)
+            ]
             broken += [(f"{path.name}[{n}]", "is no object") for n, value in read if not isinstance(value, dict)]
     return rows, broken
 

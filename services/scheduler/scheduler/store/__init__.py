@@ -1,3 +1,1 @@
-"""Every SQL statement of the service: `schedules` (one at a time and lists), `claims` (what the leader does),
-`people`.
-"""
+"""The SQL of the scheduler: `schedules`, `calendar`, and `claims` (what the leader fires)."""

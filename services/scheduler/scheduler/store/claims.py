@@ -1,8 +1,8 @@
-"""What the leader reads and writes.
+"""Claiming of due work: the leader's SQL, and who holds the firing lease.
 
-A claim is one statement, so one short transaction that can't be left open: it checks the leader's term on the
-database's clock, takes those of the planned rows that stand as they were read (revision and due time) and
-that nobody is changing just now, writes their new state, and writes their messages to the outbox.
+A claim is one statement, so its transaction is short and can't be left open. It checks the leader's fencing term on the
+database's clock, locks the rows that are unchanged since they were read (revision and due time) and that no other
+transaction is changing, writes their new state, and writes their messages to the outbox.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import asyncpg
 from scheduler.domain.schedules import Remainder, Schedule
 from scheduler.store.schedules import COLUMNS, to_schedule
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, columns_of
+
+FIRING_LEASE = "scheduler"
+"""The name of the leader lease for firing."""
 
 LIST_DUE = f"select {COLUMNS} from schedules where due_at <= $1 order by due_at limit $2"
 NEXT_DUE = "select min(due_at) from schedules where due_at is not null"
@@ -37,7 +40,7 @@ with leader as materialized (
         fired_at = case when p.fired then $13 else s.fired_at end, updated_at = $13
     from plan p where s.id = p.id and s.id in (select id from claimed)
     returning s.id
-), told as (
+), sent as (
     {INSERT_INTO_OUTBOX}
     select m.event_id, m.exchange, m.routing_key, m.type, m.subject, m.body
     from unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[])
@@ -55,7 +58,7 @@ LEADER = "select holder, term, acquired_at, expires_at > clock_timestamp() as va
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A due schedule as it was read, what becomes of it, and what is said then. `fired`: not skipped."""
+    """A due schedule as it was read, its state after the occurrence, and the messages. `fired`: not skipped."""
 
     read: Schedule
     status: str
@@ -67,7 +70,7 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Leadership:
-    """Who holds the lease, as the database sees it. `valid`: it hasn't run out."""
+    """The holder of the firing lease by the database's clock. `valid`: it has not expired."""
 
     holder: str
     term: int
@@ -76,11 +79,12 @@ class Leadership:
 
 
 async def list_due(conn: asyncpg.Connection, now: datetime, limit: int) -> list[Schedule]:
-    """What is due, the longest due first."""
+    """The due schedules, the longest due first."""
     return [to_schedule(row) for row in await conn.fetch(LIST_DUE, now, limit)]
 
 
 async def find_next_due(conn: asyncpg.Connection) -> datetime | None:
+    """The earliest due time of all schedules, past or future."""
     at: datetime | None = await conn.fetchval(NEXT_DUE)
     return at
 
@@ -88,11 +92,11 @@ async def find_next_due(conn: asyncpg.Connection) -> datetime | None:
 async def claim(
     conn: asyncpg.Connection, lease: tuple[str, str, int], settlements: Sequence[Settlement], now: datetime
 ) -> set[UUID]:
-    """Settle those of them that are still as they were read, if the lease (name, holder, term) still stands.
+    """Claim and settle due schedules that are unchanged since they were read, if `lease` is valid.
 
-    Returns the ids of those that were settled.
+    `lease`: name, holder and fencing term. Returns the ids of settled schedules.
     """
-    told = [(each.read.id, row) for each in settlements for row in each.messages]
+    messages = [(each.read.id, row) for each in settlements for row in each.messages]
     found = await conn.fetch(
         CLAIM,
         *lease,
@@ -106,22 +110,23 @@ async def claim(
         [each.fired for each in settlements],
         [each.late for each in settlements],
         now,
-        [schedule_id for schedule_id, _ in told],
-        *columns_of([row for _, row in told]),
+        [schedule_id for schedule_id, _ in messages],
+        *columns_of([row for _, row in messages]),
     )
     return {row["id"] for row in found}
 
 
 async def hold(conn: asyncpg.Connection, schedule: Schedule, trouble: str) -> None:
-    """It can't be fired: leave it for an operator, so that the others go on."""
+    """Hold a schedule that can't be fired, for an operator. The others continue."""
     await conn.execute(HOLD, schedule.id, schedule.revision, trouble)
 
 
-async def find_leader(conn: asyncpg.Connection, lease: str) -> Leadership | None:
-    row = await conn.fetchrow(LEADER, lease)
+async def find_leader(conn: asyncpg.Connection) -> Leadership | None:
+    """The last holder of the firing lease."""
+    row = await conn.fetchrow(LEADER, FIRING_LEASE)
     return None if row is None else Leadership(row["holder"], row["term"], row["acquired_at"], row["valid"])
 
 
-async def wake_leader(conn: asyncpg.Connection, channel: str) -> None:
-    """Notify at once: an operator's command ends before a coalesced notification would be sent."""
+async def wake_firing_loop(conn: asyncpg.Connection, channel: str) -> None:
+    """Notify at once. An operator's command would end before a batched notification is sent."""
     await conn.execute("select pg_notify($1, '')", channel)

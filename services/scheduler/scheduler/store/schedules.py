@@ -1,9 +1,9 @@
-"""Schedules, one at a time and in lists."""
+"""The table `schedules`: add, save, find, lock and list."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from scheduler.domain.recurrence.occurrences import Recurrence
 from scheduler.domain.schedules import Misfire, Schedule
 from switchboard.runtime.refusals import NotFound
 
-LEAST_ID = UUID(int=0)
 COLUMNS = """
 id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision, recurrence, time_zone,
 starts_at, misfire, grace, payload, late, fired_at, trouble, created_at, updated_at
@@ -43,32 +42,26 @@ _ANY = f"select {COLUMNS} from schedules where ($1::text is null or kind = $1) a
 LIST_DUE_SOON = _ANY + " and due_at is not null order by due_at limit $3"
 LIST_HELD = _ANY + " and held order by planned_at limit $3"
 LIST_FINISHED = _ANY + " and due_at is null and not held order by planned_at desc limit $3"
-_IN_WINDOW = f"""
-select {COLUMNS} from schedules
-where tenant_id = $1 and ((user_id = $2 and kind = any($3::text[])) or kind = any($4::text[]))
-  and status <> 'cancelled' and planned_at < $6 and (recurrence is not null and next_at is not null) =
-"""
-LIST_SINGLE = _IN_WINDOW + "false and planned_at >= $5 and (planned_at, id) > ($5, $7) order by planned_at, id limit $8"
-LIST_SERIES = _IN_WINDOW + "true and $5::timestamptz is not null limit $7"
 
 
 async def add_schedule(conn: asyncpg.Connection, schedule: Schedule) -> None:
+    """Insert a new schedule."""
     await conn.execute(ADD, *_to_row(schedule), schedule.created_at)
 
 
 async def save_schedule(conn: asyncpg.Connection, schedule: Schedule, now: datetime) -> Schedule:
-    """Written whole; the row has to be locked. Returns it as it stands then."""
+    """Save all columns of a locked schedule. Returns it as saved."""
     await conn.execute(SAVE, *_to_row(schedule), now)
     return replace(schedule, updated_at=now)
 
 
 async def get_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, schedule_id: UUID) -> Schedule:
-    """Raises `NotFound`, for another tenant's as well."""
+    """A tenant's schedule. Raises `NotFound`, also for another tenant's."""
     return _found(await conn.fetchrow(GET, schedule_id, kind, tenant_id), kind)
 
 
 async def lock_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, schedule_id: UUID) -> Schedule:
-    """As `get_schedule`, and nobody fires or changes it before this transaction ends."""
+    """As `get_schedule`, locked: no other transaction fires or changes it before this one ends."""
     return _found(await conn.fetchrow(GET + " for update", schedule_id, kind, tenant_id), kind)
 
 
@@ -82,14 +75,14 @@ async def list_owned(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Schedule]:
-    """A tenant's, or one user's, of a kind, by the time they are planned for, leaving out some statuses."""
+    """Schedules of a kind, of a tenant or of one user, by planned time. `without`: statuses to leave out."""
     moment, last = after or (None, None)
     rows = await conn.fetch(LIST_OWNED, tenant_id, kind, user_id, list(without), moment, last, limit)
     return [to_schedule(row) for row in rows]
 
 
 async def find_any(conn: asyncpg.Connection, schedule_id: UUID, *, lock: bool = False) -> Schedule | None:
-    """Whosever it is: for operators and for the scheduler itself."""
+    """A schedule of any tenant, for operators and for the scheduler itself."""
     row = await conn.fetchrow(FIND_ANY + (" for update" if lock else ""), schedule_id)
     return None if row is None else to_schedule(row)
 
@@ -97,7 +90,7 @@ async def find_any(conn: asyncpg.Connection, schedule_id: UUID, *, lock: bool = 
 async def list_any(
     conn: asyncpg.Connection, *, kind: str | None, tenant_id: UUID | None, finished: bool, limit: int
 ) -> list[Schedule]:
-    """Whosever they are: the soonest due first, then those that are held, then those that finished last."""
+    """Schedules of all tenants: first those due soonest, then held ones, then the last finished ones."""
     found: list[asyncpg.Record] = []
     for statement in (LIST_DUE_SOON, LIST_HELD, *([LIST_FINISHED] if finished else [])):
         found += await conn.fetch(statement, kind, tenant_id, limit - len(found))
@@ -105,43 +98,17 @@ async def list_any(
 
 
 async def lock_kind(conn: asyncpg.Connection, kind: str) -> None:
-    """One transaction at a time, until its end."""
+    """Let one transaction at a time change schedules of this kind."""
     await conn.execute("select pg_advisory_xact_lock(hashtext($1))", f"schedules/{kind}")
 
 
 async def drop_others(conn: asyncpg.Connection, kind: str, ids: Sequence[UUID]) -> None:
-    """Drop those of a kind that are not among `ids`."""
+    """Delete the schedules of a kind that are not among `ids`."""
     await conn.execute("delete from schedules where kind = $1 and id <> all($2::uuid[])", kind, list(ids))
 
 
-@dataclass(frozen=True)
-class Window:
-    """The time from `since` to `until`, exclusive, as one user sees it: of theirs and of the tenant's these kinds."""
-
-    tenant_id: UUID
-    user_id: UUID
-    own: Sequence[str]
-    tenants: Sequence[str]
-    since: datetime
-    until: datetime
-
-    @property
-    def values(self) -> tuple[object, ...]:
-        return self.tenant_id, self.user_id, list(self.own), list(self.tenants), self.since, self.until
-
-
-async def list_single(conn: asyncpg.Connection, window: Window, *, beyond: UUID | None, limit: int) -> list[Schedule]:
-    """What has one time, `planned_at`, in a window, by (time, id); at `since` itself only ids greater than `beyond`."""
-    rows = await conn.fetch(LIST_SINGLE, *window.values, beyond or LEAST_ID, limit)
-    return [to_schedule(row) for row in rows]
-
-
-async def list_series(conn: asyncpg.Connection, window: Window, *, limit: int) -> list[Schedule]:
-    """What recurs and may come in a window, in no order."""
-    return [to_schedule(row) for row in await conn.fetch(LIST_SERIES, *window.values, limit)]
-
-
 def to_schedule(row: asyncpg.Record) -> Schedule:
+    """The schedule of a row with all `COLUMNS`."""
     fields = dict(row)
     rule, zone, start = fields.pop("recurrence"), fields.pop("time_zone"), fields.pop("starts_at")
     fields["misfire"] = Misfire(fields["misfire"])

@@ -1,6 +1,7 @@
-"""Firing what is due, while this instance leads.
+"""Fire due schedules while this instance is the leader.
 
-The lease makes one leader likely; the claim makes a second firing impossible. On any doubt, not leader.
+Leader election by lease makes one leader likely. The claim, which checks the fencing term, makes a second firing of an
+occurrence impossible. When in doubt, an instance does not act as leader.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 
 BATCH = 500
-IN_THE_WAY = 0.02  # seconds to wait for rows that somebody is changing just now
+LOCKED_SECONDS = 0.02  # to wait for rows that other transactions are changing
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Leader:
-    """Fires what is due at the clock's time, for as long as it may trust its lease."""
+class Firer:
+    """Fires schedules that are due at the clock's time, as long as it holds the lease."""
 
     database: Database
     lease: LeaderLease
@@ -42,7 +43,7 @@ class Leader:
     late_after: timedelta = LATE_AFTER
 
     async def fire_due(self) -> int:
-        """Fire all that is due now. Returns how many were fired or skipped."""
+        """Fire all due schedules. Returns how many were fired or skipped."""
         fired = 0
         while self.lease.held():
             async with self.database.connection() as conn:
@@ -52,7 +53,7 @@ class Leader:
                 claimed = await self._fire(conn, due)
             fired += claimed
             if claimed == 0:
-                await asyncio.sleep(IN_THE_WAY)
+                await asyncio.sleep(LOCKED_SECONDS)
         return fired
 
     async def _fire(self, conn: asyncpg.Connection, due: Sequence[Schedule]) -> int:
@@ -70,7 +71,7 @@ class Leader:
         return len(claimed)
 
     async def _settle(self, conn: asyncpg.Connection, schedule: Schedule, now: datetime) -> Settlement | None:
-        """What becomes of a due schedule. One that can't be fired is held, so that the others go on."""
+        """Settle a due schedule. One that can't be fired is held for an operator, and the others continue."""
         try:
             return settle(schedule, now, self.kinds, source=self.database.service, late_after=self.late_after)
         except Exception as error:
@@ -89,7 +90,7 @@ class Leader:
 def settle(
     schedule: Schedule, now: datetime, kinds: Mapping[str, Kind], *, source: str, late_after: timedelta
 ) -> Settlement:
-    """The schedule after its occurrence at `now`, and what is said of it."""
+    """The state of a due schedule after its occurrence at `now`, and the messages to send."""
     occurrence, remainder = come_due(schedule, now, late_after=late_after)
     firing = kinds[schedule.kind].settle(schedule, occurrence)
     messages = tuple(_messages(schedule, occurrence, firing, source))

@@ -1,63 +1,48 @@
-"""When to look: the leader sleeps until the next due time, or until somebody plans a sooner one."""
+"""The firing loop: the leader sleeps until the next due time, or until an earlier one is planned."""
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
-from scheduler.actions.wakeup import LONGEST_SLEEP, SCHEDULES
-from scheduler.metrics import SchedulerMetrics
+from scheduler.actions.planning import LONGEST_SLEEP, SCHEDULES
 from scheduler.store import claims
-from scheduler.workers.firing import Leader
-from switchboard.postgres.database import Database
-from switchboard.postgres.leader_lease import LeaderLease
-from switchboard.runtime.background import Stop
+from scheduler.workers.firing import Firer
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-FOLLOWING = 0.2  # between two looks at our own lease, which costs nothing
+FOLLOWER_SECONDS = 0.2  # between two looks at this instance's own lease, which needs no query
 AFTER_OUTAGE = 0.5
 SHORTEST_SLEEP = 0.001
 
 log = structlog.get_logger(__name__)
 
 
-class Clockwork:
-    """A loop. Followers run it too, and only wait."""
+class FiringLoop:
+    """Runs on every instance. Only the leader fires; followers wait for leadership."""
 
-    def __init__(self, database: Database, lease: LeaderLease, leader: Leader, metrics: SchedulerMetrics) -> None:
-        self._database = database
-        self._lease = lease
-        self._leader = leader
-        self._metrics = metrics
-        self._woken = asyncio.Event()
-        database.on_notify(SCHEDULES, self._woken.set)
+    def __init__(self, firer: Firer) -> None:
+        self._firer = firer
+        self._wakeup = Wakeup()
+        firer.database.on_notify(SCHEDULES, self._wakeup.set)
+        firer.lease.on_change(self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
+        lease, metrics = self._firer.lease, self._firer.metrics
         while not stop.is_set():
-            self._woken.clear()  # a follower's too: it would not rest again
-            leading = self._lease.held()
-            self._metrics.leading(leading, self._lease.term)
-            await self._rest(stop, await self._work() if leading else FOLLOWING)
-        self._metrics.leading(False, None)
+            leading = lease.held()
+            metrics.leading(leading, lease.term)
+            await self._wakeup.wait(stop, await self._fire() if leading else FOLLOWER_SECONDS)
+        metrics.leading(False, None)
 
-    async def _work(self) -> float:
-        """Fire what is due. Returns for how many seconds there is nothing more to do."""
+    async def _fire(self) -> float:
+        """Fire all due schedules. Returns the seconds until the next look."""
         try:
-            await self._leader.fire_due()
-            async with self._database.connection() as conn:
+            await self._firer.fire_due()
+            async with self._firer.database.connection() as conn:
                 next_due = await claims.find_next_due(conn)
         except Unavailable as outage:
-            log.warning("clockwork_waits", reason=str(outage))
+            log.warning("firing_postponed", reason=str(outage))
             return AFTER_OUTAGE
         if next_due is None:
             return LONGEST_SLEEP
-        return min(max((next_due - self._leader.clock.now()).total_seconds(), SHORTEST_SLEEP), LONGEST_SLEEP)
-
-    async def _rest(self, stop: Stop, seconds: float) -> None:
-        """For so long, or until a sooner time is planned, the lease won or lost, or the end."""
-        waits = {asyncio.ensure_future(wait) for wait in (stop.wait(), self._woken.wait(), self._lease.changed.wait())}
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        self._lease.changed.clear()
+        return min(max((next_due - self._firer.clock.now()).total_seconds(), SHORTEST_SLEEP), LONGEST_SLEEP)

@@ -1,4 +1,4 @@
-"""Whether time moves: who leads since when, what is due next, how late the longest due occurrence is."""
+"""Health of firing: the leader and its term, the next due time, and the lateness of the longest due occurrence."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from scheduler.store.claims import Leadership
 from switchboard.postgres.database import Database
 from switchboard.runtime.health import Health
 
-LEASE = "scheduler"
 TOO_LATE = timedelta(seconds=10)
-LOOK_SECONDS = 2.0
+OBSERVE_SECONDS = 2.0
 
 
 class Stalled(Exception):
-    """Something due is not being fired."""
+    """A due occurrence is not fired."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Time as it stood at `at`."""
+class Observation:
+    """The state of firing at the time `at`."""
 
     at: datetime
     leader: Leadership | None
@@ -33,54 +32,55 @@ class Seen:
 
     @property
     def late(self) -> timedelta:
-        """By how much the longest due occurrence is overdue."""
+        """How long the longest due occurrence has been overdue."""
         return max(self.at - self.next_due, timedelta()) if self.next_due is not None else timedelta()
 
 
-class Timekeeping:
-    """Looks again and again, on every instance, leading or not; checks and facts for `/health`.
+class FiringHealth:
+    """Health checks and details of firing. Every instance has them, leader or not.
 
-    None of the checks makes an instance unready: its HTTP interface plans without a leader too.
+    No check makes an instance unready: its HTTP API works without a leader too.
     """
 
     def __init__(self, database: Database, clock: Clock, metrics: SchedulerMetrics) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
-        self._seen: Seen | None = None
+        self._last: Observation | None = None
 
-    def report_to(self, health: Health) -> None:
-        """Show the checks, and the facts as `schedule`."""
+    def add_to(self, health: Health) -> None:
+        """Add the checks, and the details as `schedule`."""
         health.add("leader", self.check_leader, ready=False)
         health.add("lateness", self.check_lateness, ready=False)
-        health.add_details("schedule", self.facts)
+        health.add_details("schedule", self.details)
 
-    async def look(self) -> Seen:
-        """Ask the database."""
+    async def observe(self) -> Observation:
+        """Read the state of firing from the database, and set the metrics."""
         async with self._database.connection() as conn:
-            seen = Seen(self._clock.now(), await claims.find_leader(conn, LEASE), await claims.find_next_due(conn))
-        led_since = seen.leader.since if seen.leader is not None and seen.leader.valid else None
-        self._metrics.seen(led_since, seen.next_due, seen.late.total_seconds())
-        self._seen = seen
-        return seen
+            leader, next_due = await claims.find_leader(conn), await claims.find_next_due(conn)
+        observed = Observation(self._clock.now(), leader, next_due)
+        led_since = leader.since if leader is not None and leader.valid else None
+        self._metrics.observed(led_since, next_due, observed.late.total_seconds())
+        self._last = observed
+        return observed
 
     async def check_leader(self) -> None:
-        """Raises `Stalled` when nobody leads."""
-        leader = (await self.look()).leader
+        """Raises `Stalled` if no instance is the leader."""
+        leader = (await self.observe()).leader
         if leader is None:
-            raise Stalled("nobody leads")
+            raise Stalled("no instance is the leader")
         if not leader.valid:
-            raise Stalled(f"nobody leads; {leader.holder} did last")
+            raise Stalled(f"no instance is the leader; the last one was {leader.holder}")
 
     async def check_lateness(self) -> None:
-        """Raises `Stalled` when the longest due occurrence is late."""
-        late = (await self.look()).late
+        """Raises `Stalled` if the longest due occurrence is too late."""
+        late = (await self.observe()).late
         if late > TOO_LATE:
             raise Stalled(f"an occurrence has been due for {late.total_seconds():.0f} s")
 
-    def facts(self) -> Mapping[str, Any]:
-        """As last seen. `leader` is the instance's name and a mark of its run; null when nobody leads."""
-        seen = self._seen
+    def details(self) -> Mapping[str, Any]:
+        """The last observation. `leader`: the instance's name and an id of its run; null if there is none."""
+        seen = self._last
         if seen is None:
             return {}
         leader = seen.leader if seen.leader is not None and seen.leader.valid else None

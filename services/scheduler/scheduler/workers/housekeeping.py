@@ -1,32 +1,36 @@
-"""At each start, the chores are planned as they are declared."""
+"""Plan the housekeeping tasks once, at the start of an instance."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
-from scheduler.actions.housekeeping import keep_house
+from scheduler.actions.housekeeping import plan_housekeeping
 from scheduler.domain.clock import Clock
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Backoff, Loop, Stop
+from switchboard.runtime.background import Backoff, Stop
 from switchboard.runtime.unavailable import Unavailable
 
 log = structlog.get_logger(__name__)
 
 
-def housekeeping(database: Database, clock: Clock) -> Loop:
-    """A loop that has nothing more to do once that is done."""
+@dataclass(frozen=True)
+class HousekeepingPlanner:
+    """Tries until the database is available, then waits for the end."""
 
-    async def plan_chores(stop: Stop) -> None:
+    database: Database
+    clock: Clock
+
+    async def run(self, stop: Stop) -> None:
         backoff = Backoff()
         while not stop.is_set():
             try:
-                async with open_work(database, tenant_id=None) as work:
-                    await keep_house(work, clock.now())
+                async with open_work(self.database, tenant_id=None) as work:
+                    await plan_housekeeping(work, self.clock.now())
                 break
             except Unavailable as outage:
-                log.info("chores_postponed", reason=str(outage))
+                log.info("housekeeping_postponed", reason=str(outage))
                 await stop.sleep(backoff.pause())
         await stop.wait()
-
-    return plan_chores

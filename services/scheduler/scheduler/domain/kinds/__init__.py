@@ -1,4 +1,4 @@
-"""The kinds of schedule: one table, one file each. A new kind is a new line here."""
+"""The kinds of schedule, one module each. A new kind is a new line in this table."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Campaigns: a template is sent to an audience from a time on.
+"""Campaigns: a template is sent to an audience from a planned time on.
 
 scheduled -- due --> running; after `not_after` --> cancelled
-scheduled -- pause --> paused -- resume --> scheduled (at once, when its time has passed)
+scheduled -- pause --> paused -- resume --> scheduled (due at once if its time has passed)
 running -- pause --> paused -- resume --> running
 scheduled, running, paused -- cancel --> cancelled
 running, paused -- campaign.completed --> completed
 
-`campaign.started` and `campaign.progress` move the counts alone, as do late receipts after the end; of two counts the
-later told stands. `campaign.completed` leaves a cancelled campaign cancelled.
+`campaign.started`, `campaign.progress` and late receipts after the end change the counts only; the last event wins.
+`campaign.completed` leaves a cancelled campaign cancelled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from scheduler.domain.kinds.firing import Firing, Kind
+from scheduler.domain.kinds.firing import RESULT_AT, Firing, Kind, is_outdated
 from scheduler.domain.schedules import Occurrence, Schedule
 from switchboard.contracts.conversations import (
     CampaignAudience,
@@ -42,44 +42,39 @@ RUNNING: CampaignStatus = "running"
 PAUSED: CampaignStatus = "paused"
 COMPLETED: CampaignStatus = "completed"
 CANCELLED: CampaignStatus = "cancelled"
-TOLD_AT = "told_at"  # in the payload: when the event that the counts come from was made
 
 
 def fire(schedule: Schedule, occurrence: Occurrence) -> Firing:
-    """Have it run, unless it is too late for that."""
+    """Have the campaign run, unless `not_after` has passed."""
     not_after = not_after_of(schedule)
     if not_after is not None and occurrence.now > not_after:
         return skip(schedule, occurrence)
     return Firing(RUNNING, _run(schedule, occurrence))
 
 
-def skip(schedule: Schedule, occurrence: Occurrence) -> Firing:
-    """It doesn't begin any more."""
-    return Firing(CANCELLED, None, (told(CampaignCancelled, schedule, CANCELLED),))
+def skip(schedule: Schedule, _occurrence: Occurrence) -> Firing:
+    """Cancel a campaign that did not start in time."""
+    return Firing(CANCELLED, None, (cancelled(schedule),))
 
 
 def scheduled(schedule: Schedule) -> CampaignScheduled:
-    return told(CampaignScheduled, schedule, SCHEDULED)
+    return _event(CampaignScheduled, schedule, SCHEDULED)
 
 
 def paused(schedule: Schedule) -> CampaignPaused:
-    return told(CampaignPaused, schedule, PAUSED)
+    return _event(CampaignPaused, schedule, PAUSED)
 
 
 def resumed(schedule: Schedule) -> CampaignResumed:
-    return told(CampaignResumed, schedule, RUNNING if has_run(schedule) else SCHEDULED)
+    return _event(CampaignResumed, schedule, RUNNING if has_run(schedule) else SCHEDULED)
 
 
 def cancelled(schedule: Schedule) -> CampaignCancelled:
-    return told(CampaignCancelled, schedule, CANCELLED)
-
-
-def told(event: type[E], schedule: Schedule, status: CampaignStatus) -> E:
-    return event(campaign_id=schedule.id, status=status, counts=counts_of(schedule))
+    return _event(CampaignCancelled, schedule, CANCELLED)
 
 
 def has_run(schedule: Schedule) -> bool:
-    """Whether `conversations` was told to run it."""
+    """Whether `conversations` was commanded to run it."""
     return schedule.fired_at is not None
 
 
@@ -92,17 +87,20 @@ def not_after_of(schedule: Schedule) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def after_result(schedule: Schedule, event: CampaignEvent, made_at: datetime) -> Schedule:
-    """The campaign once it is known how far it is."""
+def after_result(schedule: Schedule, event: CampaignEvent, event_time: datetime) -> Schedule:
+    """The campaign after an event of `conversations`. An outdated event leaves the counts as they are."""
     ended = isinstance(event, CampaignCompleted) and schedule.status != CANCELLED
     status = COMPLETED if ended else schedule.status
-    known_at = schedule.payload.get(TOLD_AT)
-    if known_at is not None and made_at < datetime.fromisoformat(known_at):
+    if is_outdated(schedule, event_time):
         return replace(schedule, status=status)
     counts = event.counts.model_dump(mode="json")
     return replace(
-        schedule, status=status, payload={**schedule.payload, "counts": counts, TOLD_AT: made_at.isoformat()}
+        schedule, status=status, payload={**schedule.payload, "counts": counts, RESULT_AT: event_time.isoformat()}
     )
+
+
+def _event(event: type[E], schedule: Schedule, status: CampaignStatus) -> E:
+    return event(campaign_id=schedule.id, status=status, counts=counts_of(schedule))
 
 
 def _run(schedule: Schedule, occurrence: Occurrence) -> CampaignRun:

@@ -1,6 +1,6 @@
-"""Housekeeping: what the product has done again and again, declared here and nowhere else.
+"""Housekeeping: the product's recurring maintenance commands, all declared here.
 
-Inboxes and idempotency keys are pruned by each service for itself.
+Each service prunes its own inbox and idempotency keys without a schedule.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ KIND = "housekeeping"
 SCHEDULED = "scheduled"
 OVER = "over"
 NAMESPACE = UUID("5f4d8c0a-52a6-4d5b-9a53-6c1d3f6f3d10")
+TASK = "chore"  # the key in a schedule's payload
 
 
 @dataclass(frozen=True)
-class Chore:
-    """`rule` is meant in UTC, from midnight on. `at_start`: also when an instance of the scheduler starts."""
+class HousekeepingTask:
+    """`rule`: a recurrence in UTC from midnight on. `at_start`: also due when an instance of the scheduler starts."""
 
     command: Command
     rule: str
@@ -31,24 +32,26 @@ class Chore:
 
     @property
     def name(self) -> str:
+        """The type of the command."""
         return self.command.type
 
     @property
     def id(self) -> UUID:
+        """The id of the task's schedule."""
         return uuid5(NAMESPACE, self.name)
 
 
-CHORES = (
-    Chore(TrialSweep(), "FREQ=HOURLY", at_start=True),
-    Chore(CallsCleanup(), "FREQ=MINUTELY;INTERVAL=5"),
-    Chore(FilesCleanup(), "FREQ=HOURLY;BYMINUTE=20"),
+TASKS = (
+    HousekeepingTask(TrialSweep(), "FREQ=HOURLY", at_start=True),
+    HousekeepingTask(CallsCleanup(), "FREQ=MINUTELY;INTERVAL=5"),
+    HousekeepingTask(FilesCleanup(), "FREQ=HOURLY;BYMINUTE=20"),
 )
-_BY_NAME = {chore.name: chore for chore in CHORES}
+_BY_NAME = {task.name: task for task in TASKS}
 
 
 def fire(schedule: Schedule, _occurrence: Occurrence) -> Firing:
-    """Have it done."""
-    return Firing(SCHEDULED, _BY_NAME[schedule.payload["chore"]].command)
+    """Send the task's command."""
+    return Firing(SCHEDULED, _BY_NAME[schedule.payload[TASK]].command)
 
 
 kind = Kind(fire=fire, skip=plain_skip(OVER))

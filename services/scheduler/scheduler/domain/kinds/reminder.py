@@ -1,8 +1,8 @@
-"""Reminders: a user is told of a lead at a time, once or again and again.
+"""Reminders: a user is reminded of a lead, once or as a series.
 
-scheduled -- due --> scheduled (a series) or fired (nothing more to come); missed past its grace: skipped
-fired, skipped -- snooze, new time --> scheduled
-scheduled -- taken back --> cancelled, no longer shown
+scheduled -- due --> scheduled (a series) or fired (nothing more planned); missed past its grace period: skipped
+fired, skipped -- snoozed, or a new time --> scheduled
+scheduled -- cancelled --> cancelled, no longer shown
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ CANCELLED = "cancelled"
 
 
 def fire(schedule: Schedule, occurrence: Occurrence) -> Firing:
-    """Tell the user."""
-    facts = {**_whose(schedule), "remind_at": occurrence.at, "late": occurrence.late}
+    """Have the user reminded."""
+    facts = {**_facts(schedule), "remind_at": occurrence.at, "late": occurrence.late}
     status: ReminderStatus = "fired" if occurrence.is_last else "scheduled"
     return Firing(status, ReminderFire(**facts), (ReminderFired(**facts, status=status),))
 
 
 def created(schedule: Schedule) -> ReminderCreated:
-    return ReminderCreated(**_as_it_stands(schedule))
+    return ReminderCreated(**_state(schedule))
 
 
 def updated(schedule: Schedule) -> ReminderUpdated:
-    return ReminderUpdated(**_as_it_stands(schedule))
+    return ReminderUpdated(**_state(schedule))
 
 
-def _as_it_stands(schedule: Schedule) -> dict[str, Any]:
+def _state(schedule: Schedule) -> dict[str, Any]:
     late = schedule.late and schedule.status == FIRED
-    return {**_whose(schedule), "remind_at": schedule.planned_at, "late": late, "status": schedule.status}
+    return {**_facts(schedule), "remind_at": schedule.planned_at, "late": late, "status": schedule.status}
 
 
-def _whose(schedule: Schedule) -> dict[str, Any]:
+def _facts(schedule: Schedule) -> dict[str, Any]:
     payload = schedule.payload
     return {
         "reminder_id": schedule.id,

@@ -1,6 +1,6 @@
-"""Trials: a tenant's trial is to end at just the time that `auth` named last.
+"""Trials: a timer per tenant, due when the tenant's trial ends.
 
-scheduled -- due --> over; the trial ended or paid otherwise --> over
+scheduled -- due --> over; the trial ended early, or the tenant pays --> over
 over, scheduled -- tenant.trial_extended --> scheduled for the new time
 """
 
@@ -18,12 +18,12 @@ OVER = "over"
 
 
 def timer_of(tenant_id: UUID) -> UUID:
-    """The id of a tenant's one timer."""
+    """The id of the tenant's timer."""
     return uuid5(tenant_id, KIND)
 
 
 def fire(schedule: Schedule, occurrence: Occurrence) -> Firing:
-    """Have the trial ended. `auth` compares the time, so that a timer that was moved meanwhile does nothing."""
+    """Have the trial ended. `auth` compares the time, so that a timer that was moved in the meantime does nothing."""
     assert schedule.tenant_id is not None
     return Firing(OVER, TrialExpire(tenant_id=schedule.tenant_id, trial_ends_at=occurrence.at))
 

@@ -1,9 +1,8 @@
-"""Recurrences: RFC 5545 rules, meant in the local time of an IANA zone.
+"""Occurrences of a recurrence: an RFC 5545 rule in the local time of an IANA zone.
 
-Nine in the morning stays nine across a clock change. What falls into an hour that doesn't exist happens when
-that gap ends; what falls into an hour that exists twice happens in the first of the two. Where both rules put
-two occurrences on one instant, there is one. The first occurrence is the start itself, whether the rule would
-yield it or not, and counts towards COUNT.
+Nine in the morning stays nine across a clock change. A local time in a skipped hour occurs at the end of the gap, and
+one in an hour that happens twice occurs the first time. Two occurrences at the same instant are one. The first
+occurrence is the start itself, even if the rule does not yield it, and counts towards COUNT.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from scheduler.domain.recurrence.patterns import locals_from
 from scheduler.domain.recurrence.rules import Rule, parse_rule
 from switchboard.runtime.time_zones import to_instant, to_local
 
-WINDOWS = (  # to look back through, so that a dense rule is walked through only at its end
+SPANS = (  # growing spans to search backwards, so that a dense rule is read only at its end
     timedelta(minutes=1),
     timedelta(hours=1),
     timedelta(days=1),
@@ -29,22 +28,18 @@ WINDOWS = (  # to look back through, so that a dense rule is walked through only
 
 @dataclass(frozen=True)
 class Recurrence:
-    """`rule` as RFC 5545 writes it, without `RRULE:`; `start` is the local time of the first occurrence,
-    without zone.
-    """
+    """A series. `rule`: RFC 5545, without `RRULE:`. `start`: the local time of the first occurrence, without zone."""
 
     rule: str
     zone: str
     start: datetime
 
     def next_after(self, after: datetime) -> datetime | None:
-        """The first occurrence later than `after`, which is not before the start; None when there are no
-        more.
-        """
+        """The first occurrence later than `after`, if there is one. `after`: not before the start."""
         return next(self.following(after), None)
 
     def following(self, after: datetime) -> Iterator[datetime]:
-        """All occurrences later than `after`, each instant once, in order."""
+        """All occurrences later than `after`, in order, each instant once."""
         last = after
         for local in self._locals_after(to_local(after, self.zone)):
             at = to_instant(local, self.zone)
@@ -53,11 +48,11 @@ class Recurrence:
                 last = at
 
     def latest(self, since: datetime, now: datetime) -> datetime:
-        """The last occurrence up to `now`, given that `since` is one."""
-        for window in WINDOWS:
-            if now - window <= since:
+        """The last occurrence up to `now`. `since`: an earlier occurrence."""
+        for span in SPANS:
+            if now - span <= since:
                 break
-            found = self._last_between(now - window, now)
+            found = self._last_between(now - span, now)
             if found is not None:
                 return found
         return self._last_between(since, now) or since
@@ -78,7 +73,7 @@ class Recurrence:
 
 
 def _counted(rule: Rule, start: datetime) -> Iterator[datetime]:
-    """Walked through from the start, which is counted whether the rule would yield it or not."""
+    """Local times up to COUNT, read from the start. The start counts even if the rule does not yield it."""
     assert rule.count is not None
     count = rule.count if next(locals_from(rule, start, start), None) == start else rule.count - 1
     return islice(locals_from(rule, start, start), count)

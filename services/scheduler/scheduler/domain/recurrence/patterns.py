@@ -1,7 +1,7 @@
-"""The local times that a rule means, in order, found in a bounded time whatever the rule says.
+"""Expand a recurrence rule into local times, in order and in bounded time for any rule.
 
-python-dateutil says which days a rule means. It is not asked for times within a day: a rule that never comes true
-("each second of the second position") would keep it searching for hours. Times are found by arithmetic here.
+python-dateutil finds the days of a rule. Times within a day are computed here: a rule that never matches ("each second
+at the second position") would keep dateutil searching for hours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scheduler.domain.recurrence.rules import Freq, Rule
 
 CYCLE = 400  # years
 LAST_CYCLE = 9500  # begins here or later
-HORIZON = 100 * 366  # days; what has nothing due for a century is over
+HORIZON = 100 * 366  # days; a series without an occurrence for a century has ended
 DAY_PARTS = ("bymonth", "byweekno", "byyearday", "bymonthday", "byweekday")
 EVERY_DAY = tuple(range(1, 32))
 UNITS: dict[Freq, int] = {HOURLY: 3600, MINUTELY: 60, SECONDLY: 1}  # seconds
@@ -26,7 +26,7 @@ MIDNIGHT = {"byhour": 0, "byminute": 0, "bysecond": 0}
 
 
 def locals_from(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]:
-    """All at or after both `start`, in whole seconds, and `since`; without regard to COUNT."""
+    """The rule's local times at or after `start` (in whole seconds) and `since`. COUNT is not applied."""
     if rule.freq in UNITS:
         found = _within_days(rule, start, since)
     elif rule.freq != DAILY and "bysetpos" in rule.by:
@@ -38,7 +38,7 @@ def locals_from(rule: Rule, start: datetime, since: datetime) -> Iterator[dateti
 
 
 def _on_days(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]:
-    """Each day that is meant, at each time of day that is meant."""
+    """Expand a rule by days: each matching day at each matching time of day."""
     times = _positions(rule, _times(rule, start)) if rule.freq == DAILY else _times(rule, start)
     if rule.freq == DAILY:
         days = _days(rule, start.date(), max(start, since).date(), step=rule.interval)
@@ -50,38 +50,38 @@ def _on_days(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]
 
 
 def _within_days(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]:
-    """Hours, minutes or seconds, counted from the start in steps of the interval."""
+    """Expand a rule by hours, minutes or seconds, counted from the start in steps of the interval."""
     unit = timedelta(seconds=UNITS[rule.freq])
     per_day = timedelta(days=1) // unit
     begin = _number(start, unit)
     offsets = _offsets(rule, start)
-    meant = _is_meant(rule)
+    matches = _matches(rule)
     step = gcd(rule.interval, per_day)
-    if not any((n - begin) % step == 0 and meant(n) for n in range(per_day)):
-        return  # never at a time of day that is meant
+    if not any((n - begin) % step == 0 and matches(n) for n in range(per_day)):
+        return  # no time of day matches
     first = max(begin, _number(since, unit))
     for day in _days(rule, start.date(), max(start, since).date(), step=1):
         base = day.toordinal() * per_day
         low = max(base, first)
         for n in range(low + (begin - low) % rule.interval, base + per_day, rule.interval):
-            if meant(n - base):
+            if matches(n - base):
                 yield from (datetime.combine(day, time()) + (n - base) * unit + offset for offset in offsets)
 
 
 def _number(local: datetime, unit: timedelta) -> int:
-    """Which one of all units this is."""
+    """The number of the unit that `local` lies in, counted from year 1."""
     return local.toordinal() * (timedelta(days=1) // unit) + (local - datetime.combine(local, time())) // unit
 
 
 def _offsets(rule: Rule, start: datetime) -> list[timedelta]:
-    """The times within a unit."""
+    """The occurrences within one unit, as offsets from its start."""
     minutes = _named(rule, "byminute", start.minute) if rule.freq == HOURLY else [0]
     seconds = _named(rule, "bysecond", start.second) if rule.freq != SECONDLY else [0]
     return [timedelta(minutes=minute, seconds=second) for minute, second in product(minutes, seconds)]
 
 
-def _is_meant(rule: Rule) -> Any:
-    """Whether a unit of the day, by its number, is one that the rule names."""
+def _matches(rule: Rule) -> Any:
+    """A predicate: whether the rule matches a unit of the day, given by its number."""
     unit = UNITS[rule.freq]
     parts = [("byhour", 3600, 24), ("byminute", 60, 60), ("bysecond", 1, 60)]
     named = [(set(rule.by[name]), size // unit, n) for name, size, n in parts if name in rule.by and size >= unit]
@@ -89,7 +89,7 @@ def _is_meant(rule: Rule) -> Any:
 
 
 def _days(rule: Rule, start: date, since: date, *, step: int) -> Iterator[date]:
-    """The days that the rule names, at or after `since`, whose distance from the start is a multiple of `step`."""
+    """Matching days at or after `since` at a distance from the start that is a multiple of `step`."""
     parts = _day_parts(rule)
     last = min(since.toordinal() + HORIZON, date.max.toordinal())
     if not parts:
@@ -107,7 +107,7 @@ def _day_parts(rule: Rule) -> dict[str, Any]:
 
 
 def _times(rule: Rule, start: datetime) -> list[time]:
-    """The times of a day that are meant."""
+    """The matching times of a day."""
     hours, minutes = _named(rule, "byhour", start.hour), _named(rule, "byminute", start.minute)
     seconds = _named(rule, "bysecond", start.second)
     return [time(*each) for each in product(hours, minutes, seconds)]
@@ -118,7 +118,7 @@ def _named(rule: Rule, name: str, otherwise: int) -> list[int]:
 
 
 def _positions(rule: Rule, times: Sequence[time]) -> list[time]:
-    """Those of a day's times that BYSETPOS names; all without it."""
+    """The times of a day that BYSETPOS selects; all without it."""
     if "bysetpos" not in rule.by:
         return list(times)
     places = {position - 1 if position > 0 else len(times) + position for position in rule.by["bysetpos"]}
@@ -126,7 +126,7 @@ def _positions(rule: Rule, times: Sequence[time]) -> list[time]:
 
 
 def _near(rule: Rule, start: datetime, since: datetime) -> datetime:
-    """Begins close to `since` where that is plain: a rule would otherwise be walked through from its start."""
+    """A start close to `since`, for weekly rules: others are read from their start."""
     if rule.freq != WEEKLY or since <= start:
         return start
     whole = timedelta(weeks=rule.interval)
@@ -134,10 +134,10 @@ def _near(rule: Rule, start: datetime, since: datetime) -> datetime:
 
 
 def _by_dateutil(freq: Freq, interval: int, start: datetime, by: Any) -> Iterator[datetime]:
-    """What dateutil makes of it, in a later cycle of the calendar.
+    """Expand by dateutil, shifted to a later cycle of the calendar.
 
-    It looks for the next 30 February until the year 9999. The calendar repeats itself, weekdays included, each
-    400 years, so the search is moved to where it soon ends.
+    dateutil searches for the next 30 February until the year 9999. The calendar repeats every 400 years, weekdays
+    included, so the search is shifted to where it ends soon.
     """
     shift = max(LAST_CYCLE - start.year + CYCLE - 1, 0) // CYCLE * CYCLE
     assert start.year + shift <= MAXYEAR
@@ -145,7 +145,7 @@ def _by_dateutil(freq: Freq, interval: int, start: datetime, by: Any) -> Iterato
         for local in rrule(freq, dtstart=_moved(start, shift), interval=interval, **by):
             yield _moved(local, -shift)
     except ValueError:
-        return  # dateutil's word for a combination that can never happen
+        return  # dateutil raises this for a combination that never happens
 
 
 def _moved(local: datetime, years: int) -> datetime:

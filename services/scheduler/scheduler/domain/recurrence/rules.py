@@ -1,4 +1,4 @@
-"""Reading an RFC 5545 recurrence rule (section 3.3.10)."""
+"""Parse an RFC 5545 recurrence rule (section 3.3.10)."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ NUMBERS = {
     "BYSETPOS": ("bysetpos", 1, 366, True),
 }
 LONGEST = 500  # characters
-MOST = 10_000  # of COUNT: a counted rule is walked through from its start
+MOST = 10_000  # of COUNT: a counted rule is read from its start
 WIDEST = 100_000  # of INTERVAL
 
 
 class BadRule(ValueError):
-    """This is not a recurrence rule that we keep. The text says why."""
+    """The recurrence rule is not accepted. The text says why."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, read. `until` is local, without zone; `by` is named as dateutil names it."""
+    """A parsed rule. `until`: local, without zone. `by`: the BY parts under dateutil's names."""
 
     freq: Freq
     interval: int
@@ -58,18 +58,18 @@ class Rule:
     by: Mapping[str, Any]
 
     @property
-    def is_hasty(self) -> bool:
-        """Whether two occurrences may lie closer together than a minute."""
+    def is_too_frequent(self) -> bool:
+        """Whether two occurrences may be less than a minute apart."""
         return self.freq == SECONDLY or len(set(self.by.get("bysecond", ()))) > 1
 
 
 def normalised(text: str) -> str:
-    """The rule without its `RRULE:`, in capitals."""
+    """The rule in upper case, without `RRULE:`."""
     return text.strip().upper().removeprefix("RRULE:")
 
 
 def parse_rule(text: str, zone: str) -> Rule:
-    """Raises `BadRule`."""
+    """Parse a rule. `zone`: the time zone of its UNTIL. Raises `BadRule`."""
     parts = _parts(normalised(text))
     if "FREQ" not in parts or parts["FREQ"] not in FREQUENCIES:
         raise BadRule(f"FREQ has to be one of {', '.join(FREQUENCIES)}")
@@ -96,7 +96,7 @@ def _parts(text: str) -> dict[str, str]:
         if not sign or not value:
             raise BadRule(f"{part!r} is not NAME=VALUE")
         if name in parts:
-            raise BadRule(f"{name} stands there twice")
+            raise BadRule(f"{name} is given twice")
         parts[name] = value
     return parts
 
@@ -115,7 +115,7 @@ def _by(name: str, value: str, most: int) -> tuple[str, Any]:
 
 
 def _days(text: str, most: int) -> tuple[weekday, ...]:
-    """A mixture of `MO` and `2TU` means either; dateutil takes it for both, unless all of them have numbers."""
+    """A mix of `MO` and `2TU` means either. dateutil would require both, so `MO` becomes a list of numbered days."""
     days = [_day(day, most) for day in text.split(",")]
     if not any(day.n for day in days):
         return tuple(days)
@@ -139,7 +139,7 @@ def _number(name: str, text: str, low: int, high: int, *, signed: bool = False) 
 
 
 def _until(text: str, zone: str) -> datetime:
-    """In UTC (`Z`), in local time, or a date, which counts as a whole day."""
+    """UNTIL as a local time. It is given in UTC (`Z`), in local time, or as a date, which includes the whole day."""
     found = MOMENT.fullmatch(text)
     try:
         if found is None:
@@ -151,7 +151,7 @@ def _until(text: str, zone: str) -> datetime:
 
 
 def _check_combination(freq: Freq, parts: Mapping[str, str]) -> None:
-    """What RFC 5545 excludes."""
+    """Raises `BadRule` for combinations that RFC 5545 excludes."""
     if freq not in (MONTHLY, YEARLY) and re.search(r"\d", parts.get("BYDAY", "")):
         raise BadRule("numbered days need FREQ=MONTHLY or YEARLY")
     if freq == YEARLY and "BYWEEKNO" in parts and re.search(r"\d", parts.get("BYDAY", "")):

@@ -1,4 +1,4 @@
-"""Recurrences: what is declared for clock changes, and rules that are refused."""
+"""Recurrences: clock changes, and rules that are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def some(series: Recurrence, after: str, count: int) -> list[datetime]:
     return [at for at, _ in zip(series.following(utc(after)), range(count), strict=False)]
 
 
-def test_nine_in_the_morning_stays_nine_across_both_clock_changes() -> None:
+def test_a_daily_series_keeps_its_local_time_across_clock_changes() -> None:
     daily = Recurrence("FREQ=DAILY", "Europe/Berlin", local("2026-03-27T09:00"))
 
     assert some(daily, "2026-03-27T12:00", 3) == [
@@ -34,7 +34,7 @@ def test_nine_in_the_morning_stays_nine_across_both_clock_changes() -> None:
     assert some(daily, "2026-10-24T00:00", 2) == [utc("2026-10-24T07:00"), utc("2026-10-25T08:00")]
 
 
-def test_a_time_that_does_not_exist_is_the_end_of_the_gap() -> None:
+def test_a_skipped_local_time_occurs_at_the_end_of_the_gap() -> None:
     daily = Recurrence("FREQ=DAILY", "America/New_York", local("2026-03-07T02:30"))
 
     assert some(daily, "2026-03-07T08:00", 2) == [utc("2026-03-08T07:00"), utc("2026-03-09T06:30")]
@@ -148,12 +148,12 @@ def test_local_times_in_unusual_zones_come_back_as_they_were(zone: str) -> None:
         "FREQ=DAILY;" + "BYHOUR=" + ",".join(["1"] * 300),
     ],
 )
-def test_what_is_no_rule_is_refused(rule: str) -> None:
+def test_a_malformed_rule_is_refused(rule: str) -> None:
     with pytest.raises(BadRule):
         parse_rule(rule, "UTC")
 
 
 @pytest.mark.parametrize("number", ["X", "999999", "99999999"])
-def test_a_number_that_will_not_do_is_told_with_its_bounds(number: str) -> None:
+def test_a_number_out_of_range_is_refused_with_its_bounds(number: str) -> None:
     with pytest.raises(BadRule, match=f"INTERVAL={number} is .*within 1 and "):
         parse_rule(f"FREQ=DAILY;INTERVAL={number}", "UTC")

@@ -1,4 +1,4 @@
-"""A scheduler in virtual time: real database, HTTP interface, and a leader that lives through years in seconds."""
+"""A scheduler in virtual time: real database and HTTP API, and a leader that passes through years in seconds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from scheduler.api import routes
 from scheduler.consumers import subscriptions
-from scheduler.domain.clock import VirtualClock
 from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
-from scheduler.workers.firing import Leader
-from scheduler.workers.health import LEASE, Timekeeping
+from scheduler.store.claims import FIRING_LEASE
+from scheduler.workers.firing import Firer
+from scheduler.workers.health import FiringHealth
 from switchboard.contracts.auth import USER_PATH
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Event
@@ -43,13 +43,26 @@ CHIEF = Identity(UUID(int=13), TENANT, Role.ADMIN, UUID(int=113))
 STRANGER = Identity(UUID(int=21), UUID(int=2), Role.OWNER, UUID(int=211))
 
 
+class VirtualClock:
+    """A clock that a test sets."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def now(self) -> datetime:
+        return self._at
+
+    def set(self, at: datetime) -> None:
+        self._at = at
+
+
 @dataclass
-class World:
-    """One instance, leading, at `clock`'s time."""
+class VirtualScheduler:
+    """One instance, which is the leader, at `clock`'s time."""
 
     database: Database
     clock: VirtualClock
-    leader: Leader
+    firer: Firer
     client: TestClient[Any, Any]
     auth: FakeService
     url: str  # of its database
@@ -58,64 +71,64 @@ class World:
         """One request as `who`, below `/api/v1`."""
         return await call(self.client, "scheduler", who, method, path, body, key=key)
 
-    async def live_until(self, at: datetime) -> None:
-        """Let time pass, stopping at each due time."""
+    async def advance_to(self, at: datetime) -> None:
+        """Let time pass, and fire at each due time."""
         while True:
             async with self.database.connection() as conn:
                 due = await claims.find_next_due(conn)
             if due is None or due > at:
                 break
             self.clock.set(max(due, self.clock.now()))
-            await self.leader.fire_due()
+            await self.firer.fire_due()
         self.clock.set(at)
 
-    async def live_for(self, **length: float) -> None:
-        await self.live_until(self.clock.now() + timedelta(**length))
+    async def advance(self, **length: float) -> None:
+        await self.advance_to(self.clock.now() + timedelta(**length))
 
-    async def sleep_through(self, **length: float) -> None:
-        """Nobody leads for so long; then somebody does again."""
+    async def advance_without_leader(self, **length: float) -> None:
+        """Let time pass without a leader, then fire."""
         self.clock.set(self.clock.now() + timedelta(**length))
-        await self.leader.fire_due()
+        await self.firer.fire_due()
 
-    async def sent(self, *types: str) -> list[Envelope]:
-        """What was published so far, of these types or all."""
+    async def published(self, *types: str) -> list[Envelope]:
+        """Messages published so far, of these types or all."""
         async with self.database.connection() as conn:
             rows = await conn.fetch("select body from outbox order by id")
         found = [Envelope.decode(row["body"]) for row in rows]
         return [each for each in found if not types or each.type in types]
 
-    async def hear(
+    async def receive(
         self, event: Event, *, tenant_id: UUID = TENANT, id: UUID | None = None, time: datetime | None = None
     ) -> None:
-        """An event arrives, through the inbox and the handler's transaction."""
+        """Receive an event, through the inbox and the handler's transaction."""
         at = time or self.clock.now()
         await deliver(subscriptions(self.clock), self.database, event, tenant_id=tenant_id, id=id, at=at)
 
 
 @asynccontextmanager
-async def open_world(database_url: str, at: datetime = NOON) -> AsyncIterator[World]:
-    """At `at`, leading."""
+async def open_virtual_scheduler(database_url: str, at: datetime = NOON) -> AsyncIterator[VirtualScheduler]:
+    """Open an instance that is the leader at the time `at`."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url, application="scheduler", size=5))
         clock = VirtualClock(at)
-        lease = LeaderLease(database, LEASE, "test")
+        lease = LeaderLease(database, FIRING_LEASE, "test")
         counts = SchedulerMetrics(CollectorRegistry())
-        leader = Leader(database, lease, clock, KINDS, counts)
+        firer = Firer(database, lease, clock, KINDS, counts)
         health = Health("test", fresh=0)
-        Timekeeping(database, clock, counts).report_to(health)
+        FiringHealth(database, clock, counts).add_to(health)
         health.mark_ready()
         auth = await stack.enter_async_context(
             open_fake_service("auth", USER_PATH, callers="scheduler", database=database)
         )
         http = http_app(
             "scheduler",
-            routes(clock, "US", UserDirectory(auth.client)),
+            routes(clock, UserDirectory(auth.client), "US"),
             HttpContext(health, verifier=verifier("scheduler"), database=database),
         )
         client = await stack.enter_async_context(TestClient(TestServer(http)))
         stop = Stop()
         leading = asyncio.create_task(lease.run(stop))
         await until(lease.held)
-        yield World(database, clock, leader, client, auth, database_url)
+        yield VirtualScheduler(database, clock, firer, client, auth, database_url)
         stop.set()
         await leading

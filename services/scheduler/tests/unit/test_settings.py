@@ -1,4 +1,4 @@
-"""Settings: what a start refuses, and how it says so."""
+"""Settings: invalid values are refused at the start."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def test_by_default_a_dead_leader_is_replaced_within_five_seconds() -> None:
         ({"default_region": "XX"}, "must be a country's two letters"),
     ],
 )
-def test_a_lease_that_cannot_be_kept_is_refused_at_the_start(given: dict[str, str], complaint: str) -> None:
+def test_invalid_settings_are_refused_at_the_start(given: dict[str, str], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         settings(**given)

@@ -1,0 +1,59 @@
+"""Lists of one user's schedules: the caller's own or, for admins, another user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from scheduler.actions.planning import may_see
+from scheduler.domain.schedules import Schedule
+from scheduler.store import schedules
+from switchboard.http.identity import Identity
+from switchboard.http.paging import Page, PageQuery, decode_cursor, page
+from switchboard.http.routing import Request
+from switchboard.runtime.refusals import Forbidden
+
+A = TypeVar("A")
+
+
+class OwnedQuery(PageQuery):
+    """The query of a list. `user_id`: for admins, the user to list."""
+
+    user_id: UUID | None = None
+
+
+def listed_user(caller: Identity, user_id: UUID | None, schedules_of: str) -> UUID:
+    """The user to list schedules of. Raises `Forbidden`; `schedules_of` ("calls") is named in its detail."""
+    wanted = user_id or caller.user_id
+    if not may_see(caller, wanted):
+        raise Forbidden(f"only an admin sees others' {schedules_of}")
+    return wanted
+
+
+async def list_page(
+    conn: asyncpg.Connection,
+    request: Request,
+    kind: str,
+    answer: Callable[[Schedule], A],
+    *,
+    user_id: UUID | None = None,
+    without: Sequence[str] = (),
+) -> Page[A]:
+    """A page of the tenant's schedules of a kind, by planned time. `user_id`: only this user's."""
+    query: PageQuery = request.query
+    after = decode_cursor(query.cursor, datetime, UUID) if query.cursor else None
+    found = await schedules.list_owned(
+        conn,
+        kind,
+        request.identity.tenant_id,
+        user_id=user_id,
+        without=without,
+        after=after,
+        limit=query.limit + 1,
+    )
+    shown, cursor = page(found, query.limit, lambda each: (each.planned_at, each.id))
+    return Page(items=[answer(each) for each in shown], next_cursor=cursor)

@@ -17,7 +17,7 @@ from pydantic_core import to_json as to_json_of_any
 from structlog.contextvars import bind_contextvars
 
 from switchboard.http import idempotency
-from switchboard.http.idempotency import Attempt, Stored
+from switchboard.http.idempotency import IdempotentRequest, StoredAnswer
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentityVerifier
 from switchboard.http.parsing import parse_body, parse_query, read_body, send_continue
 from switchboard.http.routing import InternalRoute, PlainRoute, ReadRoute, Request, Route, WriteRoute
@@ -166,15 +166,15 @@ def _read(route: Route, database: Database) -> Handle:
 
 def _write(route: Route, database: Database) -> Handle:
     async def write(request: Request, raw: bytes) -> web.StreamResponse:
-        attempt = _attempt(route, request, raw) if route.creates else None
+        keyed = _keyed_request(route, request, raw) if route.creates else None
         tenant_id = request.caller.tenant_id if request.caller else None
         async with open_work(database, tenant_id=tenant_id) as work:
-            if attempt is None:
+            if keyed is None:
                 return _answer(await route.handler(request, work), route.status)
-            stored = await idempotency.claim(work.conn, attempt)
+            stored = await idempotency.claim(work.conn, keyed)
             if stored is None:
-                stored = Stored(route.status, to_json(await route.handler(request, work)))
-                await idempotency.settle(work.conn, attempt, stored)
+                stored = StoredAnswer(route.status, to_json(await route.handler(request, work)))
+                await idempotency.store_answer(work.conn, keyed, stored)
         return web.Response(body=stored.body, status=stored.status, content_type=JSON)
 
     return write
@@ -189,13 +189,13 @@ def _plain(route: Route) -> Handle:
     return call
 
 
-def _attempt(route: Route, request: Request, raw: bytes) -> Attempt | None:
+def _keyed_request(route: Route, request: Request, raw: bytes) -> IdempotentRequest | None:
     key = idempotency.read_key(request.http.headers.get(idempotency.HEADER))
     if key is None:
         return None
     request_hash = idempotency.request_hash(request.http.path_qs, raw)
     caller = request.identity
-    return Attempt(caller.tenant_id, caller.user_id, f"{route.method} {route.path}", key, request_hash)
+    return IdempotentRequest(caller.tenant_id, caller.user_id, f"{route.method} {route.path}", key, request_hash)
 
 
 def _answer(result: Any, status: int) -> web.StreamResponse:

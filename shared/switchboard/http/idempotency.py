@@ -62,7 +62,7 @@ class IdempotencyConflict(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class IdempotentRequest:
     """A request with an idempotency key. `request_hash`: see the function."""
 
     tenant_id: UUID
@@ -79,32 +79,33 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAnswer:
     """A stored response."""
 
     status: int
     body: bytes
 
 
-async def claim(conn: asyncpg.Connection, attempt: Attempt) -> Stored | None:
+async def claim(conn: asyncpg.Connection, request: IdempotentRequest) -> StoredAnswer | None:
     """Claim the key. Returns the stored response of an earlier request, or None for a new one.
 
-    After None, handle the request and `settle` in the same transaction. Raises `InProgress` or `IdempotencyConflict`.
+    After None, handle the request and `store_answer` in the same transaction.
+    Raises `InProgress` or `IdempotencyConflict`.
     """
-    scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
-    if await conn.fetchval(CLAIM, attempt.lock, *scope, attempt.request_hash):
+    scope = (request.tenant_id, request.user_id, request.route, request.key)
+    if await conn.fetchval(CLAIM, request.lock, *scope, request.request_hash):
         return None
     stored: Any = await conn.fetchrow(FIND, *scope)
     if stored is None:
         raise InProgress  # another transaction holds the lock
-    if stored["body_hash"] != attempt.request_hash:
+    if stored["body_hash"] != request.request_hash:
         raise IdempotencyConflict
-    return Stored(stored["status"], stored["response"])
+    return StoredAnswer(stored["status"], stored["response"])
 
 
-async def settle(conn: asyncpg.Connection, attempt: Attempt, answer: Stored) -> None:
+async def store_answer(conn: asyncpg.Connection, request: IdempotentRequest, answer: StoredAnswer) -> None:
     """Store the response for the next 24 hours."""
-    scope = (attempt.tenant_id, attempt.user_id, attempt.route, attempt.key)
+    scope = (request.tenant_id, request.user_id, request.route, request.key)
     await conn.execute(SETTLE, *scope, answer.status, answer.body)
 
 

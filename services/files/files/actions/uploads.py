@@ -16,7 +16,7 @@ from files.domain.file_names import content_disposition
 from files.domain.files import DeclaredContent, File, NewFile, Received, UploadExpired
 from files.store import uploads
 from switchboard.http import idempotency
-from switchboard.http.idempotency import Attempt, Stored
+from switchboard.http.idempotency import IdempotentRequest, StoredAnswer
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.runtime.refusals import Refusal
 from switchboard.runtime.unavailable import Unavailable
@@ -37,7 +37,7 @@ class FormUpload:
     idempotency_key: str | None
 
 
-async def upload_file(upload: FormUpload, deps: FileDeps, respond: Callable[[File], Stored]) -> Stored:
+async def upload_file(upload: FormUpload, deps: FileDeps, respond: Callable[[File], StoredAnswer]) -> StoredAnswer:
     """Store and publish the file, and return the response, or that of an earlier upload with the same idempotency key.
 
     `respond` makes the response of the stored file. On any failure neither an object nor a row stays.
@@ -45,15 +45,15 @@ async def upload_file(upload: FormUpload, deps: FileDeps, respond: Callable[[Fil
     row, received = await _receive(upload, deps)
     tenant_id = row.tenant_id
     key, request_hash = upload.idempotency_key, fingerprint(row, received)
-    attempt = Attempt(tenant_id, row.uploaded_by, ROUTE, key, request_hash) if key else None
+    keyed = IdempotentRequest(tenant_id, row.uploaded_by, ROUTE, key, request_hash) if key else None
     try:
         async with open_work(deps.database, tenant_id=tenant_id) as work:
-            response = await idempotency.claim(work.conn, attempt) if attempt else None
+            response = await idempotency.claim(work.conn, keyed) if keyed else None
             is_repeated = response is not None
             if response is None:
                 response = respond(await store_file(row, received, work))
-                if attempt is not None:
-                    await idempotency.settle(work.conn, attempt, response)
+                if keyed is not None:
+                    await idempotency.store_answer(work.conn, keyed, response)
     except Refusal:
         await _discard(row, deps)
         raise

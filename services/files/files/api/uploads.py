@@ -24,7 +24,7 @@ from files.domain.files import (
 )
 from switchboard.http import PlainRoute, Request, Route, WriteRoute, idempotency
 from switchboard.http.endpoints import to_json
-from switchboard.http.idempotency import Stored
+from switchboard.http.idempotency import StoredAnswer
 from switchboard.messaging.outbox.unit_of_work import Work
 
 JSON = "application/json"
@@ -87,5 +87,5 @@ class Uploads:
         return FileAnswer.of(await complete_upload(request.uuid("id"), request.identity.tenant_id, self.deps))
 
 
-def _created(file: File) -> Stored:
-    return Stored(201, to_json(FileAnswer.of(file)))
+def _created(file: File) -> StoredAnswer:
+    return StoredAnswer(201, to_json(FileAnswer.of(file)))

@@ -1,4 +1,4 @@
-"""What auth is told by its environment."""
+"""Auth's settings, read from the environment."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Self
 
 from pydantic import model_validator
 
-from auth.domain.provider_settings import ProviderSettings, providers_in
+from auth.domain.oauth import ProviderSettings, read_providers
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, PublicUrl, RedisSettings
 
 
 class Settings(DatabaseSettings, BusSettings, RedisSettings):
-    """`identity_key_file`: the public JWK set of the gateways, which every service verifies identities by."""
+    """`identity_key_file`: the JWK set of the gateways' public keys, by which every service verifies identities."""
 
     identity_key_file: Path
     public_url: PublicUrl = "http://127.0.0.1:8080"
@@ -23,10 +23,10 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings):
 
     @property
     def oauth_providers(self) -> tuple[ProviderSettings, ...]:
-        """Those that `OAUTH_<PROVIDER>_...` variables tell of."""
-        return providers_in(os.environ)
+        """The providers that the `OAUTH_<PROVIDER>_...` variables set up."""
+        return read_providers(os.environ)
 
     @model_validator(mode="after")
-    def _providers_are_whole(self) -> Self:
-        providers_in(os.environ)
+    def _check_oauth_providers(self) -> Self:
+        read_providers(os.environ)
         return self

@@ -1,4 +1,4 @@
-"""The operator's commands of auth, as they are run."""
+"""Operators' commands of auth, in a process of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from switchboard.cli.operator import ENVIRONMENTS
 
 
-def test_a_command_says_its_answer_and_nothing_else(database_url: Callable[[str], str], tmp_path: Path) -> None:
+def test_user_create_prints_one_line_and_nothing_else(database_url: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "auth.env").write_text(f"DATABASE_URL={database_url('auth')}\n")
     words = ["user", "create", "anna@acme.example", "--password", "correct horse battery"]
 

@@ -1,4 +1,4 @@
-"""`import-users`: the original's users come in with their ids and passwords, once."""
+"""`import-users`: users of the legacy platform are imported once, with their ids and passwords."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ import bcrypt
 import pytest
 from typer.testing import CliRunner, Result
 
-from auth.actions import sessions as actions
-from auth.actions.sessions import Origin, prove_password
-from auth.adapters.password_hashing import open_passwords
+from auth.actions.sign_in import log_in, verify_password
+from auth.actions.sign_up import sign_up
+from auth.adapters.password_hashing import open_password_hasher
 from auth.commands.accounts import app
-from auth.domain.users import InvalidCredentials, User
-from auth.store import accounts as store
+from auth.domain.sessions import InvalidCredentials, Origin
+from auth.domain.users import User
+from auth.store import users
 from switchboard.contracts.auth import UserCreated
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database, open_database
@@ -30,8 +31,8 @@ BOB = "0b7d4c7e-3c55-4f7f-9a75-1f0f6f6f0001"
 PASSWORD = "hunter2 hunter2"
 
 
-class Office:
-    """A tenant of ours with its owner, and the command that brings users into it."""
+class ImportTarget:
+    """A tenant with its owner, and the command that imports users into it."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
         self._url = database_url
@@ -47,7 +48,7 @@ class Office:
 
     async def _sign_up(self, database: Database) -> UUID:
         async with open_work(database, tenant_id=None) as work:
-            tenant, _ = await actions.sign_up(
+            tenant, _ = await sign_up(
                 work,
                 tenant_name="Acme",
                 name="Ann",
@@ -58,7 +59,7 @@ class Office:
             )
         return tenant.id
 
-    def bring_in(self, rows: list[Any] | str, *words: str) -> Result:
+    def import_users(self, rows: list[Any] | str, *words: str) -> Result:
         file = self._folder / ("users.csv" if isinstance(rows, str) else "users.json")
         file.write_text(rows if isinstance(rows, str) else json.dumps(rows))
         given = ["import-users", "--from", str(file), "--tenant", str(self.tenant), *words]
@@ -67,23 +68,23 @@ class Office:
     def users(self) -> dict[str, User]:
         async def listed(database: Database) -> list[User]:
             async with database.connection() as conn:
-                return await store.list_users(conn, self.tenant, None, 100)
+                return await users.list_of_tenant(conn, self.tenant, None, 100)
 
         return {user.email: user for user in self.run(listed)}
 
     def log_in(self, email: str, password: str) -> None:
-        async def prove(database: Database) -> None:
-            async with open_passwords() as passwords:
-                proven = await prove_password(database, passwords, email, password)
+        async def run(database: Database) -> None:
+            async with open_password_hasher() as passwords:
+                verified = await verify_password(database, passwords, email, password)
             async with open_work(database, tenant_id=self.tenant) as work:
-                await actions.log_in(work, proven, timedelta(days=1), Origin(), datetime.now(UTC))
+                await log_in(work, verified, timedelta(days=1), Origin(), datetime.now(UTC))
 
-        self.run(prove)
+        self.run(run)
 
 
 @pytest.fixture
-def office(database_url: Callable[[str], str], tmp_path: Path) -> Office:
-    return Office(database_url("auth"), tmp_path)
+def target(database_url: Callable[[str], str], tmp_path: Path) -> ImportTarget:
+    return ImportTarget(database_url("auth"), tmp_path)
 
 
 def bob(**fields: Any) -> dict[str, Any]:
@@ -91,38 +92,38 @@ def bob(**fields: Any) -> dict[str, Any]:
     return {"id": BOB, "email": "Bob@Example.com", "name": "Bob", "role": "USER", "password": known, **fields}
 
 
-def test_users_keep_their_ids_and_sign_in_with_the_passwords_they_have(office: Office) -> None:
-    result = office.bring_in([bob(phone="+1 415 555 0100", timezone="Europe/Berlin")])
+def test_imported_users_keep_their_ids_and_passwords(target: ImportTarget) -> None:
+    result = target.import_users([bob(phone="+1 415 555 0100", timezone="Europe/Berlin")])
 
-    assert (result.exit_code, office.users()["bob@example.com"].id) == (0, UUID(BOB))
-    added = office.users()["bob@example.com"]
+    assert (result.exit_code, target.users()["bob@example.com"].id) == (0, UUID(BOB))
+    added = target.users()["bob@example.com"]
     assert (added.role, added.notify_phone, added.time_zone) == ("agent", "+14155550100", "Europe/Berlin")
     with pytest.raises(InvalidCredentials):
-        office.log_in("bob@example.com", "hunter3 hunter3")
-    office.log_in("bob@example.com", PASSWORD)
-    assert str(office.users()["bob@example.com"].password_hash).startswith("$argon2id$")
-    office.log_in("bob@example.com", PASSWORD)
-    told = office.run(lambda database: published(database, UserCreated.type))
-    assert [message.model_dump()["email"] for message in told] == ["ann@example.com", "bob@example.com"]
+        target.log_in("bob@example.com", "hunter3 hunter3")
+    target.log_in("bob@example.com", PASSWORD)
+    assert str(target.users()["bob@example.com"].password_hash).startswith("$argon2id$")
+    target.log_in("bob@example.com", PASSWORD)
+    events = target.run(lambda database: published(database, UserCreated.type))
+    assert [message.model_dump()["email"] for message in events] == ["ann@example.com", "bob@example.com"]
 
 
-def test_a_second_time_adds_nobody_and_leaves_everybody_as_they_are(office: Office, tmp_path: Path) -> None:
-    office.bring_in([bob()])
-    office.log_in("bob@example.com", PASSWORD)
-    before = office.users()
+def test_a_second_import_adds_and_changes_no_users(target: ImportTarget, tmp_path: Path) -> None:
+    target.import_users([bob()])
+    target.log_in("bob@example.com", PASSWORD)
+    before = target.users()
     ids = tmp_path / "ids.json"
 
-    result = office.bring_in([bob(name="Robert"), bob(id="7", email="ann@example.com")], "--user-map", str(ids))
+    result = target.import_users([bob(name="Robert"), bob(id="7", email="ann@example.com")], "--user-map", str(ids))
 
     assert "0 users added, 2 were there" in result.output
-    assert office.users() == before
+    assert target.users() == before
     assert json.loads(ids.read_text()) == {BOB: BOB, "7": str(before["ann@example.com"].id)}
 
 
-def test_who_can_not_be_brought_in_is_named_and_the_rest_goes_on(office: Office) -> None:
+def test_unreadable_rows_are_reported_and_the_others_imported(target: ImportTarget) -> None:
     rows = [
         bob(id=""),
-        bob(email="nobody"),
+        bob(email="no address"),
         bob(role="wizard"),
         bob(password="plain"),
         "no row",
@@ -130,28 +131,28 @@ def test_who_can_not_be_brought_in_is_named_and_the_rest_goes_on(office: Office)
         bob(email="other@example.com"),
     ]
 
-    result = office.bring_in(rows)
+    result = target.import_users(rows)
 
     assert result.exit_code == 1
     assert "1 users added, 0 were there, 6 left out" in result.output
-    assert set(office.users()) == {"ann@example.com", "bob@example.com"}
+    assert set(target.users()) == {"ann@example.com", "bob@example.com"}
 
 
-def test_a_dry_run_writes_nothing(office: Office) -> None:
-    result = office.bring_in([bob()], "--dry-run")
+def test_a_dry_run_writes_nothing(target: ImportTarget) -> None:
+    result = target.import_users([bob()], "--dry-run")
 
     assert "1 users would be added" in result.output
-    assert set(office.users()) == {"ann@example.com"}
+    assert set(target.users()) == {"ann@example.com"}
 
 
-def test_ids_that_are_no_uuids_become_the_same_ones_each_time(office: Office, tmp_path: Path) -> None:
+def test_ids_that_are_not_uuids_map_to_the_same_uuids_each_time(target: ImportTarget, tmp_path: Path) -> None:
     ids = tmp_path / "ids.json"
     rows = "id,email,tenantId,isActive\n41,carl@example.com,1,t\n42,dora@example.com,1,f\n43,eve@example.com,2,t\n"
 
     for _ in range(2):
-        assert office.bring_in(rows, "--old-tenant", "1", "--user-map", str(ids)).exit_code == 0
+        assert target.import_users(rows, "--old-tenant", "1", "--user-map", str(ids)).exit_code == 0
 
-    users = office.users()
+    users = target.users()
     assert json.loads(ids.read_text()) == {
         "41": str(users["carl@example.com"].id),
         "42": str(users["dora@example.com"].id),
@@ -160,9 +161,9 @@ def test_ids_that_are_no_uuids_become_the_same_ones_each_time(office: Office, tm
     assert "eve@example.com" not in users
 
 
-def test_a_tenant_that_is_not_there_is_named(office: Office) -> None:
-    office.tenant = UUID(int=1)
+def test_an_unknown_tenant_is_reported(target: ImportTarget) -> None:
+    target.tenant = UUID(int=1)
 
-    result = office.bring_in([bob()])
+    result = target.import_users([bob()])
 
     assert (result.exit_code, str(UUID(int=1)) in result.output) == (1, True)

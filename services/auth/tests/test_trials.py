@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from auth.actions import sessions as actions
+from auth.actions.sign_up import sign_up
 from auth.actions.tenants import change_tenant
 from auth.consumers import subscriptions
-from auth.domain.users import EmailTaken, Tenant
-from auth.store import accounts as store
+from auth.domain.tenants import Tenant
+from auth.domain.users import EmailTaken
+from auth.store import tenants
 from switchboard.contracts.auth import TenantTrialExpired, TrialExpire, TrialSweep
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
@@ -23,7 +24,7 @@ NOW = datetime.now(UTC)
 
 async def signed_up(database: Database, email: str, trial: timedelta) -> Tenant:
     async with open_work(database, tenant_id=None) as work:
-        tenant, _ = await actions.sign_up(
+        tenant, _ = await sign_up(
             work, tenant_name="Acme", name="Ann", email=email, password_hash=None, trial=trial, now=NOW
         )
     return tenant
@@ -31,7 +32,7 @@ async def signed_up(database: Database, email: str, trial: timedelta) -> Tenant:
 
 async def status_of(database: Database, tenant: Tenant) -> str:
     async with database.connection() as conn:
-        return (await store.get_tenant(conn, tenant.id)).status
+        return (await tenants.get(conn, tenant.id)).status
 
 
 async def expire(database: Database, tenant: Tenant) -> None:
@@ -64,7 +65,7 @@ async def test_an_expiry_from_before_an_extension_is_ignored(database: Database)
     assert await status_of(database, tenant) == "expired"
 
 
-async def test_a_sweep_ends_only_trials_whose_time_has_passed(database: Database) -> None:
+async def test_a_sweep_ends_only_trials_that_are_over(database: Database) -> None:
     over = [await signed_up(database, f"ann{n}@example.com", timedelta(seconds=-n)) for n in range(3)]
     running = await signed_up(database, "bob@example.com", timedelta(days=1))
 

@@ -1,30 +1,30 @@
-"""A tenant's own settings."""
+"""Changes of a tenant by its owner."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from auth.domain.events import tenant_updated, trial_extended
-from auth.domain.session_invalidation import Mark, stale_tenant
-from auth.domain.users import Tenant
-from auth.store import accounts as store
+from auth.domain.session_invalidation import SessionInvalidation, invalidate_tenant
+from auth.domain.tenants import Tenant
+from auth.store import cache_invalidations, tenants
 from switchboard.messaging.outbox.unit_of_work import Work
 
 
 async def change_tenant(
     work: Work, now: datetime, *, name: str | None = None, trial_ends_at: datetime | None = None
-) -> tuple[Tenant, list[Mark]]:
-    """The tenant renamed, or its trial extended, and the marks to show. Raises `Invalid` for an end no later."""
+) -> tuple[Tenant, list[SessionInvalidation]]:
+    """Rename the tenant, or extend its trial. Raises `Invalid` for an end that is not later."""
     assert work.tenant_id is not None
-    tenant = await store.lock_tenant(work.conn, work.tenant_id)
-    marks: list[Mark] = []
+    tenant = await tenants.lock(work.conn, work.tenant_id)
+    invalidations: list[SessionInvalidation] = []
     if name is not None and name != tenant.name:
         tenant = tenant.renamed(name)
         await work.publish(tenant_updated(tenant))
     if trial_ends_at is not None:
         tenant = tenant.extended(trial_ends_at, now)
-        marks = [stale_tenant(tenant.id)]
-        await store.add_marks(work.conn, marks)
+        invalidations = [invalidate_tenant(tenant.id)]
+        await cache_invalidations.add(work.conn, invalidations)
         await work.publish(trial_extended(tenant))
-    await store.save_tenant(work.conn, tenant)
-    return tenant, marks
+    await tenants.save(work.conn, tenant)
+    return tenant, invalidations

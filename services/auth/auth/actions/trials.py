@@ -1,37 +1,38 @@
-"""When a trial ends: by its exact timer, or by the hourly sweep for those that were missed."""
+"""The end of trials: each at its exact time, and hourly those that were missed.
+
+The cache is invalidated a second later, by the worker for pending invalidations. Until then gateways compare
+`trial_ends_at` with the time themselves.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from auth.domain.events import trial_expired
-from auth.domain.session_invalidation import Mark, stale_tenant
-from auth.domain.users import Tenant
-from auth.store import accounts as store
-from switchboard.contracts.auth import TrialExpire
+from auth.domain.session_invalidation import invalidate_tenant
+from auth.domain.tenants import Tenant
+from auth.store import cache_invalidations, tenants
+from switchboard.contracts.auth import TrialExpire, TrialSweep
 from switchboard.messaging.outbox.unit_of_work import Work
 
-SWEEP_AT_ONCE = 500
+BATCH = 500
 
 
-async def expire_trial(command: TrialExpire, work: Work) -> list[Mark]:
-    """End the trial, if it still ends at just this time: one that was extended since is another timer's."""
-    tenant = await store.lock_tenant(work.conn, command.tenant_id)
-    if tenant.status != "trial" or tenant.trial_ends_at != command.trial_ends_at:
-        return []
-    return [await _expire(work, tenant)]
+async def expire_trial(command: TrialExpire, work: Work) -> None:
+    """End the trial, unless it was extended since this command was planned."""
+    tenant = await tenants.lock(work.conn, command.tenant_id)
+    if tenant.status == "trial" and tenant.trial_ends_at == command.trial_ends_at:
+        await _expire(work, tenant)
 
 
-async def sweep_trials(work: Work, now: datetime) -> list[Mark]:
-    """End every trial whose time has passed."""
-    due = await store.list_tenants_to_expire(work.conn, now, SWEEP_AT_ONCE)
-    return [await _expire(work, tenant) for tenant in due]
+async def sweep_trials(_command: TrialSweep, work: Work) -> None:
+    """End every trial that is over but still stored as `trial`."""
+    for tenant in await tenants.lock_expired(work.conn, datetime.now(UTC), BATCH):
+        await _expire(work, tenant)
 
 
-async def _expire(work: Work, tenant: Tenant) -> Mark:
+async def _expire(work: Work, tenant: Tenant) -> None:
     expired = tenant.expired()
-    await store.save_tenant(work.conn, expired)
-    mark = stale_tenant(tenant.id)
-    await store.add_marks(work.conn, [mark])
+    await tenants.save(work.conn, expired)
+    await cache_invalidations.add(work.conn, [invalidate_tenant(tenant.id)])
     await work.publish(trial_expired(expired), tenant_id=tenant.id)
-    return mark

@@ -1,4 +1,4 @@
-"""What a begun OAuth log-in remembers: in Redis, taken once, by the browser that began it alone."""
+"""OAuth state: a sign-in that waits in Redis for the provider's answer. Used once, by the browser that began it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import orjson
 from aiohttp import web
 from redis.asyncio import Redis
 
-from auth.domain.users import OAuthStateInvalid
+from auth.domain.oauth import OAuthStateInvalid
 from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
-LASTS_SECONDS = 600
+LIFETIME_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A log-in on its way. `user_id`, `tenant_id` and `session_id`: whose account the provider's is to be linked to."""
+class OAuthState:
+    """A sign-in that has begun. Kept as JSON in Redis under these field names.
+
+    With `user_id`, `tenant_id` and `session_id` the provider's account is to be linked to that user.
+    """
 
     provider: str
     nonce: str
@@ -31,7 +34,7 @@ class Begun:
     session_id: UUID | None = None
 
     @classmethod
-    def read(cls, text: bytes | str) -> Begun:
+    def read(cls, text: bytes | str) -> OAuthState:
         fields: dict[str, Any] = orjson.loads(text)
         for name in ("user_id", "tenant_id", "session_id"):
             fields[name] = UUID(fields[name]) if fields[name] else None
@@ -39,42 +42,42 @@ class Begun:
 
 
 class OAuthStates:
-    """Keeps begun log-ins. The cookie holds a hash of the state: knowing the state alone is worth nothing."""
+    """Keeps the states of sign-ins. A cookie with a hash of the state binds each to the browser that began it."""
 
     def __init__(self, redis: Redis, *, secure: bool) -> None:
         self._redis = redis
         self._secure = secure
 
-    async def keep(self, begun: Begun) -> str:
-        """The state to send along. Raises `RedisUnavailable`."""
+    async def keep(self, begun: OAuthState) -> str:
+        """Store a sign-in; the `state` parameter for the provider. Raises `RedisUnavailable`."""
         state = secrets.token_urlsafe(32)
         try:
-            await self._redis.set(f"oauth:state:{state}", orjson.dumps(asdict(begun)), ex=LASTS_SECONDS)
-        except REDIS_ERRORS as trouble:
-            raise RedisUnavailable(f"redis is away: {trouble}") from trouble
+            await self._redis.set(f"oauth:state:{state}", orjson.dumps(asdict(begun)), ex=LIFETIME_SECONDS)
+        except REDIS_ERRORS as error:
+            raise RedisUnavailable(f"redis is unavailable: {error}") from error
         return state
 
-    async def take(self, request: web.Request, state: str, provider: str) -> Begun:
-        """The log-in, once. Raises `OAuthStateInvalid` for an unknown or used state, and another browser's."""
+    async def take(self, request: web.Request, state: str, provider: str) -> OAuthState:
+        """Take a sign-in out. Raises `OAuthStateInvalid` if the state is unknown, used or another browser's."""
         if not state or not _is_same(request.cookies.get(self.cookie(state), ""), _hash(state)):
             raise OAuthStateInvalid()
         try:
             text = await self._redis.getdel(f"oauth:state:{state}")
-        except REDIS_ERRORS as trouble:
-            raise RedisUnavailable(f"redis is away: {trouble}") from trouble
+        except REDIS_ERRORS as error:
+            raise RedisUnavailable(f"redis is unavailable: {error}") from error
         if text is None:
             raise OAuthStateInvalid()
-        begun = Begun.read(text)
+        begun = OAuthState.read(text)
         if begun.provider != provider:
             raise OAuthStateInvalid()
         return begun
 
     def bind(self, answer: web.StreamResponse, state: str) -> None:
-        """Give the browser that begins its mark."""
+        """Set the cookie that binds the state to the browser."""
         answer.set_cookie(
             self.cookie(state),
             _hash(state),
-            max_age=LASTS_SECONDS,
+            max_age=LIFETIME_SECONDS,
             path="/",
             httponly=True,
             samesite="Lax",
@@ -85,7 +88,7 @@ class OAuthStates:
         answer.del_cookie(self.cookie(state), path="/", httponly=True, samesite="Lax", secure=self._secure)
 
     def cookie(self, state: str) -> str:
-        """A name of its own for each, so that two log-ins in two tabs don't disturb each other."""
+        """The cookie's name, another for each state: two sign-ins in two tabs don't interfere."""
         return f"{'__Host-' if self._secure else ''}oauth-{_hash(state)[:12]}"
 
 

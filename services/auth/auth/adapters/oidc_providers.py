@@ -1,4 +1,5 @@
-"""OpenID providers, by Authlib: authorization code with PKCE and nonce; ID tokens verified by the provider's keys."""
+"""OpenID Connect providers, with Authlib: authorization code flow with PKCE and nonce, ID tokens verified by the
+provider's keys."""
 
 from __future__ import annotations
 
@@ -16,27 +17,26 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from auth.domain.provider_settings import ProviderSettings
-from auth.domain.users import ProviderRefused
+from auth.domain.oauth import ProviderRefused, ProviderSettings
 from switchboard.runtime.unavailable import Unavailable
 
 SCOPE = "openid email profile"
-SIGNED_BY = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
+ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 ANSWER_SECONDS = 5.0
 METADATA_SECONDS = 3600.0
-LEAST_PAUSE = 5.0  # between two fetches of keys
+MIN_PAUSE = 5.0  # seconds between two fetches of keys
 LEEWAY = 30  # seconds that two clocks may differ
 
 log = structlog.get_logger(__name__)
 
 
 class ProviderUnavailable(Unavailable):
-    """The provider can't be reached."""
+    """The provider can't be reached, or its answer can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Whom a provider vouches for. `email_verified`: it says that the address is theirs."""
+class OidcProfile:
+    """The person whom a provider has identified. `email_verified`: the provider confirms that the address is theirs."""
 
     subject: str
     email: str | None
@@ -44,49 +44,50 @@ class Person:
     name: str | None
 
 
-class Provider:
-    """One OpenID provider. Its metadata and keys are fetched when needed and kept."""
+class OidcProvider:
+    """One provider. Its metadata and keys are fetched when they are needed, and cached."""
 
-    def __init__(self, settings: ProviderSettings, client: AsyncOAuth2Client) -> None:
+    def __init__(self, settings: ProviderSettings, client: AsyncOAuth2Client, redirect_uri: str) -> None:
         self.name = settings.name
         self._settings = settings
         self._client = client
+        self._redirect_uri = redirect_uri
         self._metadata: dict[str, Any] = {}
         self._metadata_at = float("-inf")
         self._keys: KeySet | None = None
         self._keys_at = float("-inf")
 
-    async def authorization_url(self, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
-        """Where to send the browser. Raises `ProviderUnavailable`."""
-        metadata = await self._metadata_now()
+    async def authorization_url(self, state: str, nonce: str, verifier: str) -> str:
+        """The URL that the browser is sent to. Raises `ProviderUnavailable`."""
+        metadata = await self._current_metadata()
         url, _ = self._client.create_authorization_url(
             metadata["authorization_endpoint"],
             state=state,
             nonce=nonce,
             code_verifier=verifier,
-            redirect_uri=redirect_uri,
+            redirect_uri=self._redirect_uri,
             scope=SCOPE,
         )
         return str(url)
 
-    async def person(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Person:
-        """The person that the code identifies. Raises `ProviderRefused` or `ProviderUnavailable`."""
-        metadata = await self._metadata_now()
+    async def fetch_profile(self, code: str, nonce: str, verifier: str) -> OidcProfile:
+        """The person whom the code identifies. Raises `ProviderRefused` or `ProviderUnavailable`."""
+        metadata = await self._current_metadata()
         try:
             tokens = await self._client.fetch_token(
                 metadata["token_endpoint"],
                 grant_type="authorization_code",
                 code=code,
-                redirect_uri=redirect_uri,
+                redirect_uri=self._redirect_uri,
                 code_verifier=verifier,
             )
         except OAuthError as refused:
             raise ProviderRefused(f"The provider refused the code: {refused.error}.") from refused
-        except (httpx.HTTPError, ValueError) as trouble:  # also an answer that is no JSON object
-            raise ProviderUnavailable(f"{self.name} can't be reached: {trouble}") from trouble
+        except (httpx.HTTPError, ValueError) as error:  # also an answer that is no JSON object
+            raise ProviderUnavailable(f"{self.name} can't be reached: {error}") from error
         claims = await self._claims(str(tokens.get("id_token", "")), str(metadata["issuer"]), nonce)
         email = claims.get("email")
-        return Person(
+        return OidcProfile(
             subject=str(claims["sub"]),
             email=str(email) if email else None,
             email_verified=claims.get("email_verified") in (True, "true"),
@@ -111,27 +112,27 @@ class Provider:
         return claims
 
     async def _verified(self, id_token: str) -> dict[str, Any]:
-        """Its claims, by keys that may just have been rotated."""
-        keys = self._keys or await self._keys_anew()
+        """The claims of a token. The keys are fetched again if they may have been rotated."""
+        keys = self._keys or await self._fetch_keys()
         try:
-            return dict(jwt.decode(id_token, keys, algorithms=SIGNED_BY).claims)
+            return dict(jwt.decode(id_token, keys, algorithms=ALGORITHMS).claims)
         except (JoseError, ValueError):
-            if monotonic() - self._keys_at < LEAST_PAUSE:
+            if monotonic() - self._keys_at < MIN_PAUSE:
                 raise
-        return dict(jwt.decode(id_token, await self._keys_anew(), algorithms=SIGNED_BY).claims)
+        return dict(jwt.decode(id_token, await self._fetch_keys(), algorithms=ALGORITHMS).claims)
 
-    async def _keys_anew(self) -> KeySet:
-        metadata = await self._metadata_now()
+    async def _fetch_keys(self) -> KeySet:
+        metadata = await self._current_metadata()
         self._keys = KeySet.import_key_set(cast("Any", await self._get(str(metadata["jwks_uri"]))))
         self._keys_at = monotonic()
         return self._keys
 
-    async def _metadata_now(self) -> dict[str, Any]:
+    async def _current_metadata(self) -> dict[str, Any]:
         if monotonic() - self._metadata_at > METADATA_SECONDS:
             metadata = await self._get(self._settings.discovery_url)
             missing = {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"} - metadata.keys()
             if missing:
-                raise ProviderUnavailable(f"{self.name} doesn't tell its {', '.join(sorted(missing))}")
+                raise ProviderUnavailable(f"{self.name} doesn't publish its {', '.join(sorted(missing))}")
             self._metadata, self._metadata_at = metadata, monotonic()
         return self._metadata
 
@@ -140,21 +141,24 @@ class Provider:
             answer = await self._client.request("GET", url, withhold_token=True)
             answer.raise_for_status()
             found = answer.json()
-        except (httpx.HTTPError, ValueError) as trouble:
-            raise ProviderUnavailable(f"{self.name} can't be reached: {trouble}") from trouble
+        except (httpx.HTTPError, ValueError) as error:
+            raise ProviderUnavailable(f"{self.name} can't be reached: {error}") from error
         if not isinstance(found, dict):
-            raise ProviderUnavailable(f"{self.name} tells nonsense at {url}")
+            raise ProviderUnavailable(f"{self.name} answers with no JSON object at {url}")
         return found
 
 
 @asynccontextmanager
-async def open_providers(settings: Sequence[ProviderSettings]) -> AsyncIterator[Mapping[str, Provider]]:
-    """By name, each with a client of its own."""
+async def open_providers(
+    settings: Sequence[ProviderSettings], public_url: str
+) -> AsyncIterator[Mapping[str, OidcProvider]]:
+    """The providers by name. `public_url`: the address that they send browsers back to."""
     async with AsyncExitStack() as stack:
-        providers: dict[str, Provider] = {}
+        providers: dict[str, OidcProvider] = {}
         for one in settings:
             client = AsyncOAuth2Client(
                 one.client_id, one.client_secret, code_challenge_method="S256", timeout=ANSWER_SECONDS
             )
-            providers[one.name] = Provider(one, await stack.enter_async_context(client))
+            redirect_uri = f"{public_url}/api/v1/auth/oauth/{one.name}/callback"
+            providers[one.name] = OidcProvider(one, await stack.enter_async_context(client), redirect_uri)
         yield providers

@@ -1,4 +1,4 @@
-"""argon2id, off the event loop, a bounded number at once: a burst of log-ins must not stall other requests."""
+"""Password hashing with argon2id, in a few threads: a burst of sign-ins does not block the event loop."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from switchboard.runtime.refusals import ServiceUnavailable
 
 # OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
 HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-AT_ONCE = 2
-WAITING = 200  # some five seconds of work: beyond it, answering "later" is kinder than answering late
-BCRYPT_MARKS = ("$2a$", "$2b$", "$2y$")
+THREADS = 2
+MAX_WAITING = 200  # about five seconds of work; further requests are refused
+BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
 
 T = TypeVar("T")
 
 
-class Passwords:
-    """Hashes and checks passwords. Every check costs the same, also against no hash at all."""
+class PasswordHasher:
+    """Hashes and checks passwords. A check takes equally long if the user is unknown."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
         self._waiting = 0
-        self._nobodys = HASHER.hash("nobody has this password")
+        self._unmatched = HASHER.hash("never matched")
 
     async def hash(self, password: str) -> str:
-        """Raises `ServiceUnavailable` when too many wait already."""
-        return await self._off_the_loop(lambda: HASHER.hash(password))
+        """Raises `ServiceUnavailable` if too many passwords are waiting."""
+        return await self._in_thread(lambda: HASHER.hash(password))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether `password` is the one of `password_hash`. None takes as long and is never matched."""
-        if password_hash is not None and password_hash.startswith(BCRYPT_MARKS):
-            return await self._off_the_loop(lambda: _bcrypt_matches(password_hash, password))
-        found = await self._off_the_loop(lambda: _argon2_matches(password_hash or self._nobodys, password))
+        """Whether the password has this hash. A hash of None takes as long, and never matches."""
+        if password_hash is not None and password_hash.startswith(BCRYPT_PREFIXES):
+            return await self._in_thread(lambda: _bcrypt_matches(password_hash, password))
+        found = await self._in_thread(lambda: _argon2_matches(password_hash or self._unmatched, password))
         return found and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Whether it should be hashed anew, now that the password is known."""
-        return password_hash.startswith(BCRYPT_MARKS) or HASHER.check_needs_rehash(password_hash)
+        """Whether the hash should be replaced by a new one at the next sign-in."""
+        return password_hash.startswith(BCRYPT_PREFIXES) or HASHER.check_needs_rehash(password_hash)
 
-    async def _off_the_loop(self, work: Callable[[], T]) -> T:
-        if self._waiting >= WAITING:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
             raise ServiceUnavailable("Too many sign-ins at this moment.", retry_after=2)
         self._waiting += 1
         try:
@@ -57,10 +57,10 @@ class Passwords:
 
 
 @asynccontextmanager
-async def open_passwords() -> AsyncIterator[Passwords]:
-    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+async def open_password_hasher() -> AsyncIterator[PasswordHasher]:
+    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords")
     try:
-        yield Passwords(threads)
+        yield PasswordHasher(threads)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
 
@@ -73,7 +73,7 @@ def _argon2_matches(password_hash: str, password: str) -> bool:
 
 
 def _bcrypt_matches(password_hash: str, password: str) -> bool:
-    """Hashes of the original, which read no further than 72 bytes."""
+    """Hashes of the legacy platform. bcrypt uses the first 72 bytes only."""
     try:
         return bcrypt.checkpw(password.encode()[:72], password_hash.encode())
     except ValueError:

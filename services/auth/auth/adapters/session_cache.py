@@ -1,9 +1,11 @@
-"""What the gateways read about sessions and tenants in Redis, as far as auth writes it: marks that say "no longer".
+"""Cache invalidation of sessions: auth's writes to the session cache that gateways keep in Redis.
 
-Gateways fill the cache, set-if-absent, for 60 seconds, with what auth answered them. A change of ours marks the key:
-`dead` (a session that is over) or `stale` (ask auth again). A mark stands longer than any fill that began before the
-change can still be under way, so that none undoes it. Marks are rows of the changing transaction first: one that
-couldn't be shown (Redis away, a crash after the commit) is shown by the loop `repeating` as soon as Redis is back.
+Gateways cache for 60 seconds what auth answered about a session or a tenant, and set an entry only if it is absent. A
+change in auth overwrites the entry with `dead` (the session has ended) or `stale` (ask auth again). That value lives
+longer than any lookup that began before the change can take, so no such lookup puts the old answer back.
+
+Invalidations are rows of the transaction that makes the change. Those that could not be written to Redis (Redis was
+unavailable, the process crashed after the commit) are retried by `retry_pending`.
 """
 
 from __future__ import annotations
@@ -15,57 +17,51 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from auth.domain.session_invalidation import Mark
-from auth.store import accounts as store
+from auth.domain.session_invalidation import SessionInvalidation
+from auth.store import cache_invalidations
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Loop, repeat
 from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.unavailable import Unavailable
 
-SECONDS = {"dead": 120, "stale": 10}
+LIFETIME_SECONDS = {"dead": 120, "stale": 10}
 REDIS_SECONDS = 2.0
-REPEAT_EVERY = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class CacheUnavailable(Unavailable):
-    """The change is made, but gateways may not know of it for up to a minute: ask again, so that it is shown."""
+    """The change is stored, but gateways may not see it for up to a minute: repeat the request to make sure."""
 
 
 class SessionCache:
-    """Shows marks to the gateways."""
+    """Invalidates entries of the gateways' session cache."""
 
     def __init__(self, redis: Redis, database: Database) -> None:
         self._redis = redis
         self._database = database
 
-    async def show(self, marks: Sequence[Mark]) -> None:
-        """Write the marks of a committed transaction. Raises `CacheUnavailable`; they are then written later."""
-        if not marks:
+    async def invalidate(self, invalidations: Sequence[SessionInvalidation]) -> None:
+        """Write the invalidations of a committed transaction. Raises `CacheUnavailable`; they are then retried."""
+        if not invalidations:
             return
-        await self._write(marks)
+        await self._write(invalidations)
         try:
             async with self._database.connection() as conn:
-                await store.drop_marks(conn, marks)
+                await cache_invalidations.drop(conn, invalidations)
         except Unavailable:
-            log.info("marks_left_to_repeat", count=len(marks))  # shown; showing them again does no harm
+            log.info("cache_invalidations_left_pending", count=len(invalidations))  # a second write does no harm
 
-    def repeating(self) -> Loop:
-        """The loop that shows, each second, what could not be shown at once."""
+    async def retry_pending(self) -> None:
+        """Write the invalidations that could not be written before."""
+        async with self._database.connection() as conn:
+            pending = await cache_invalidations.list_pending(conn)
+        await self.invalidate(pending)
 
-        async def show_what_is_left() -> None:
-            async with self._database.connection() as conn:
-                left = await store.list_marks(conn)
-            await self.show(left)
-
-        return repeat(show_what_is_left, every=REPEAT_EVERY)
-
-    async def _write(self, marks: Sequence[Mark]) -> None:
+    async def _write(self, invalidations: Sequence[SessionInvalidation]) -> None:
         try:
             async with asyncio.timeout(REDIS_SECONDS), self._redis.pipeline(transaction=False) as pipe:
-                for mark in marks:
-                    pipe.set(mark.key, orjson.dumps({"state": mark.state}), ex=SECONDS[mark.state])
+                for one in invalidations:
+                    pipe.set(one.key, orjson.dumps({"state": one.state}), ex=LIFETIME_SECONDS[one.state])
                 await pipe.execute()
-        except REDIS_ERRORS as trouble:
-            raise CacheUnavailable(f"the session cache is away: {trouble}") from trouble
+        except REDIS_ERRORS as error:
+            raise CacheUnavailable(f"the session cache is unavailable: {error}") from error

@@ -1,4 +1,8 @@
-"""The gateways' public keys: auth hands them to every service, and verifies by them itself."""
+"""The public signing keys of the gateways, as every service gets them from auth.
+
+Gateways sign the identities of requests with their private keys. `bin/switchboard identity-keys rotate` writes a new
+key to both files; auth reads its file again when it has changed, so that a rotation needs no restart.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from joserfc.jwk import OKPKey
 from switchboard.http.identity_keys import UnknownKey, public_set, read_key_file
 
 
-class KeyFile:
-    """The JWK set in a file, read again when the file changed: a rotation needs no restart."""
+class PublicSigningKeys:
+    """The JWK set in a file, read again after each rotation."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -19,14 +23,14 @@ class KeyFile:
         self._keys: dict[str, OKPKey] = {}
 
     async def find(self, kid: str) -> OKPKey:
-        """The key `kid`, or `UnknownKey`."""
+        """The key `kid`. Raises `UnknownKey`."""
         keys = self._current()
         if kid not in keys:
             raise UnknownKey(kid)
         return keys[kid]
 
     def published(self) -> bytes:
-        """The set as JSON, private parts never in it."""
+        """The set as JSON, never with private parts."""
         return orjson.dumps(public_set(list(self._current().values())))
 
     def _current(self) -> dict[str, OKPKey]:

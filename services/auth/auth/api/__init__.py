@@ -1,14 +1,49 @@
-"""The table of auth's routes."""
+"""Auth's routes, joined from its resources."""
 
 from __future__ import annotations
 
-from auth.api.accounts import AccountRoutes
-from auth.api.deps import Parts
-from auth.api.oauth import OAuthRoutes
-from auth.api.sessions import SessionRoutes
-from auth.api.users import UserRoutes
+from collections.abc import Mapping
+
+from auth.adapters.oauth_states import OAuthStates
+from auth.adapters.oidc_providers import OidcProvider
+from auth.adapters.password_hashing import PasswordHasher
+from auth.adapters.session_cache import SessionCache
+from auth.adapters.sign_in_rate_limit import SignInRateLimit
+from auth.adapters.signing_keys import PublicSigningKeys
+from auth.api.account import OwnAccount
+from auth.api.cookies import SessionCookie
+from auth.api.internal import IdentityLookup
+from auth.api.invitations import Invitations
+from auth.api.oauth import OAuthSignIn
+from auth.api.sessions import OwnSessions
+from auth.api.sign_in import PasswordSignIn
+from auth.api.sign_up import SignUp
+from auth.api.users import TenantUsers
+from auth.settings import Settings
 from switchboard.http import Route
+from switchboard.process.service import Service
 
 
-def routes(parts: Parts, oauth: OAuthRoutes) -> list[Route]:
-    return [*SessionRoutes(parts).table(), *AccountRoutes(parts).table(), *UserRoutes(parts).table(), *oauth.table()]
+def routes(
+    service: Service,
+    settings: Settings,
+    keys: PublicSigningKeys,
+    cache: SessionCache,
+    passwords: PasswordHasher,
+    providers: Mapping[str, OidcProvider],
+) -> list[Route]:
+    """All routes of auth."""
+    database, trial = service.database, settings.trial_duration
+    cookie = SessionCookie.for_url(settings.public_url, settings.session_duration)
+    rate_limit = SignInRateLimit(service.redis)
+    states = OAuthStates(service.redis, secure=cookie.secure)
+    return [
+        *SignUp(database, passwords, cookie, trial).routes(),
+        *PasswordSignIn(database, passwords, rate_limit, cookie).routes(),
+        *OAuthSignIn(database, providers, states, cookie, trial).routes(),
+        *Invitations(database, passwords, cookie).routes(),
+        *OwnSessions(database, cache, cookie).routes(),
+        *OwnAccount(database, cache, passwords, rate_limit).routes(),
+        *TenantUsers(database, cache).routes(),
+        *IdentityLookup(database, keys).routes(),
+    ]

@@ -1,24 +1,27 @@
-"""Signing in by a provider, and linking a provider's account to one's own."""
+"""OAuth sign-in, and linking a provider's account to the caller."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import AfterValidator, Field
 
-from auth.actions import oauth
-from auth.actions import sessions as actions
-from auth.adapters.oauth_states import Begun, OAuthStates
-from auth.adapters.oidc_providers import Provider
-from auth.api.deps import Parts, origin_of
-from auth.domain.users import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
+from auth.actions.oauth import find_or_sign_up, link_account
+from auth.actions.sign_in import start_session
+from auth.adapters.oauth_states import OAuthState, OAuthStates
+from auth.adapters.oidc_providers import OidcProvider
+from auth.api.cookies import SessionCookie
+from auth.api.origin import origin_of
+from auth.domain.oauth import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
 from switchboard.http import Body, PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # no scheme, no host, no backslash, no control character
@@ -30,22 +33,25 @@ def _local(path: str) -> str:
     return path
 
 
-class BeginQuery(Body):
+class RedirectQuery(Body):
     redirect_to: Annotated[str, Field(max_length=2000), AfterValidator(_local)] = "/"
 
 
-class OAuthRoutes:
-    def __init__(self, parts: Parts, providers: Mapping[str, Provider], states: OAuthStates, public_url: str) -> None:
-        self._parts = parts
-        self._providers = providers
-        self._states = states
-        self._public_url = public_url
+@dataclass(frozen=True)
+class OAuthSignIn:
+    """Sign-in with OpenID Connect providers. `trial`: how long the trial of a new tenant lasts."""
 
-    def table(self) -> list[Route]:
+    database: Database
+    providers: Mapping[str, OidcProvider]
+    states: OAuthStates
+    cookie: SessionCookie
+    trial: timedelta
+
+    def routes(self) -> list[Route]:
         base = "/api/v1/auth/oauth/{provider}"
         return [
-            PlainRoute("GET", f"{base}/login", self.begin_login, query=BeginQuery, status=302, public=True),
-            PlainRoute("GET", f"{base}/link", self.begin_link, query=BeginQuery, status=302),
+            PlainRoute("GET", f"{base}/login", self.log_in, query=RedirectQuery, status=302, public=True),
+            PlainRoute("GET", f"{base}/link", self.link, query=RedirectQuery, status=302),
             PlainRoute(
                 "GET",
                 f"{base}/callback",
@@ -56,66 +62,59 @@ class OAuthRoutes:
             ),
         ]
 
-    async def begin_login(self, request: Request) -> web.StreamResponse:
-        """To the provider, to sign in or up."""
-        return await self._begin(request, Begun(request.path["provider"], _word(), _word(), request.query.redirect_to))
+    async def log_in(self, request: Request) -> web.StreamResponse:
+        """Redirect to the provider, to log in or sign up."""
+        return await self._begin(request, _new_state(request))
 
-    async def begin_link(self, request: Request) -> web.StreamResponse:
-        """To the provider, to link its account to mine."""
-        who = request.identity
-        begun = Begun(
-            request.path["provider"],
-            _word(),
-            _word(),
-            request.query.redirect_to,
-            user_id=who.user_id,
-            tenant_id=who.tenant_id,
-            session_id=who.session_id,
+    async def link(self, request: Request) -> web.StreamResponse:
+        """Redirect to the provider, to link its account to mine."""
+        caller = request.identity
+        state = replace(
+            _new_state(request), user_id=caller.user_id, tenant_id=caller.tenant_id, session_id=caller.session_id
         )
-        return await self._begin(request, begun)
+        return await self._begin(request, state)
 
     async def finish(self, request: Request) -> web.StreamResponse:
-        """Back from the provider: on to where the log-in began, with a session."""
-        provider = self._provider(request)
-        given = request.http.query
-        begun = await self._states.take(request.http, given.get("state", ""), provider.name)
-        if "code" not in given:
-            raise ProviderRefused("The provider did not let you in.")
-        person = await provider.person(given["code"], self._callback(provider.name), begun.nonce, begun.verifier)
-        now, answer = datetime.now(UTC), _to(begun.redirect_to)
-        async with open_work(self._parts.database, tenant_id=begun.tenant_id) as work:
-            if begun.user_id is not None:
-                await oauth.link(work, begun, person, now)
+        """Finish at the provider's redirect: start a session, and redirect to the page where the sign-in began."""
+        provider, query = self._provider(request), request.http.query
+        state = await self.states.take(request.http, query.get("state", ""), provider.name)
+        if "code" not in query:
+            raise ProviderRefused("The provider refused the sign-in.")
+        profile = await provider.fetch_profile(query["code"], state.nonce, state.verifier)
+        now, answer = datetime.now(UTC), _redirect(state.redirect_to)
+        async with open_work(self.database, tenant_id=state.tenant_id) as work:
+            if state.user_id is not None:
+                await link_account(work, state, profile, now)
             else:
-                user = await oauth.sign_in(work, provider.name, person, self._parts.trial_duration, now)
-                lasts = self._parts.session_duration
-                signed_in = await actions.begin_session(work, user, lasts, origin_of(request), now)
-                self._parts.cookie.give(answer, signed_in.token, lasts)
-        self._states.unbind(answer, given["state"])
+                user = await find_or_sign_up(work, provider.name, profile, self.trial, now)
+                signed_in = await start_session(work, user, self.cookie.lifetime, origin_of(request), now)
+                self.cookie.set(answer, signed_in.token)
+        self.states.unbind(answer, query["state"])
         return answer
 
-    async def _begin(self, request: Request, begun: Begun) -> web.StreamResponse:
+    async def _begin(self, request: Request, state: OAuthState) -> web.StreamResponse:
         provider = self._provider(request)
-        state = await self._states.keep(begun)
-        url = await provider.authorization_url(self._callback(provider.name), state, begun.nonce, begun.verifier)
-        answer = _to(url)
-        self._states.bind(answer, state)
+        key = await self.states.keep(state)
+        answer = _redirect(await provider.authorization_url(key, state.nonce, state.verifier))
+        self.states.bind(answer, key)
         return answer
 
-    def _provider(self, request: Request) -> Provider:
-        provider = self._providers.get(request.path["provider"])
+    def _provider(self, request: Request) -> OidcProvider:
+        provider = self.providers.get(request.path["provider"])
         if provider is None:
             raise NotFound("There is no such provider.")
         return provider
 
-    def _callback(self, provider: str) -> str:
-        return f"{self._public_url}/api/v1/auth/oauth/{provider}/callback"
+
+def _new_state(request: Request) -> OAuthState:
+    query: RedirectQuery = request.query
+    return OAuthState(request.path["provider"], _secret(), _secret(), query.redirect_to)
 
 
-def _word() -> str:
-    """Unguessable; of a length that PKCE takes for a verifier."""
+def _secret() -> str:
+    """Random text, long enough for a PKCE verifier."""
     return secrets.token_urlsafe(48)
 
 
-def _to(url: str) -> web.Response:
+def _redirect(url: str) -> web.Response:
     return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})

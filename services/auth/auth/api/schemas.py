@@ -1,79 +1,82 @@
-"""What auth is asked and what it answers, as JSON."""
+"""Request and response models."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, EmailStr, Field, StringConstraints
 
-from auth.actions.sessions import SignedIn
-from auth.domain.preferences import known_zone, normalised
-from auth.domain.users import Session, Tenant, User
+from auth.actions.sign_in import SignedIn
+from auth.domain.preferences import check_time_zone, normalise_phone
+from auth.domain.sessions import Session
+from auth.domain.tenants import Tenant
+from auth.domain.users import User
 from switchboard.contracts.auth import RoleName, TenantStatus
 from switchboard.http import Body, Moment
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 NewPassword = Annotated[str, StringConstraints(min_length=8, max_length=256)]
-GivenRole = Literal["admin", "agent"]
-Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(normalised)]
-TimeZone = Annotated[str, StringConstraints(max_length=60), AfterValidator(known_zone)]
+InvitableRole = Literal["admin", "agent"]
+Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(normalise_phone)]
+TimeZone = Annotated[str, StringConstraints(max_length=60), AfterValidator(check_time_zone)]
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 
 
-class SignUp(Body):
+class NewAccount(Body):
     tenant_name: Name
     name: Name
     email: Email
     password: NewPassword
 
 
-class LogIn(Body):
+class LoginCredentials(Body):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
-class AcceptInvite(Body):
+class InvitationAcceptance(Body):
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     password: NewPassword
 
 
-class ChangePassword(Body):
+class PasswordChange(Body):
     current: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     new: NewPassword
 
 
-class ChangeMe(Body):
-    """What is left out stays, and so does a name of null; null clears a phone or a time zone."""
+class PreferencesChange(Body):
+    """Fields that are left out stay as they are, and so does the name if it is null; null clears the other two."""
 
     name: Name | None = None
     notify_phone: Phone | None = None
     time_zone: TimeZone | None = None
 
 
-class InviteUser(Body):
+class NewInvitation(Body):
     email: Email
     name: Name
-    role: GivenRole = "agent"
+    role: InvitableRole = "agent"
 
 
-class ChangeUser(Body):
-    role: GivenRole | None = None
+class UserChange(Body):
+    role: InvitableRole | None = None
     name: Name | None = None
     disabled: bool | None = None
 
 
-class ChangeTenant(Body):
+class TenantChange(Body):
     name: Name | None = None
     trial_ends_at: Moment | None = None
 
 
-class Resolve(Body):
+class SessionToResolve(Body):
     token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class UserView(BaseModel):
+class UserAnswer(BaseModel):
     id: UUID
     email: str
     name: str
@@ -83,7 +86,7 @@ class UserView(BaseModel):
     disabled: bool
 
     @classmethod
-    def of(cls, user: User) -> UserView:
+    def of(cls, user: User) -> UserAnswer:
         return cls(
             id=user.id,
             email=user.email,
@@ -95,37 +98,37 @@ class UserView(BaseModel):
         )
 
 
-class TenantView(BaseModel):
+class TenantAnswer(BaseModel):
     id: UUID
     name: str
     status: TenantStatus
     trial_ends_at: datetime | None
 
     @classmethod
-    def of(cls, tenant: Tenant, now: datetime) -> TenantView:
+    def of(cls, tenant: Tenant, now: datetime) -> TenantAnswer:
         return cls(id=tenant.id, name=tenant.name, status=tenant.status_at(now), trial_ends_at=tenant.trial_ends_at)
 
 
-class SessionToken(BaseModel):
+class SessionTokenAnswer(BaseModel):
     token: str = Field(description="For `Authorization: Bearer`; shown this once.")
     expires_at: datetime
 
 
-class SignedInView(BaseModel):
-    user: UserView
-    tenant: TenantView
-    session: SessionToken
+class SignedInAnswer(BaseModel):
+    user: UserAnswer
+    tenant: TenantAnswer
+    session: SessionTokenAnswer
 
     @classmethod
-    def of(cls, signed_in: SignedIn, now: datetime) -> SignedInView:
+    def of(cls, signed_in: SignedIn, now: datetime) -> SignedInAnswer:
         return cls(
-            user=UserView.of(signed_in.user),
-            tenant=TenantView.of(signed_in.tenant, now),
-            session=SessionToken(token=signed_in.token, expires_at=signed_in.session.expires_at),
+            user=UserAnswer.of(signed_in.user),
+            tenant=TenantAnswer.of(signed_in.tenant, now),
+            session=SessionTokenAnswer(token=signed_in.token, expires_at=signed_in.session.expires_at),
         )
 
 
-class SessionView(BaseModel):
+class SessionAnswer(BaseModel):
     id: UUID
     created_at: datetime
     last_seen_at: datetime
@@ -135,7 +138,7 @@ class SessionView(BaseModel):
     current: bool
 
     @classmethod
-    def of(cls, session: Session, current: UUID) -> SessionView:
+    def of(cls, session: Session, current: UUID) -> SessionAnswer:
         return cls(
             id=session.id,
             created_at=session.created_at,
@@ -147,22 +150,22 @@ class SessionView(BaseModel):
         )
 
 
-class InvitedView(BaseModel):
-    user: UserView
+class InvitationAnswer(BaseModel):
+    user: UserAnswer
     invite_token: str = Field(description="For the invited person alone, shown this once.")
 
 
-class Me(BaseModel):
-    user: UserView
-    tenant: TenantView
+class AccountAnswer(BaseModel):
+    user: UserAnswer
+    tenant: TenantAnswer
 
 
-class TenantState(BaseModel):
+class TenantStateAnswer(BaseModel):
     status: TenantStatus
     trial_ends_at: datetime | None
 
 
-class Resolved(BaseModel):
+class ResolvedSessionAnswer(BaseModel):
     """A live session, for gateways and realtime. `version` rises when the user's role changes."""
 
     session_id: UUID
@@ -171,4 +174,17 @@ class Resolved(BaseModel):
     role: RoleName
     version: int
     expires_at: datetime
-    tenant: TenantState
+    tenant: TenantStateAnswer
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> ResolvedSessionAnswer:
+        """From a row of `sessions.find_live`."""
+        return cls(
+            session_id=found["id"],
+            user_id=found["user_id"],
+            tenant_id=found["tenant_id"],
+            role=found["role"],
+            version=found["version"],
+            expires_at=found["expires_at"],
+            tenant=TenantStateAnswer(status=found["status"], trial_ends_at=found["trial_ends_at"]),
+        )

@@ -1,109 +1,80 @@
-"""What admins do with the tenant's users, and its owner with the tenant."""
+"""Users of a tenant, and the tenant itself."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 
-from auth.actions import tenants, users
-from auth.api.deps import Parts
-from auth.api.schemas import ChangeTenant, ChangeUser, InvitedView, InviteUser, TenantView, UserView
+from auth.actions.tenants import change_tenant
+from auth.actions.users import UserChanges, change_user
+from auth.adapters.session_cache import SessionCache
+from auth.api.schemas import TenantAnswer, TenantChange, UserAnswer, UserChange
 from auth.domain.events import user_updated
-from auth.domain.users import EmailTaken, OwnerStays, RankTooLow
-from auth.store import accounts as store
+from auth.domain.users import OwnerStays, RankTooLow
+from auth.store import users
 from switchboard.contracts.auth import USER_PATH, UserUpdated
-from switchboard.http import (
-    InternalRoute,
-    Page,
-    PageQuery,
-    PlainRoute,
-    ReadRoute,
-    Request,
-    Route,
-    WriteRoute,
-    decode_cursor,
-    page,
-)
+from switchboard.http import InternalRoute, Page, PageQuery, PlainRoute, ReadRoute, Request, Route, decode_cursor, page
 from switchboard.http.identity import Role
-from switchboard.messaging.outbox.unit_of_work import Work, open_work
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
 
 
-class UserRoutes:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+@dataclass(frozen=True)
+class TenantUsers:
+    """The tenant of the caller and its users. Changes hold on every gateway when the answer arrives."""
 
-    def table(self) -> list[Route]:
+    database: Database
+    cache: SessionCache
+
+    def routes(self) -> list[Route]:
         return [
-            ReadRoute("GET", "/api/v1/users", self.list_users, query=PageQuery, answer=Page[UserView], role=Role.ADMIN),
-            WriteRoute(
-                "POST",
-                "/api/v1/users",
-                self.invite_user,
-                body=InviteUser,
-                answer=InvitedView,
-                status=201,
-                role=Role.ADMIN,
-                errors=(EmailTaken, RankTooLow),
-            ),
+            ReadRoute("GET", "/api/v1/users", self.list, query=PageQuery, answer=Page[UserAnswer], role=Role.ADMIN),
             PlainRoute(
                 "PATCH",
                 "/api/v1/users/{id}",
-                self.change_user,
-                body=ChangeUser,
-                answer=UserView,
+                self.update,
+                body=UserChange,
+                answer=UserAnswer,
                 role=Role.ADMIN,
                 errors=(OwnerStays, RankTooLow),
             ),
             PlainRoute(
-                "PATCH", "/api/v1/tenant", self.change_tenant, body=ChangeTenant, answer=TenantView, role=Role.OWNER
+                "PATCH", "/api/v1/tenant", self.update_tenant, body=TenantChange, answer=TenantAnswer, role=Role.OWNER
             ),
-            InternalRoute(
-                "GET", USER_PATH, self.tell_of_user, answer=UserUpdated, callers=["scheduler", "conversations"]
-            ),
+            InternalRoute("GET", USER_PATH, self.get, answer=UserUpdated, callers=["scheduler", "conversations"]),
         ]
 
-    async def list_users(self, request: Request, conn: asyncpg.Connection) -> Page[UserView]:
-        """The tenant's users."""
-        asked: PageQuery = request.query
-        after = decode_cursor(asked.cursor, UUID)[0] if asked.cursor else None
-        rows = await store.list_users(conn, request.identity.tenant_id, after, asked.limit + 1)
-        shown, cursor = page(rows, asked.limit, lambda user: (user.id,))
-        return Page(items=[UserView.of(user) for user in shown], next_cursor=cursor)
+    async def list(self, request: Request, conn: asyncpg.Connection) -> Page[UserAnswer]:
+        """List the tenant's users."""
+        query: PageQuery = request.query
+        after = decode_cursor(query.cursor, UUID)[0] if query.cursor else None
+        rows = await users.list_of_tenant(conn, request.identity.tenant_id, after, query.limit + 1)
+        shown, cursor = page(rows, query.limit, lambda user: (user.id,))
+        return Page(items=[UserAnswer.of(user) for user in shown], next_cursor=cursor)
 
-    async def tell_of_user(self, request: Request, conn: asyncpg.Connection) -> UserUpdated:
-        """A user, for who hasn't heard of them yet."""
-        return user_updated(await store.get_user(conn, request.identity.tenant_id, request.uuid("id")))
+    async def get(self, request: Request, conn: asyncpg.Connection) -> UserUpdated:
+        """Get a user, for services that lack it in their replica of users."""
+        return user_updated(await users.get(conn, request.identity.tenant_id, request.uuid("id")))
 
-    async def invite_user(self, request: Request, work: Work) -> InvitedView:
-        """Invite somebody; the token in the answer is for them alone, shown this once."""
-        asked: InviteUser = request.body
-        invited = await users.invite(
-            work, asked.email, asked.name, asked.role, by=request.identity.role.value, now=datetime.now(UTC)
-        )
-        return InvitedView(user=UserView.of(invited.user), invite_token=invited.token)
-
-    async def change_user(self, request: Request) -> UserView:
-        """Change a user's role or name, disable or enable them; in force with the next request."""
-        asked, who = request.body, request.identity
-        async with open_work(self._parts.database, tenant_id=who.tenant_id) as work:
-            user, marks = await users.change_user(
-                work,
-                request.uuid("id"),
-                who.role.value,
-                datetime.now(UTC),
-                name=asked.name,
-                role=asked.role,
-                disabled=asked.disabled,
+    async def update(self, request: Request) -> UserAnswer:
+        """Change a user's name or role, or disable or enable them. Holds from the next request on."""
+        body: UserChange = request.body
+        caller, changes = request.identity, UserChanges(body.name, body.role, body.disabled)
+        async with open_work(self.database, tenant_id=caller.tenant_id) as work:
+            user, invalidations = await change_user(
+                work, request.uuid("id"), changes, by=caller.role.value, now=datetime.now(UTC)
             )
-        await self._parts.cache.show(marks)
-        return UserView.of(user)
+        await self.cache.invalidate(invalidations)
+        return UserAnswer.of(user)
 
-    async def change_tenant(self, request: Request) -> TenantView:
+    async def update_tenant(self, request: Request) -> TenantAnswer:
         """Rename the tenant, or extend its trial."""
-        asked, now = request.body, datetime.now(UTC)
-        async with open_work(self._parts.database, tenant_id=request.identity.tenant_id) as work:
-            tenant, marks = await tenants.change_tenant(work, now, name=asked.name, trial_ends_at=asked.trial_ends_at)
-        await self._parts.cache.show(marks)
-        return TenantView.of(tenant, now)
+        body: TenantChange = request.body
+        now = datetime.now(UTC)
+        async with open_work(self.database, tenant_id=request.identity.tenant_id) as work:
+            tenant, invalidations = await change_tenant(work, now, name=body.name, trial_ends_at=body.trial_ends_at)
+        await self.cache.invalidate(invalidations)
+        return TenantAnswer.of(tenant, now)

@@ -1,4 +1,4 @@
-"""Operator commands of auth: `bin/switchboard user create`, `import-users`."""
+"""Operators' commands of auth: `bin/switchboard user create` and `import-users`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from pydantic import EmailStr, TypeAdapter, ValidationError
 
-from auth.actions import sessions as actions
-from auth.adapters.password_hashing import open_passwords
-from auth.commands.legacy import import_users
+from auth.actions.sign_up import sign_up
+from auth.adapters.password_hashing import open_password_hasher
+from auth.commands.import_users import import_users
 from switchboard.cli.context import CommandContext, CommandSettings, fail
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
@@ -24,7 +24,7 @@ app.add_typer(user, name="user")
 app.command("import-users")(import_users)
 
 
-class TrialSettings(CommandSettings):
+class UserCommandSettings(CommandSettings):
     trial_duration: Duration = timedelta(days=14)
 
 
@@ -45,13 +45,13 @@ def create(
     chosen = password or _read_password()
     if len(chosen) < 8:
         fail("the password needs 8 characters or more")
-    trial = load(TrialSettings).trial_duration
+    trial = load(UserCommandSettings).trial_duration
 
     async def run(database: Database) -> str:
-        async with open_passwords() as passwords:
+        async with open_password_hasher() as passwords:
             password_hash = await passwords.hash(chosen)
         async with open_work(database, tenant_id=None) as work:
-            created, owner = await actions.sign_up(
+            created, owner = await sign_up(
                 work,
                 tenant_name=tenant,
                 name=name,

@@ -1,10 +1,11 @@
-"""Our rows as the events that others see."""
+"""The events that auth publishes, made from its tenants and users."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from auth.domain.users import Tenant, User
+from auth.domain.tenants import Tenant
+from auth.domain.users import User
 from switchboard.contracts.auth import (
     TenantCreated,
     TenantTrialExpired,

@@ -1,4 +1,4 @@
-"""Marks on the keys of the gateways' cache: what must not be believed any more."""
+"""Cache invalidation of sessions: entries of the gateways' session cache that a change has made out of date."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """One key of the cache that must not be believed any more."""
+class SessionInvalidation:
+    """One entry of the cache that must not be used any more.
+
+    `dead`: the session has ended. `stale`: auth has to be asked again.
+    """
 
     key: str
     state: Literal["dead", "stale"]
 
 
-def dead_session(token_hash: bytes) -> Mark:
-    return Mark(f"session:{token_hash.hex()}", "dead")
+def invalidate_ended_session(token_hash: bytes) -> SessionInvalidation:
+    return SessionInvalidation(f"session:{token_hash.hex()}", "dead")
 
 
-def stale_session(token_hash: bytes) -> Mark:
-    return Mark(f"session:{token_hash.hex()}", "stale")
+def invalidate_changed_session(token_hash: bytes) -> SessionInvalidation:
+    return SessionInvalidation(f"session:{token_hash.hex()}", "stale")
 
 
-def stale_tenant(tenant_id: UUID) -> Mark:
-    return Mark(f"tenant:{tenant_id}", "stale")
+def invalidate_tenant(tenant_id: UUID) -> SessionInvalidation:
+    return SessionInvalidation(f"tenant:{tenant_id}", "stale")

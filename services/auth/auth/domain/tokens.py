@@ -1,4 +1,4 @@
-"""Opaque tokens: 256 random bits for their holder, a sha256 for us."""
+"""Opaque tokens: clients hold 256 random bits, the database the sha256 of them."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def new_token() -> str:
 
 
 def digest(token: str) -> bytes:
-    """What is stored. A fast hash will do: nobody guesses 256 random bits."""
+    """The hash that is stored. A fast one is enough: 256 random bits can't be guessed."""
     return hashlib.sha256(token.encode()).digest()

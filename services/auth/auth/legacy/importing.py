@@ -1,4 +1,4 @@
-"""Bringing the original's users in, with their ids and their passwords' hashes. Again does no harm."""
+"""Imports users of the legacy platform, with their ids and password hashes. A second import changes nothing."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from uuid import UUID
 
 from auth.domain.events import user_created
 from auth.domain.users import User
-from auth.legacy.rows import OldUser, Unreadable
-from auth.store import accounts as store
+from auth.legacy.rows import LegacyUser, UnreadableUser
+from auth.store import oauth_accounts, users
 from switchboard.messaging.outbox.unit_of_work import Work
 
 Outcome = Literal["added", "known"]
 
 
-async def import_user(work: Work, old: OldUser) -> tuple[Outcome, UUID]:
-    """Add them to the work's tenant, where their address isn't known. The id they have here.
+async def import_user(work: Work, old: LegacyUser) -> tuple[Outcome, UUID]:
+    """Add a user to the work's tenant, unless their address is known there. Returns the id that they have here.
 
-    Who is here already stays as they are: since the first import they may have changed their password. Raises
-    `Unreadable` when the address, the id or the Google account is another tenant's user's.
+    A known user is not changed: they may have changed their password since the first import. Raises `UnreadableUser`
+    if the address, the id or the Google account belongs to another user.
     """
     assert work.tenant_id is not None
-    found = await store.find_user_by_email(work.conn, old.email)
+    found = await users.find_by_email(work.conn, old.email)
     if found is not None:
         if found.tenant_id != work.tenant_id:
-            raise Unreadable("has the email address of another tenant's user")
+            raise UnreadableUser("has the email address of another tenant's user")
         return "known", found.id
-    if await store.has_user(work.conn, old.id):
-        raise Unreadable("has the id of another user")
+    if await users.id_exists(work.conn, old.id):
+        raise UnreadableUser("has the id of another user")
     user = User(
         id=old.id,
         tenant_id=work.tenant_id,
@@ -39,10 +39,10 @@ async def import_user(work: Work, old: OldUser) -> tuple[Outcome, UUID]:
         notify_phone=old.notify_phone,
         time_zone=old.time_zone,
     )
-    await store.add_user(work.conn, user)
+    await users.add(work.conn, user)
     if old.google_id is not None:
-        if await store.find_oauth_user(work.conn, "google", old.google_id) is not None:
-            raise Unreadable("has the Google account of another user")
-        await store.add_oauth_account(work.conn, "google", old.google_id, user, old.email)
+        if await oauth_accounts.find_user_for_update(work.conn, "google", old.google_id) is not None:
+            raise UnreadableUser("has the Google account of another user")
+        await oauth_accounts.add(work.conn, "google", old.google_id, user, old.email)
     await work.publish(user_created(user))
     return "added", user.id

@@ -1,4 +1,4 @@
-"""The original's users as its database exports them: a JSON array, JSON lines, or CSV with a header."""
+"""Reads users as the legacy platform's database exports them: a JSON array, JSON lines, or CSV with a header."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import orjson
 from pydantic import EmailStr, TypeAdapter, ValidationError
 
-from auth.adapters.password_hashing import BCRYPT_MARKS
-from auth.domain.preferences import known_zone, normalised
-from auth.domain.users import cleaned_email
+from auth.adapters.password_hashing import BCRYPT_PREFIXES
+from auth.domain.preferences import check_time_zone, normalise_phone
+from auth.domain.users import normalise_email
 from switchboard.contracts.auth import RoleName
 
 ROLES: dict[str, RoleName] = {
     "owner": "owner", "admin": "admin", "administrator": "admin",
     "agent": "agent", "user": "agent", "member": "agent", "": "agent",
 }  # fmt: skip
-KEPT_HASHES = (*BCRYPT_MARKS, "$argon2id$")
+KEPT_HASHES = (*BCRYPT_PREFIXES, "$argon2id$")
 TRUE = (True, 1, "true", "t", "1")
 FALSE = (False, 0, "false", "f", "0")
 
 EMAIL: TypeAdapter[str] = TypeAdapter(EmailStr)
 
-Row = Any  # meant to be a mapping, and looked at before it is taken for one
+Row = Any  # checked to be a mapping in `read_user`
 
 
-class Unreadable(Exception):
-    """This row can't be brought in; the text says why."""
+class UnreadableUser(Exception):
+    """A row that can't be imported; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class OldUser:
-    """A user of the original. `id`: the old one where it is a UUID, else one that always follows from it."""
+class LegacyUser:
+    """A user of the legacy platform. `id`: the old id if it is a UUID, else a UUID derived from it."""
 
     old_id: str
     id: UUID
@@ -50,8 +50,8 @@ class OldUser:
     time_zone: str | None
 
 
-def rows_in(file: Path) -> Iterator[Row]:
-    """Raises `Unreadable` for a file that is none of these."""
+def read_rows(file: Path) -> Iterator[Row]:
+    """Read a file. Raises `UnreadableUser` for any other format."""
     try:
         if file.suffix.lower() == ".csv":
             with file.open(newline="", encoding="utf-8-sig") as lines:
@@ -60,36 +60,36 @@ def rows_in(file: Path) -> Iterator[Row]:
         text = file.read_bytes()
         found = orjson.loads(text) if text.lstrip()[:1] == b"[" else [orjson.loads(line) for line in _lines(text)]
     except (OSError, ValueError, csv.Error) as error:
-        raise Unreadable(f"{file}: {error}") from error
+        raise UnreadableUser(f"{file}: {error}") from error
     yield from found
 
 
-def user_in(row: Row) -> OldUser:
-    """Raises `Unreadable`."""
+def read_user(row: Row) -> LegacyUser:
+    """Read a row. Raises `UnreadableUser`."""
     if not isinstance(row, Mapping):
-        raise Unreadable("is no object")
-    old_id = said(row, "id")
+        raise UnreadableUser("is no object")
+    old_id = field_of(row, "id")
     if not old_id:
-        raise Unreadable("has no id")
+        raise UnreadableUser("has no id")
     try:
-        email = cleaned_email(EMAIL.validate_python(said(row, "email")))
+        email = normalise_email(EMAIL.validate_python(field_of(row, "email")))
     except ValidationError:
-        raise Unreadable("has no email address") from None
-    role = ROLES.get(said(row, "role").lower())
+        raise UnreadableUser("has no email address") from None
+    role = ROLES.get(field_of(row, "role").lower())
     if role is None:
-        raise Unreadable(f"has the unknown role {said(row, 'role')!r}")
-    full = f"{said(row, 'firstName', 'first_name')} {said(row, 'lastName', 'last_name')}".strip()
-    return OldUser(
+        raise UnreadableUser(f"has the unknown role {field_of(row, 'role')!r}")
+    full = f"{field_of(row, 'firstName', 'first_name')} {field_of(row, 'lastName', 'last_name')}".strip()
+    return LegacyUser(
         old_id=old_id,
         id=_id(old_id),
         email=email,
-        name=(said(row, "name") or full or email.partition("@")[0])[:200],
+        name=(field_of(row, "name") or full or email.partition("@")[0])[:200],
         role=role,
-        password_hash=_hash(said(row, "password", "passwordHash", "password_hash")),
-        google_id=said(row, "googleId", "google_id") or None,
+        password_hash=_hash(field_of(row, "password", "passwordHash", "password_hash")),
+        google_id=field_of(row, "googleId", "google_id") or None,
         disabled=row.get("disabled") in TRUE or row.get("isActive", row.get("is_active")) in FALSE,
-        notify_phone=_if_good(normalised, said(row, "phone", "notify_phone")),
-        time_zone=_if_good(known_zone, said(row, "timezone", "timeZone", "time_zone")),
+        notify_phone=_if_valid(normalise_phone, field_of(row, "phone", "notify_phone")),
+        time_zone=_if_valid(check_time_zone, field_of(row, "timezone", "timeZone", "time_zone")),
     )
 
 
@@ -97,8 +97,8 @@ def _lines(text: bytes) -> list[bytes]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def said(row: Row, *names: str) -> str:
-    """The first of these fields that says something."""
+def field_of(row: Row, *names: str) -> str:
+    """The first of these fields that is not empty."""
     return next((str(row[name]).strip() for name in names if row.get(name) not in (None, "")), "")
 
 
@@ -109,14 +109,14 @@ def _id(old: str) -> UUID:
         return uuid5(NAMESPACE_URL, f"urn:switchboard:original-user:{old}")
 
 
-def _hash(told: str) -> str | None:
-    if told and not told.startswith(KEPT_HASHES):
-        raise Unreadable("has a password that is neither a bcrypt nor an argon2id hash")
-    return told or None
+def _hash(text: str) -> str | None:
+    if text and not text.startswith(KEPT_HASHES):
+        raise UnreadableUser("has a password that is neither a bcrypt nor an argon2id hash")
+    return text or None
 
 
-def _if_good(check: Any, text: str) -> str | None:
-    """A preference that can't be read is left out: its user sets it again."""
+def _if_valid(check: Any, text: str) -> str | None:
+    """A preference that is invalid is left out; its user can set it again."""
     try:
         return str(check(text)) if text else None
     except ValueError:

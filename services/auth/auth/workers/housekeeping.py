@@ -1,22 +1,27 @@
-"""What auth throws away."""
+"""Housekeeping: deletes sessions a week after they expired."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from auth.store import accounts as store
+from auth.store import sessions
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Loop, repeat
+from switchboard.runtime.background import Stop, repeat
 
-EACH = 3600.0  # seconds
-KEPT = timedelta(days=7)
+PERIOD = 3600.0  # seconds
+RETENTION = timedelta(days=7)
 
 
-def forgetting_sessions(database: Database) -> Loop:
-    """The loop that forgets sessions a week after they expired."""
+@dataclass(frozen=True)
+class Housekeeping:
+    """Deletes old sessions each hour."""
 
-    async def forget_old_sessions() -> None:
-        async with database.connection() as conn:
-            await store.drop_old_sessions(conn, datetime.now(UTC) - KEPT)
+    database: Database
 
-    return repeat(forget_old_sessions, every=EACH)
+    async def run(self, stop: Stop) -> None:
+        await repeat(self._delete_old_sessions, every=PERIOD)(stop)
+
+    async def _delete_old_sessions(self) -> None:
+        async with self.database.connection() as conn:
+            await sessions.drop_expired(conn, datetime.now(UTC) - RETENTION)

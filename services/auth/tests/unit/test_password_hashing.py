@@ -1,4 +1,4 @@
-"""Passwords are hashed beside the event loop, a bounded number at once."""
+"""Password hashing runs in a few threads and does not block the event loop."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import bcrypt
 import pytest
 
 from auth.adapters import password_hashing as module
-from auth.adapters.password_hashing import Passwords, open_passwords
+from auth.adapters.password_hashing import PasswordHasher, open_password_hasher
 from switchboard.runtime.refusals import ServiceUnavailable
 
 
 @pytest.fixture
-async def passwords() -> AsyncIterator[Passwords]:
-    async with open_passwords() as passwords:
+async def passwords() -> AsyncIterator[PasswordHasher]:
+    async with open_password_hasher() as passwords:
         yield passwords
 
 
-async def test_a_burst_leaves_the_loop_free_and_holds_few_threads(passwords: Passwords) -> None:
+async def test_a_burst_does_not_block_the_event_loop_and_uses_few_threads(passwords: PasswordHasher) -> None:
     burst = [asyncio.create_task(passwords.hash(f"password {n}")) for n in range(12)]
     turns = threads = 0
 
@@ -31,11 +31,11 @@ async def test_a_burst_leaves_the_loop_free_and_holds_few_threads(passwords: Pas
 
     assert len(set(await asyncio.gather(*burst))) == 12
     assert turns > 10 * len(burst)  # hashed on the loop itself, each would take one turn
-    assert threads == module.AT_ONCE
+    assert threads == module.THREADS
 
 
-async def test_who_would_wait_too_long_is_told_to_come_back(passwords: Passwords) -> None:
-    waiting = [asyncio.create_task(passwords.matches(None, "x")) for _ in range(module.WAITING)]
+async def test_too_many_waiting_passwords_are_refused_with_retry_after(passwords: PasswordHasher) -> None:
+    waiting = [asyncio.create_task(passwords.matches(None, "x")) for _ in range(module.MAX_WAITING)]
     await asyncio.sleep(0)
 
     with pytest.raises(ServiceUnavailable) as refused:
@@ -47,12 +47,12 @@ async def test_who_would_wait_too_long_is_told_to_come_back(passwords: Passwords
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_a_password_matches_its_own_hash_and_nobodys_matches_none(passwords: Passwords) -> None:
+async def test_a_password_matches_its_own_hash_only(passwords: PasswordHasher) -> None:
     argon2, old = await passwords.hash("right"), bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
 
     for known in (argon2, old):
         assert await passwords.matches(known, "right")
         assert not await passwords.matches(known, "wrong")
-    assert not await passwords.matches(None, "nobody has this password")
+    assert not await passwords.matches(None, "never matched")
     assert not await passwords.matches("not a hash", "right")
     assert (passwords.is_outdated(argon2), passwords.is_outdated(old)) == (False, True)

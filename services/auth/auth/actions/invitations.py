@@ -1,0 +1,65 @@
+"""Invitations: inviting a user into a tenant, and accepting the invitation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from uuid_utils.compat import uuid7
+
+from auth.actions.users import save_changed
+from auth.domain.events import user_created
+from auth.domain.tokens import digest, new_token
+from auth.domain.users import EmailTaken, InviteInvalid, User, normalise_email
+from auth.store import invitations, users
+from switchboard.contracts.auth import RoleName
+from switchboard.messaging.outbox.unit_of_work import Work
+
+LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invited user, and the token with which they accept."""
+
+    user: User
+    token: str
+
+
+async def invite(work: Work, email: str, name: str, role: RoleName, *, by: RoleName, now: datetime) -> Invitation:
+    """Invite a user into the work's tenant. A new invitation replaces a pending one. Raises `EmailTaken`.
+
+    If the address belongs to another tenant's user, the answer looks the same but the invitation can't be accepted:
+    an admin learns nothing about other tenants.
+    """
+    assert work.tenant_id is not None
+    user = User(id=uuid7(), tenant_id=work.tenant_id, email=normalise_email(email), name=name, role=role)
+    token = new_token()
+    known = await users.find_by_email(work.conn, user.email)
+    if known is not None and known.tenant_id != work.tenant_id:
+        return Invitation(user, token)
+    if known is None:
+        await users.add(work.conn, user)
+        await work.publish(user_created(user))
+    elif await users.can_sign_in(work.conn, known.id):
+        raise EmailTaken()
+    else:
+        before = await users.lock(work.conn, known.tenant_id, known.id)
+        user = before.renamed(name).with_role(role, by)
+        await save_changed(work, before, user)
+        await invitations.drop_pending(work.conn, user.id)
+    await invitations.add(work.conn, uuid7(), user, digest(token), now + LIFETIME)
+    return Invitation(user, token)
+
+
+async def accept_invitation(work: Work, token: str, password_hash: str, now: datetime) -> User:
+    """Set the invited user's password. An invitation can be accepted once. Raises `InviteInvalid`."""
+    accepted = await invitations.accept(work.conn, digest(token), now)
+    if accepted is None:
+        raise InviteInvalid()
+    user = await users.lock(work.conn, *accepted)
+    if user.disabled or await users.can_sign_in(work.conn, user.id):  # accepted another invitation at the same time
+        raise InviteInvalid()
+    user = user.with_password(password_hash)
+    await users.save(work.conn, user)
+    return user

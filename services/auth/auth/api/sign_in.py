@@ -1,0 +1,54 @@
+"""Sign-in by password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from auth.actions.sign_in import log_in, verify_password
+from auth.adapters.password_hashing import PasswordHasher
+from auth.adapters.sign_in_rate_limit import SignInRateLimit, TooManyFailures
+from auth.api.cookies import SessionCookie
+from auth.api.origin import origin_of
+from auth.api.schemas import LoginCredentials, SignedInAnswer
+from auth.domain.sessions import InvalidCredentials
+from auth.domain.users import normalise_email
+from switchboard.http import PlainRoute, Request, Route
+from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.postgres.database import Database
+
+
+@dataclass(frozen=True)
+class PasswordSignIn:
+    """Sign-in by email address and password."""
+
+    database: Database
+    passwords: PasswordHasher
+    rate_limit: SignInRateLimit
+    cookie: SessionCookie
+
+    def routes(self) -> list[Route]:
+        return [
+            PlainRoute(
+                "POST",
+                "/api/v1/auth/login",
+                self.create,
+                body=LoginCredentials,
+                answer=SignedInAnswer,
+                public=True,
+                errors=(InvalidCredentials, TooManyFailures),
+            )
+        ]
+
+    async def create(self, request: Request) -> web.StreamResponse:
+        """Log in."""
+        body: LoginCredentials = request.body
+        origin = origin_of(request)
+        async with self.rate_limit.attempt(origin.address, normalise_email(body.email)):
+            verified = await verify_password(self.database, self.passwords, body.email, body.password)
+        now = datetime.now(UTC)
+        async with open_work(self.database, tenant_id=verified.user.tenant_id) as work:
+            signed_in = await log_in(work, verified, self.cookie.lifetime, origin, now)
+        return self.cookie.reply(signed_in, now)

@@ -1,0 +1,65 @@
+"""SQL of tenants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from auth.domain.tenants import Tenant
+from switchboard.runtime.refusals import NotFound
+
+COLUMNS = "id, name, status, trial_ends_at"
+
+
+async def add(conn: asyncpg.Connection, tenant: Tenant) -> None:
+    await conn.execute(
+        "insert into tenants (id, name, status, trial_ends_at) values ($1, $2, $3, $4)",
+        tenant.id,
+        tenant.name,
+        tenant.status,
+        tenant.trial_ends_at,
+    )
+
+
+async def save(conn: asyncpg.Connection, tenant: Tenant) -> None:
+    await conn.execute(
+        "update tenants set name = $2, status = $3, trial_ends_at = $4 where id = $1",
+        tenant.id,
+        tenant.name,
+        tenant.status,
+        tenant.trial_ends_at,
+    )
+
+
+async def get(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant:
+    row = await conn.fetchrow(f"select {COLUMNS} from tenants where id = $1", tenant_id)
+    return _found(row)
+
+
+async def find(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant | None:
+    row = await conn.fetchrow(f"select {COLUMNS} from tenants where id = $1", tenant_id)
+    return Tenant(**row) if row else None
+
+
+async def lock(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant:
+    row = await conn.fetchrow(f"select {COLUMNS} from tenants where id = $1 for update", tenant_id)
+    return _found(row)
+
+
+async def lock_expired(conn: asyncpg.Connection, now: datetime, limit: int) -> list[Tenant]:
+    """Lock the tenants whose trial is over but still stored as `trial`. Skips those that another transaction holds."""
+    rows = await conn.fetch(
+        f"""select {COLUMNS} from tenants where status = 'trial' and trial_ends_at <= $1
+            order by trial_ends_at limit $2 for update skip locked""",
+        now,
+        limit,
+    )
+    return [Tenant(**row) for row in rows]
+
+
+def _found(row: asyncpg.Record | None) -> Tenant:
+    if row is None:
+        raise NotFound()
+    return Tenant(**row)

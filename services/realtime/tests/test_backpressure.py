@@ -30,11 +30,11 @@ from .processes import AUTH_TENANT, permissive_auth, realtime
 async def silent_reader(url: str, user: Identity | None = None, *, payload: str = "") -> socket.socket:
     """A WebSocket that connects, and never reads after that. `payload`: the payload of its CONNECT."""
     host, _, port = url.removeprefix("http://").partition(":")
-    unread = socket.socket()
-    unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    unread.setblocking(False)
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.setblocking(False)
     loop = asyncio.get_running_loop()
-    await loop.sock_connect(unread, (host, int(port)))
+    await loop.sock_connect(slow, (host, int(port)))
     key = base64.b64encode(os.urandom(16)).decode()
     lines = [
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
@@ -45,18 +45,18 @@ async def silent_reader(url: str, user: Identity | None = None, *, payload: str 
         f"Sec-WebSocket-Key: {key}",
         *(f"{name}: {value}" for name, value in (headers_of(user) if user else {}).items()),
     ]
-    await loop.sock_sendall(unread, ("\r\n".join(lines) + "\r\n\r\n").encode())
-    await loop.sock_recv(unread, 1024)
+    await loop.sock_sendall(slow, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    await loop.sock_recv(slow, 1024)
     connect = f"40{payload}".encode()  # short enough for a length of one byte, and masked by zeros
-    await loop.sock_sendall(unread, bytes([0x81, 0x80 | len(connect), 0, 0, 0, 0]) + connect)
-    return unread
+    await loop.sock_sendall(slow, bytes([0x81, 0x80 | len(connect), 0, 0, 0, 0]) + connect)
+    return slow
 
 
 async def test_a_client_that_never_reads_is_disconnected_alone(amqp_url: str, redis_url: str) -> None:
     async with open_cluster(amqp_url, redis_url, socket_backlog_bytes=100_000) as cluster:
         await cluster.start()
         client = await cluster.connect(ANNA)
-        unread = await silent_reader(cluster.instances[0].url, ANNA)
+        slow = await silent_reader(cluster.instances[0].url, ANNA)
 
         sent = 0
         async with asyncio.timeout(90):
@@ -68,8 +68,8 @@ async def test_a_client_that_never_reads_is_disconnected_alone(amqp_url: str, re
 
         await cluster.append(read_by(ANNA, 1))
         await becomes(lambda: len(client.seqs), sent + 1)
-        await until(lambda: has_ended(unread))
-        unread.close()
+        await until(lambda: has_ended(slow))
+        slow.close()
 
 
 async def test_a_slow_polling_client_gets_nothing_after_the_first_gap(amqp_url: str, redis_url: str) -> None:
@@ -86,10 +86,10 @@ async def test_a_slow_polling_client_gets_nothing_after_the_first_gap(amqp_url: 
         await becomes(lambda: client.seqs + back.seqs, list(range(20)))
 
 
-def has_ended(unread: socket.socket) -> bool:
+def has_ended(slow: socket.socket) -> bool:
     """Whether the connection is closed, after reading what is left in the kernel."""
     try:
-        while unread.recv(1_000_000):
+        while slow.recv(1_000_000):
             pass
         return True
     except BlockingIOError:
@@ -149,12 +149,12 @@ async def test_a_client_that_never_reads_costs_little_memory(
         await publish_all(channel, readers, process)  # a warm-up, which allocates what is allocated once
 
         without = await publish_all(channel, readers, process)
-        unread = await silent_reader(url, payload=f'{{"token":"{ANNA.user_id}"}}')
-        stack.callback(unread.close)
+        slow = await silent_reader(url, payload=f'{{"token":"{ANNA.user_id}"}}')
+        stack.callback(slow.close)
         with_slow = await publish_all(channel, readers, process)
 
         dropped = await read_metric(url, "realtime_sockets_dropped_total")
-        await until(lambda: has_ended(unread))
+        await until(lambda: has_ended(slow))
 
     with capsys.disabled():
         print(f"\nwithout: {without}\nwith one that never reads: {with_slow}")

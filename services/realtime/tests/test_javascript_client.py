@@ -27,7 +27,7 @@ async def test_the_client_receives_resumes_elsewhere_and_obeys_a_revocation(
         await client.move_to(cluster.instances[1].url)
         await cluster.append(*(read_by(ANNA, seq) for seq in range(20, 40)))
         await becomes(lambda: client.seqs(READ), list(range(40)), within=20)
-        assert [said["ready"]["resumed"] for said in client.of("ready")] == [False, True]
+        assert [line["ready"]["resumed"] for line in client.of("ready")] == [False, True]
 
         await cluster.append(SessionRevoked(session_ids=(ANNA.session_id,), user_id=ANNA.user_id, reason="logout"))
         await until(lambda: client.of("disconnect")[-1:] == [{"what": "disconnect", "reason": "io server disconnect"}])

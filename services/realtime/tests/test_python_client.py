@@ -180,11 +180,11 @@ class GivenUp(socketio.AsyncClient):  # type: ignore[misc]
     def __init__(self, receive: Callable[..., Awaitable[None]]) -> None:
         super().__init__(reconnection=False, handle_sigint=False)
         self.ready, self.received = asyncio.Event(), asyncio.Event()
-        self._hear = receive
+        self._receive = receive
         self.on("*", self._note)
 
     async def _note(self, name: str, payload: object) -> None:
-        await self._hear(name, payload)
+        await self._receive(name, payload)
         (self.ready if name == "session.ready" else self.received).set()
 
     async def connect(self, *where: object, **how: object) -> None:
@@ -223,7 +223,5 @@ async def test_events_of_an_abandoned_connection_arrive_once(cluster: Cluster, s
 
         await until(lambda: 3 in screen.seqs)
 
-    assert screen.seqs in (
-        [3],
-        [1, 2, 3],
-    )  # by the second connection: from its reload on, or from the first one's place
+    # By the second connection: from its reload on, or from the cursor of the first one.
+    assert screen.seqs in ([3], [1, 2, 3])

@@ -58,11 +58,9 @@ class LongPollSocket:
         self._woken = asyncio.Event()
 
     def push(self, _frame: Frame) -> None:
-        """Wake the poll."""
         self._woken.set()
 
     def close_soon(self, _reason: str) -> None:
-        """Wake the poll."""
         self._woken.set()
 
     async def wait_drained(self) -> None:
@@ -86,7 +84,6 @@ class Events:
     catch_up: CatchUp
 
     def routes(self) -> list[Route]:
-        """The routes of events."""
         return [PlainRoute("GET", "/api/v1/events", self.poll, query=EventsQuery, answer=EventsAnswer)]
 
     async def poll(self, request: Request) -> web.Response:

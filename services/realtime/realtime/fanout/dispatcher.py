@@ -103,7 +103,6 @@ class Dispatcher:
             raise RedisUnavailable("the event log can't be read")
 
     async def run(self, stop: Stop) -> None:
-        """Tail and dispatch; reconnect with a growing pause."""
         pauses = iter(RETRY_SECONDS)
         while not stop.is_set():
             try:

@@ -62,7 +62,6 @@ class RoomMember:
 
     @property
     def rooms(self) -> tuple[bytes, bytes]:
-        """The names of the rooms that it is in."""
         return TENANT_ROOM.encode(), user_room(self.user_id).encode()
 
     def disconnect(self, reason: str) -> None:
@@ -113,7 +112,6 @@ class Rooms:
         self._tenants.setdefault(member.tenant_id, _Tenant()).joining.add(member)
 
     def remove(self, member: RoomMember) -> None:
-        """Remove a member, live or not."""
         tenant = self._tenants.get(member.tenant_id)
         if tenant is not None:
             tenant.remove(member)
@@ -182,7 +180,6 @@ class Rooms:
         return {member.user_id for member in self.members_of(tenant_id)}
 
     def has(self, tenant_id: UUID) -> bool:
-        """Whether the tenant has members on this instance."""
         return tenant_id in self._tenants
 
     def members_of(self, tenant_id: UUID) -> list[RoomMember]:

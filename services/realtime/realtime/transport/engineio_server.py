@@ -37,7 +37,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         self._closing: set[asyncio.Task[None]] = set()
 
     def create_queue(self, *args: Any, **options: Any) -> Backlog:
-        """The backlog of a new socket."""
         return Backlog()
 
     def drop_slow_client(self, socket: EngineSocket) -> None:

@@ -24,7 +24,6 @@ class SessionSweep:
     members: Mapping[str, RoomMember]
 
     async def run(self, stop: Stop) -> None:
-        """Sweep until stopping."""
         while not await stop.sleep(SWEEP_SECONDS):
             now = datetime.now(UTC)
             for member in self.rooms:

@@ -37,7 +37,6 @@ class WebSocketTransport:
         return self._response
 
     async def send(self, message: str | bytes) -> None:
-        """Send a text or a binary message."""
         if isinstance(message, bytes):
             await self._response.send_bytes(message)
         else:
@@ -54,5 +53,4 @@ class WebSocketTransport:
             raise OSError(str(error)) from None
 
     async def close(self) -> None:
-        """Close the WebSocket."""
         await self._response.close()

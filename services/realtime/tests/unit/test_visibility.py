@@ -1,0 +1,12 @@
+"""The table of visible events."""
+
+from __future__ import annotations
+
+from realtime.consumers import FEED
+from switchboard.contracts.auth import SessionRevoked
+
+from ..visibility import EVENTS
+
+
+def test_the_table_covers_every_event_except_revocations() -> None:
+    assert {cls for cls, _, _ in EVENTS} == set(FEED.types) - {SessionRevoked}

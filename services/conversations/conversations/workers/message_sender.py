@@ -128,13 +128,13 @@ class MessageSender:
         wanted = min(share, free, int(self._slots * TENANT_SHARE) - self._of_tenants[lane.tenant_id])
         if wanted <= 0:
             return POLL_SECONDS
-        buckets = self._rate_limit.buckets(account, lane.tenant_id, lane.campaign_id, lane.rate_per_second)
-        grant = await self._rate_limit.grant(buckets, wanted)
+        rates = self._rate_limit.rates(account, lane.tenant_id, lane.campaign_id, lane.rate_per_second)
+        grant = await self._rate_limit.grant(rates, wanted)
         if grant.count == 0:
             return max(grant.wait, 0.002)
         self._checkpoint("before_claim")
         batch = await claim_due_deliveries(self._database, lane, grant.count, holder=self._holder)
-        await self._rate_limit.give_back(buckets, grant.count - len(batch.send))
+        await self._rate_limit.give_back(rates, grant.count - len(batch.send))
         if batch.send:
             self._checkpoint("after_claim")
         for row in batch.send:

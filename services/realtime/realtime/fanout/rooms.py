@@ -15,9 +15,12 @@ from uuid import UUID
 from realtime.fanout.frames import DISCONNECT_FRAME, Frame, closing_frame, entry_frame, ephemeral_frame
 from realtime.log.entries import StoredEntry
 from realtime.log.stream_ids import StreamId
+from switchboard.runtime.rate_limits import TokenBucket
 
 TENANT_ROOM = "tenant"
 REVOCATIONS = "revocations"
+EVENTS_PER_SECOND = 20
+BURST = 40
 
 
 def user_room(user_id: UUID | str) -> str:
@@ -56,9 +59,8 @@ class RoomMember:
     leaving: bool = False
     unverifiable_from: float = 0.0
     """Monotonic time from which on the session has to be authenticated again. Zero: never."""
-    tokens: float = 0.0
-    """How many client events it may send at once: its token bucket, as of `tokens_at`."""
-    tokens_at: float = 0.0
+    rate_limit: TokenBucket = field(default_factory=lambda: TokenBucket(per_second=EVENTS_PER_SECOND, burst=BURST))
+    """Of the client events that it sends."""
 
     @property
     def rooms(self) -> tuple[bytes, bytes]:

@@ -6,7 +6,6 @@ Answers are `{"ok": true, ...}` or `{"error": <code>}`. The sender follows from 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,9 +16,6 @@ from realtime.presence.presence import PresenceSet, Typing
 from switchboard.runtime.unavailable import Unavailable
 
 ClientEventHandler = Callable[[RoomMember, Any], Awaitable[dict[str, Any]]]
-
-EVENTS_PER_SECOND = 20
-BURST = 40
 
 
 class ClientEvents:
@@ -37,7 +33,7 @@ class ClientEvents:
         """Handle an event. Returns its acknowledgement."""
         if member is None:
             return {"error": "unauthenticated"}
-        if not _within_rate_limit(member):
+        if not member.rate_limit.take():
             return {"error": "too_many_requests"}
         handler = self.handlers.get(name)
         if handler is None:
@@ -59,14 +55,3 @@ class ClientEvents:
     async def _typing(self, member: RoomMember, payload: Any) -> dict[str, Any]:
         await self._presence.broadcast_typing(member, Typing.model_validate(payload))
         return {}
-
-
-def _within_rate_limit(member: RoomMember) -> bool:
-    """Take a token from the member's token bucket, if there is one."""
-    now = monotonic()
-    member.tokens = min(BURST, member.tokens + (now - member.tokens_at) * EVENTS_PER_SECOND)
-    member.tokens_at = now
-    if member.tokens < 1:
-        return False
-    member.tokens -= 1
-    return True

@@ -12,7 +12,7 @@ from switchboard.http.identity_keys import new_key, public_set
 from switchboard.postgres.database import Database, open_database
 
 from .deployment import Deployment
-from .office import Office, open_office
+from .tenant import TenantClient, open_tenant
 
 
 @pytest.fixture
@@ -40,5 +40,5 @@ async def deployment(
 
 
 @pytest.fixture
-async def office(deployment: Deployment) -> Office:
-    return await open_office(deployment)
+async def tenant(deployment: Deployment) -> TenantClient:
+    return await open_tenant(deployment)

@@ -7,21 +7,21 @@ import pytest
 from switchboard.testing.waiting import until
 
 from .deployment import API, Deployment
-from .office import Office
+from .tenant import TenantClient
 
 
-async def test_sessions_are_listed_and_ended_singly_or_all_others(office: Office) -> None:
-    tokens = [await office.log_in() for _ in range(3)]
-    _, listed = await office.request("GET", f"{office.second}/auth/sessions", tokens[0])
+async def test_sessions_are_listed_and_ended_singly_or_all_others(tenant: TenantClient) -> None:
+    tokens = [await tenant.log_in() for _ in range(3)]
+    _, listed = await tenant.request("GET", f"{tenant.second}/auth/sessions", tokens[0])
     current = next(one for one in listed["items"] if one["current"])
 
     assert [one["address"] for one in listed["items"]] == ["127.0.0.1"] * 4
-    assert await office.status("DELETE", f"{office.first}/auth/sessions/{current['id']}", office.agent) == 404
-    assert await office.status("DELETE", f"{office.first}/auth/sessions/{current['id']}", tokens[1]) == 204
-    assert await office.status("GET", f"{office.second}/auth/me", tokens[0]) == 401
-    assert await office.status("DELETE", f"{office.first}/auth/sessions", tokens[1]) == 204
-    assert await office.status("GET", f"{office.second}/auth/me", tokens[2]) == 401
-    assert await office.status("GET", f"{office.second}/auth/me", tokens[1]) == 200
+    assert await tenant.status("DELETE", f"{tenant.first}/auth/sessions/{current['id']}", tenant.agent) == 404
+    assert await tenant.status("DELETE", f"{tenant.first}/auth/sessions/{current['id']}", tokens[1]) == 204
+    assert await tenant.status("GET", f"{tenant.second}/auth/me", tokens[0]) == 401
+    assert await tenant.status("DELETE", f"{tenant.first}/auth/sessions", tokens[1]) == 204
+    assert await tenant.status("GET", f"{tenant.second}/auth/me", tokens[2]) == 401
+    assert await tenant.status("GET", f"{tenant.second}/auth/me", tokens[1]) == 200
 
 
 async def test_a_log_out_at_one_gateway_holds_at_the_other_at_once(deployment: Deployment) -> None:

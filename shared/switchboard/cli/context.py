@@ -8,7 +8,7 @@
 
         schedule = context.with_database(read) or fail("there is no such schedule")
 
-Settings beyond `DATABASE_URL` are a subclass of `CommandSettings`, read with `load`.
+Settings beyond `DATABASE_URL` are a subclass of `runtime.settings.CommandSettings`, read with `load`.
 """
 
 from __future__ import annotations
@@ -21,19 +21,12 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from switchboard.postgres.database import Database, open_database
-from switchboard.runtime.settings import PostgresUrl, load
+from switchboard.runtime.settings import CommandSettings, PostgresUrl, load
 from switchboard.runtime.unavailable import Unavailable
 
 T = TypeVar("T")
-
-
-class CommandSettings(BaseSettings):
-    """Base of a command's settings. A subclass lists the variables that the command needs, and no others."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
 
 class _DatabaseUrl(CommandSettings):

@@ -107,6 +107,12 @@ class ServiceSettings(BaseSettings):
     """How long requests and loops may take to finish during the graceful shutdown."""
 
 
+class CommandSettings(BaseSettings):
+    """Base of the settings of operators' commands. A subclass lists the variables that its commands need."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+
 class DatabaseSettings(ServiceSettings):
     """A service that owns a database."""
 

@@ -12,9 +12,8 @@ from typing import Annotated
 import typer
 from joserfc.jwk import OKPKey
 
-from switchboard.cli.context import CommandSettings
 from switchboard.http.identity_keys import new_key, public_set, read_key_file
-from switchboard.runtime.settings import load
+from switchboard.runtime.settings import CommandSettings, load
 
 app = typer.Typer(no_args_is_help=True)
 identity_keys = typer.Typer(no_args_is_help=True, help="The keys that gateways sign identities with.")

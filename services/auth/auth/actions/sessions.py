@@ -57,7 +57,7 @@ async def change_password(
 
 
 async def invalidate_sessions(work: Work, user_id: UUID, now: datetime) -> list[SessionInvalidation]:
-    """Make gateways ask again about each session of a user."""
+    """Invalidate the cached sessions of a user: gateways then ask auth again."""
     assert work.tenant_id is not None
     live = await sessions.list_live(work.conn, work.tenant_id, user_id, now)
     invalidations = [invalidate_changed_session(session.token_hash) for session in live]

@@ -29,14 +29,14 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedUser:
-    """A user whose password was right. `new_hash`: a hash to replace an outdated one."""
+    """A user who gave the right password. `new_hash`: the replacement of an outdated hash."""
 
     user: User
     new_hash: str | None = None
 
 
 async def verify_password(database: Database, passwords: PasswordHasher, email: str, password: str) -> VerifiedUser:
-    """The user with these credentials. Raises `InvalidCredentials`, and takes as long for unknown users."""
+    """Find the user with these credentials. Raises `InvalidCredentials`, which takes as long for an unknown user."""
     async with database.connection() as conn:
         user = await users.find_by_email(conn, normalise_email(email))
     matches = await passwords.matches(user.password_hash if user else None, password)
@@ -59,7 +59,7 @@ async def log_in(work: Work, verified: VerifiedUser, lifetime: timedelta, origin
 
 
 async def start_session(work: Work, user: User, lifetime: timedelta, origin: Origin, now: datetime) -> SignedIn:
-    """Start a session of `user`, whose row this transaction has locked or inserted."""
+    """Start a session of `user`. The caller has locked or inserted the row of the user in this transaction."""
     tenant = await tenants.get(work.conn, user.tenant_id)
     token = new_token()
     session = new_session(uuid7(), user, digest(token), now, lifetime, origin)

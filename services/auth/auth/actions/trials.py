@@ -26,7 +26,7 @@ async def expire_trial(command: TrialExpire, work: Work) -> None:
 
 
 async def sweep_trials(_command: TrialSweep, work: Work) -> None:
-    """End every trial that is over but still stored as `trial`."""
+    """End every trial that is over but not yet stored as expired."""
     for tenant in await tenants.lock_expired(work.conn, datetime.now(UTC), BATCH):
         await _expire(work, tenant)
 

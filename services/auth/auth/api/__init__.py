@@ -18,7 +18,7 @@ from auth.api.oauth import OAuthSignIn
 from auth.api.sessions import OwnSessions
 from auth.api.sign_in import PasswordSignIn
 from auth.api.sign_up import SignUp
-from auth.api.users import TenantUsers
+from auth.api.users import UserAdministration
 from auth.settings import Settings
 from switchboard.http import Route
 from switchboard.process.service import Service
@@ -44,6 +44,6 @@ def routes(
         *Invitations(database, passwords, cookie).routes(),
         *OwnSessions(database, cache, cookie).routes(),
         *OwnAccount(database, cache, passwords, rate_limit).routes(),
-        *TenantUsers(database, cache).routes(),
+        *UserAdministration(database, cache).routes(),
         *IdentityLookup(database, keys).routes(),
     ]

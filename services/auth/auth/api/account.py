@@ -23,7 +23,7 @@ from switchboard.postgres.database import Database
 
 @dataclass(frozen=True)
 class OwnAccount:
-    """The account of the caller."""
+    """The user of the caller, and the password."""
 
     database: Database
     cache: SessionCache

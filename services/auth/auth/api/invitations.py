@@ -22,7 +22,7 @@ from switchboard.postgres.database import Database
 
 @dataclass(frozen=True)
 class Invitations:
-    """Invitations."""
+    """Invitations into the tenant of the caller, and their acceptance."""
 
     database: Database
     passwords: PasswordHasher

@@ -23,7 +23,7 @@ from switchboard.postgres.database import Database
 
 
 @dataclass(frozen=True)
-class TenantUsers:
+class UserAdministration:
     """The tenant of the caller and its users. Changes hold on every gateway when the answer arrives."""
 
     database: Database

@@ -12,11 +12,11 @@ from pydantic import EmailStr, TypeAdapter, ValidationError
 from auth.actions.sign_up import sign_up
 from auth.adapters.password_hashing import open_password_hasher
 from auth.commands.import_users import import_users
-from switchboard.cli.context import CommandContext, CommandSettings, fail
+from switchboard.cli.context import CommandContext, fail
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Refusal
-from switchboard.runtime.settings import Duration, load
+from switchboard.runtime.settings import CommandSettings, Duration, load
 
 app = typer.Typer(no_args_is_help=True)
 user = typer.Typer(no_args_is_help=True, help="Users and their tenants.")

@@ -28,7 +28,7 @@ from switchboard.runtime.terminal import Terminal
 console = Terminal()
 
 
-class _DryRun(Exception):
+class _RollBack(Exception):
     """Rolls back the transaction of a dry run."""
 
 
@@ -87,14 +87,14 @@ async def _import(database: Database, tenant: UUID, rows: Sequence[Row], *, dry_
 
 async def _import_row(database: Database, tenant: UUID, row: Row, report: UserImportReport, *, dry_run: bool) -> None:
     old = read_user(row)
-    with suppress(_DryRun):
+    with suppress(_RollBack):
         async with open_work(database, tenant_id=tenant) as work:
             outcome, new_id = await import_user(work, old)
             report.added += outcome == "added"
             report.known += outcome == "known"
             report.ids[old.old_id] = str(new_id)
             if dry_run:
-                raise _DryRun
+                raise _RollBack
 
 
 def _text(row: Row, *names: str) -> str:

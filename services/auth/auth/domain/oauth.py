@@ -58,7 +58,7 @@ class ProviderSettings:
 
 
 def read_providers(environment: Mapping[str, str]) -> tuple[ProviderSettings, ...]:
-    """The providers that the environment sets up. Raises ValueError with the name of a missing variable."""
+    """Read the providers from the environment. Raises ValueError with the name of a missing variable."""
     found: dict[str, dict[str, str]] = {}
     for variable, value in environment.items():
         if value and (match := VARIABLE.fullmatch(variable)):

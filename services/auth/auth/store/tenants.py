@@ -49,7 +49,7 @@ async def lock(conn: asyncpg.Connection, tenant_id: UUID) -> Tenant:
 
 
 async def lock_expired(conn: asyncpg.Connection, now: datetime, limit: int) -> list[Tenant]:
-    """Lock the tenants whose trial is over but still stored as `trial`. Skips those that another transaction holds."""
+    """Lock tenants with a trial that is over but not yet stored as expired. Skips rows that are locked already."""
     rows = await conn.fetch(
         f"""select {COLUMNS} from tenants where status = 'trial' and trial_ends_at <= $1
             order by trial_ends_at limit $2 for update skip locked""",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
 from switchboard.messaging.broker.connection import Broker
-from switchboard.runtime.settings import AmqpUrl, load
+from switchboard.runtime.settings import AmqpUrl, CommandSettings, load
 
 
-class _BrokerUrl(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True)
-
+class _BrokerUrl(CommandSettings):
     amqp_url: AmqpUrl
 
 

@@ -11,7 +11,7 @@ AGENT_PASSWORD = "battery staple"
 
 
 @dataclass
-class Office:
+class TenantClient:
     """`first` and `second`: the API of each gateway. `owner` and `agent`: tokens of their sessions."""
 
     deployment: Deployment
@@ -43,11 +43,11 @@ class Office:
         return await self.deployment.log_in(self.first.removesuffix(API), email, password)
 
 
-async def open_office(deployment: Deployment) -> Office:
+async def open_tenant(deployment: Deployment) -> TenantClient:
     gateways = await deployment.gateways()
-    office = Office(deployment, *(f"{gateway}{API}" for gateway in gateways))
-    office.owner = (await deployment.sign_up(gateways[0]))["session"]["token"]
-    _, invited = await office.invite("bob@example.com")
-    _, accepted = await office.accept(invited["invite_token"])
-    office.agent, office.agent_id = accepted["session"]["token"], accepted["user"]["id"]
-    return office
+    tenant = TenantClient(deployment, *(f"{gateway}{API}" for gateway in gateways))
+    tenant.owner = (await deployment.sign_up(gateways[0]))["session"]["token"]
+    _, invited = await tenant.invite("bob@example.com")
+    _, accepted = await tenant.accept(invited["invite_token"])
+    tenant.agent, tenant.agent_id = accepted["session"]["token"], accepted["user"]["id"]
+    return tenant

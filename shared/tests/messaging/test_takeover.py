@@ -11,13 +11,19 @@ from dataclasses import replace
 import pytest
 
 from switchboard.contracts.conversations import ConversationRead
+from switchboard.messaging.broker import membership
+from switchboard.messaging.inbox import queue_watch
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.testing import becomes, until
 
 from .fixtures import Messaging, read, record
 
 
-async def test_a_new_instance_gets_a_share_of_the_partitions(messaging: Messaging) -> None:
+async def test_a_new_instance_gets_a_share_of_the_partitions(
+    messaging: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(queue_watch, "WATCH_SECONDS", 0.5)
     handled_by: set[str] = set()
 
     def named(name: str) -> Messaging:

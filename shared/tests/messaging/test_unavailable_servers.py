@@ -16,6 +16,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.bus import open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres import connection
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import becomes, until
 
@@ -87,18 +88,16 @@ async def test_a_read_only_database_counts_as_unavailable(messaging: Messaging) 
 
 async def take_writes(messaging: Messaging, enabled: bool) -> None:
     """Make the database take writes, or refuse them, and terminate its connections."""
-    connection = await asyncpg.connect(messaging.database_url)
-    name = await connection.fetchval("select current_database()")
-    await connection.execute("set transaction_read_only = off")
-    await connection.execute("set session characteristics as transaction read write")
-    await connection.execute(
-        f'alter database "{name}" set default_transaction_read_only = {"off" if enabled else "on"}'
-    )
-    await connection.execute(
+    conn = await asyncpg.connect(messaging.database_url)
+    name = await conn.fetchval("select current_database()")
+    await conn.execute("set transaction_read_only = off")
+    await conn.execute("set session characteristics as transaction read write")
+    await conn.execute(f'alter database "{name}" set default_transaction_read_only = {"off" if enabled else "on"}')
+    await conn.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
     )
-    await connection.close()
+    await conn.close()
 
 
 class Flaky:
@@ -133,14 +132,14 @@ async def test_a_message_blocked_by_a_lock_is_dead_lettered(messaging: Messaging
     messaging.on_read = lock_at_the_third
     async with messaging.database.connection() as conn:
         await conn.execute("create table taken ()")
-    connection = await asyncpg.connect(messaging.database_url)
-    async with messaging.instance(), connection.transaction():
-        await connection.execute("lock table taken")
+    conn = await asyncpg.connect(messaging.database_url)
+    async with messaging.instance(), conn.transaction():
+        await conn.execute("lock table taken")
         await messaging.publish(*(read(seq) for seq in range(1, 6)))
 
         await becomes(messaging.recorded, [1, 2, 4, 5])
         ((reason, attempts),) = await until(messaging.dead_lettered)
-    await connection.close()
+    await conn.close()
 
     assert (reason, attempts > 1) == ("DatabaseContended", True)
 
@@ -162,9 +161,14 @@ async def test_a_message_with_a_slow_statement_is_dead_lettered(messaging: Messa
     assert reason == "DatabaseContended"
 
 
-async def test_a_message_that_idles_in_its_transaction_is_dead_lettered(messaging: Messaging) -> None:
+async def test_a_message_that_idles_in_its_transaction_is_dead_lettered(
+    messaging: Messaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "IDLE_IN_TRANSACTION_SECONDS", 0.2)
+
     async def idle_at_the_third(event: ConversationRead, work: Work) -> None:
         if event.seq == 3:
+            await work.conn.execute("set local idle_in_transaction_session_timeout = 300")
             closed = asyncio.Event()
             work.conn.add_termination_listener(lambda _: closed.set())
             await closed.wait()

@@ -1,14 +1,15 @@
-# Everything that is done to Switchboard on one machine. `make help` lists it.
+# Commands for developers and for running Switchboard on one machine. `make help` lists them.
 SHELL := /bin/bash
 PY := .venv/bin/python
 PACKAGES := switchboard auth api_gateway files conversations realtime scheduler
-WORKERS ?= 2
+WORKERS ?= $(shell nproc)
+UNIT := $(wildcard shared/tests/unit services/*/tests/unit)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down status logs demo test test-all test-compose e2e check format schemas docs bench
+.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e check format schemas docs bench
 
-help: ## this list
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
 	  awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -24,7 +25,7 @@ up: setup ## start everything, wait until it is healthy (SWITCHBOARD_PORT, defau
 down: ## stop everything; the data stays in .local
 	@[ ! -x .venv/bin/python ] || bin/switchboard down
 
-status: ## what runs
+status: ## show the running processes
 	@bin/switchboard status
 
 logs: ## follow all logs
@@ -33,43 +34,46 @@ logs: ## follow all logs
 demo: ## a tour of the running stack
 	@bin/switchboard demo
 
-test: setup-tests ## every test but the slow ones, on private servers of its own
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(ARGS)
+test: test-unit ## every test but the slow ones, on private servers of its own
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(UNIT:%=--ignore=%) $(ARGS)
+
+test-unit: setup-tests ## the pure tests, which need no server
+	@$(PY) -m pytest -q $(UNIT)
 
 test-all: setup-tests ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
 
-e2e: setup-tests ## what a user sees, on private servers or at the gateways SWITCHBOARD_URLS (comma-separated)
+e2e: setup-tests ## end-to-end tests, on a private stack or at the gateways SWITCHBOARD_URLS (comma-separated)
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
 
-test-compose: setup ## docker-compose.yml, for real: wants Docker with Compose
+test-compose: setup ## docker-compose.yml on a real Docker with Compose
 	@$(PY) -m pytest -q infra/tests/test_compose.py $(ARGS)
 
-# SECONDS counts up by itself in bash: only one that is given to make or its environment is taken.
+# bash sets SECONDS itself: use it only if make or its environment sets it.
 ifneq ($(origin SECONDS),undefined)
 FAULT_SECONDS := --seconds $(SECONDS)
 unexport SECONDS
 endif
 
-faults: setup ## users at work while things go wrong; the books closed after (SECONDS, default 120; SEED repeats a run)
+faults: setup ## a fault run under load, checked against a ledger (SECONDS, default 120; SEED repeats a run)
 	@$(PY) -m tests.faults $(FAULT_SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-check: setup ## format, lint, types, and who may import whom
+check: setup ## format, lint, types, layers
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))
 	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests)
 	@.venv/bin/lint-imports
 
-schemas: setup ## keep the messages' JSON Schemas; refuses a breaking change
+schemas: setup ## write the messages' JSON Schemas; refuses a breaking change
 	@$(PY) -m switchboard.contracts.compatibility
 
-docs: setup ## make the tables of docs/ anew
+docs: setup ## generate the tables of docs/ again
 	@$(PY) -m switchboard.contracts.tables docs/messages.md docs/architecture.md
 
-format: setup ## put the code into form
+format: setup ## format the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-bench: setup ## the benchmarks; a table at the end
+bench: setup ## run the benchmarks and print a table
 	@$(PY) -m bench $(ARGS)

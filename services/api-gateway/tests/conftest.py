@@ -131,8 +131,10 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def stack(keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str) -> AsyncIterator[Stack]:
-    stack = Stack(keys, database_url, amqp_url, redis_url)
+async def stack(
+    keys: Path, database_url: Callable[[str], str], product_amqp_url: str, redis_url: str
+) -> AsyncIterator[Stack]:
+    stack = Stack(keys, database_url, product_amqp_url, redis_url)
     yield stack
     await stack.close()
 

@@ -32,9 +32,9 @@ def keys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def deployment(
-    keys: Path, database_url: Callable[[str], str], amqp_url: str, redis_url: str
+    keys: Path, database_url: Callable[[str], str], product_amqp_url: str, redis_url: str
 ) -> AsyncIterator[Deployment]:
-    deployment = Deployment(keys, database_url("auth"), amqp_url, redis_url)
+    deployment = Deployment(keys, database_url("auth"), product_amqp_url, redis_url)
     yield deployment
     await deployment.close()
 

@@ -52,8 +52,8 @@ async def silent_reader(url: str, user: Identity | None = None, *, payload: str 
     return slow
 
 
-async def test_a_client_that_never_reads_is_disconnected_alone(amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(amqp_url, redis_url, socket_backlog_bytes=100_000) as cluster:
+async def test_a_client_that_never_reads_is_disconnected_alone(product_amqp_url: str, redis_url: str) -> None:
+    async with open_cluster(product_amqp_url, redis_url, socket_backlog_bytes=100_000) as cluster:
         await cluster.start()
         client = await cluster.connect(ANNA)
         slow = await silent_reader(cluster.instances[0].url, ANNA)
@@ -72,8 +72,8 @@ async def test_a_client_that_never_reads_is_disconnected_alone(amqp_url: str, re
         slow.close()
 
 
-async def test_a_slow_polling_client_gets_nothing_after_the_first_gap(amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(amqp_url, redis_url, socket_backlog_bytes=50_000) as cluster:
+async def test_a_slow_polling_client_gets_nothing_after_the_first_gap(product_amqp_url: str, redis_url: str) -> None:
+    async with open_cluster(product_amqp_url, redis_url, socket_backlog_bytes=50_000) as cluster:
         await cluster.start()
         client = await cluster.connect(ANNA, transports=["polling"])
         before = client.last_event_id
@@ -132,13 +132,13 @@ class Measurement:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_client_that_never_reads_costs_little_memory(
-    amqp_url: str, redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    product_amqp_url: str, redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with AsyncExitStack() as stack:
         auth = await stack.enter_async_context(permissive_auth())
-        environment = {"AMQP_URL": amqp_url, "REDIS_URL": redis_url, "AUTH_URLS": auth}
+        environment = {"AMQP_URL": product_amqp_url, "REDIS_URL": redis_url, "AUTH_URLS": auth}
         instance, url = await stack.enter_async_context(realtime(tmp_path, "realtime-1", **environment))
-        broker = Broker(amqp_url, "test")
+        broker = Broker(product_amqp_url, "test")
         stack.push_async_callback(broker.close)
         channel = ConfirmChannel(await stack.enter_async_context(broker.channel(confirms=True)))
         readers = [Reader() for _ in range(LISTENERS)]

@@ -55,8 +55,8 @@ async def test_reconnecting_during_a_burst_loses_and_duplicates_nothing(cluster:
     assert seen + client.seqs == list(range(1200))
 
 
-async def test_a_cursor_outside_of_the_log_means_reload(amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(amqp_url, redis_url) as cluster, open_redis(redis_url) as redis:
+async def test_a_cursor_outside_of_the_log_means_reload(product_amqp_url: str, redis_url: str) -> None:
+    async with open_cluster(product_amqp_url, redis_url) as cluster, open_redis(redis_url) as redis:
         await cluster.start()
         cluster.log = EventLog(redis, LogBounds(max_entries=100))
         old = (await cluster.connect(ANNA)).last_event_id
@@ -72,8 +72,8 @@ async def test_a_cursor_outside_of_the_log_means_reload(amqp_url: str, redis_url
             assert each.ready["resumed"] is False
 
 
-async def test_a_quiet_client_gets_a_cursor_while_the_log_advances(amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(amqp_url, redis_url, cursor_every="100ms") as cluster:
+async def test_a_quiet_client_gets_a_cursor_while_the_log_advances(product_amqp_url: str, redis_url: str) -> None:
+    async with open_cluster(product_amqp_url, redis_url, cursor_every="100ms") as cluster:
         await cluster.start()
         client = await cluster.connect(ANNA)
 
@@ -84,8 +84,8 @@ async def test_a_quiet_client_gets_a_cursor_while_the_log_advances(amqp_url: str
         assert (back.ready["resumed"], back.events) == (True, [])
 
 
-async def test_catch_up_of_more_than_the_backlog_is_complete(amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(amqp_url, redis_url, socket_backlog_bytes=50_000) as cluster:
+async def test_catch_up_of_more_than_the_backlog_is_complete(product_amqp_url: str, redis_url: str) -> None:
+    async with open_cluster(product_amqp_url, redis_url, socket_backlog_bytes=50_000) as cluster:
         await cluster.start()
         before = (await cluster.connect(ANNA)).last_event_id
         await cluster.append(*(large(seq, 20_000) for seq in range(200)), large(200, 200_000))

@@ -67,11 +67,16 @@ class RecordingClient:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_each_client_gets_each_event_once_in_order_or_reloads(amqp_url: str, tmp_path: Path) -> None:
+async def test_each_client_gets_each_event_once_in_order_or_reloads(product_amqp_url: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         auth = await stack.enter_async_context(permissive_auth())
         redis, redis_url = await stack.enter_async_context(private_redis(tmp_path))
-        environment = {"AMQP_URL": amqp_url, "REDIS_URL": redis_url, "AUTH_URLS": auth, "LOG_MAX_ENTRIES": "100000"}
+        environment = {
+            "AMQP_URL": product_amqp_url,
+            "REDIS_URL": redis_url,
+            "AUTH_URLS": auth,
+            "LOG_MAX_ENTRIES": "100000",
+        }
         instances = [
             await stack.enter_async_context(realtime(tmp_path, f"realtime-{n}", **environment)) for n in (1, 2)
         ]
@@ -83,7 +88,7 @@ async def test_each_client_gets_each_event_once_in_order_or_reloads(amqp_url: st
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(kill_in_turn([process for process, _ in instances], redis, done))
-            await publish_all(amqp_url)
+            await publish_all(product_amqp_url)
             done.set()
         await asyncio.gather(*watching)
 
@@ -95,9 +100,9 @@ async def test_each_client_gets_each_event_once_in_order_or_reloads(amqp_url: st
     assert max(len(client.stretches) for client in clients) <= 2  # Redis was lost once, and nothing else
 
 
-async def publish_all(amqp_url: str) -> None:
+async def publish_all(product_amqp_url: str) -> None:
     """Publish the events of all users concurrently, those of one user in order."""
-    broker = Broker(amqp_url, "test")
+    broker = Broker(product_amqp_url, "test")
     async with asyncio.TaskGroup() as tasks:
         for user in USERS:
             tasks.create_task(publish(broker, user))

@@ -68,8 +68,8 @@ async def test_it_reconnects_after_a_cut_without_a_gap_or_duplicate(cluster: Clu
         await becomes(lambda: screen.seqs, list(range(50)), within=20)
 
 
-async def test_it_reloads_when_the_log_was_lost(amqp_url: str, tmp_path: Path, screen: Screen) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path) as (cluster, redis), screen.live(cluster):
+async def test_it_reloads_when_the_log_was_lost(product_amqp_url: str, tmp_path: Path, screen: Screen) -> None:
+    async with cluster_with_private_redis(product_amqp_url, tmp_path) as (cluster, redis), screen.live(cluster):
         await until(lambda: screen.reloads == 1)
 
         await restart(redis)
@@ -130,9 +130,9 @@ def awaited(function: Callable[..., None]) -> Callable[..., object]:
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
 async def test_python_socketios_client_reconnects_after_a_plain_close(
-    amqp_url: str, tmp_path: Path, transports: list[str]
+    product_amqp_url: str, tmp_path: Path, transports: list[str]
 ) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path, doubt_after="100ms") as (cluster, redis):
+    async with cluster_with_private_redis(product_amqp_url, tmp_path, doubt_after="100ms") as (cluster, redis):
         client = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=0.2)
         readies: list[dict[str, object]] = []
         client.on("session.ready", readies.append)

@@ -27,10 +27,10 @@ from .processes import Process, private_redis
 
 @asynccontextmanager
 async def cluster_with_private_redis(
-    amqp_url: str, folder: Path, **settings: object
+    product_amqp_url: str, folder: Path, **settings: object
 ) -> AsyncIterator[tuple[Cluster, Process]]:
     """Two instances, and a Redis that a test may kill."""
-    async with private_redis(folder) as (redis, url), open_cluster(amqp_url, url, **settings) as cluster:
+    async with private_redis(folder) as (redis, url), open_cluster(product_amqp_url, url, **settings) as cluster:
         await cluster.start()
         await cluster.start()
         yield cluster, redis
@@ -42,8 +42,8 @@ async def restart(redis: Process) -> None:
     await redis.start()
 
 
-async def test_all_clients_reload_after_a_restart_of_redis(amqp_url: str, tmp_path: Path) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path) as (cluster, redis):
+async def test_all_clients_reload_after_a_restart_of_redis(product_amqp_url: str, tmp_path: Path) -> None:
+    async with cluster_with_private_redis(product_amqp_url, tmp_path) as (cluster, redis):
         clients = [await cluster.connect(user, to=n) for user in (ANNA, BEN) for n in (0, 1)]
         async with aiohttp.ClientSession(cluster.instances[0].url, headers=headers_of(ANNA)) as http:
             async with http.get("/api/v1/events") as answer:
@@ -65,8 +65,8 @@ async def test_all_clients_reload_after_a_restart_of_redis(amqp_url: str, tmp_pa
             await becomes(lambda client=client: client.seqs, list(range(20)))
 
 
-async def test_unverifiable_sessions_have_to_authenticate_again(amqp_url: str, tmp_path: Path) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path, doubt_after="100ms") as (cluster, redis):
+async def test_unverifiable_sessions_have_to_authenticate_again(product_amqp_url: str, tmp_path: Path) -> None:
+    async with cluster_with_private_redis(product_amqp_url, tmp_path, doubt_after="100ms") as (cluster, redis):
         client = await cluster.connect(ANNA)
 
         await restart(redis)
@@ -76,8 +76,8 @@ async def test_unverifiable_sessions_have_to_authenticate_again(amqp_url: str, t
 
 
 @pytest.mark.timeout(120)
-async def test_events_queue_at_the_broker_while_redis_is_unavailable(amqp_url: str, tmp_path: Path) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path) as (cluster, redis):
+async def test_events_queue_at_the_broker_while_redis_is_unavailable(product_amqp_url: str, tmp_path: Path) -> None:
+    async with cluster_with_private_redis(product_amqp_url, tmp_path) as (cluster, redis):
         client = await cluster.connect(ANNA)
         await cluster.publish(read_by(ANNA, 0))
         await becomes(lambda: client.seqs, [0])
@@ -113,8 +113,8 @@ async def logged(cluster: Cluster, since: str) -> list[int]:
     return [orjson.loads(entry.data)["seq"] for entry in entries or ()]
 
 
-async def test_a_redis_that_hangs_loses_and_duplicates_nothing(amqp_url: str, tmp_path: Path) -> None:
-    async with cluster_with_private_redis(amqp_url, tmp_path) as (cluster, redis):
+async def test_a_redis_that_hangs_loses_and_duplicates_nothing(product_amqp_url: str, tmp_path: Path) -> None:
+    async with cluster_with_private_redis(product_amqp_url, tmp_path) as (cluster, redis):
         client = await cluster.connect(ANNA)
         redis.send(signal.SIGSTOP)
         publishing = asyncio.create_task(cluster.publish(*(read_by(ANNA, seq) for seq in range(200))))
@@ -127,7 +127,7 @@ async def test_a_redis_that_hangs_loses_and_duplicates_nothing(amqp_url: str, tm
 
 
 async def test_a_redis_that_refuses_writes_is_checked_before_a_retry(
-    amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    product_amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each redelivery counts against the broker's delivery limit; beyond it the events would be dead-lettered."""
     appends = 0
@@ -140,7 +140,7 @@ async def test_a_redis_that_refuses_writes_is_checked_before_a_retry(
 
     monkeypatch.setattr(EventLog, "append", counted_append)
     async with (
-        cluster_with_private_redis(amqp_url, tmp_path) as (cluster, _),
+        cluster_with_private_redis(product_amqp_url, tmp_path) as (cluster, _),
         Redis.from_url(cluster.redis_url) as redis,
     ):
         client = await cluster.connect(ANNA)

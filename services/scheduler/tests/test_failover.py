@@ -27,8 +27,8 @@ WITHIN = 5.0  # seconds for another one to lead
 
 
 @pytest.fixture
-async def cluster(database_url: Callable[[str], str], amqp_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    async with open_cluster(database_url("scheduler"), amqp_url, tmp_path, 2) as cluster:
+async def cluster(database_url: Callable[[str], str], product_amqp_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with open_cluster(database_url("scheduler"), product_amqp_url, tmp_path, 2) as cluster:
         yield cluster
 
 

@@ -1,7 +1,8 @@
-"""A fresh virtual host of the broker for each test: about 20 ms over the management interface."""
+"""Virtual hosts of the broker: a fresh one takes about 20 ms over the management interface."""
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -30,6 +31,17 @@ class VirtualHosts:
 
     def drop(self, name: str) -> None:
         self.ask("DELETE", f"/vhosts/{name}")
+
+    def purge(self, name: str) -> None:
+        """Empty all its queues, and wait until the consumers of the test before are gone."""
+        path = f"/queues/{name}"
+        deadline = time.monotonic() + 10
+        while any(c["vhost"] == name for c in self.ask("GET", "/connections?columns=vhost")):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"connections to {name} are left over from another test")
+            time.sleep(0.02)
+        for queue in self.ask("GET", f"{path}?columns=name"):
+            self.ask("DELETE", f"{path}/{quote(queue['name'], safe='')}/contents")
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Anything of the management interface, such as `/queues/{vhost}` or `/connections`."""

@@ -10,6 +10,7 @@ from switchboard.replica.user_replica import UserReplica
 
 
 def subscriptions() -> Subscriptions:
+    """The subscriptions of the queue `conversations`."""
     users = UserReplica(user_columns=("email",))
     subs = Subscriptions("conversations")
     subs.on(auth.TenantCreated, users.apply_tenant)

@@ -90,7 +90,7 @@ async def test_a_final_call_status_never_changes(twilio_client: ConversationsCli
     history = await twilio_client.call(ANNA, "GET", f"/calls/{call.call_id}/events")
     assert [entry["kind"] for entry in history.body["items"]] == ["requested", "ringing", "missed"]
     unknown = await twilio_client.call(STRANGER, "GET", f"/calls/{call.call_id}/events")
-    assert (unknown.status, unknown.body["detail"]) == (404, "This call is unknown, or was not placed yet.")
+    assert (unknown.status, unknown.body["detail"]) == (404, "This call is unknown, or has not been placed yet.")
 
 
 async def test_calls_that_never_ended_become_missed(twilio_client: ConversationsClient) -> None:

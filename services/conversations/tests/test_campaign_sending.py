@@ -134,7 +134,7 @@ async def test_a_campaigns_deliveries_are_listed_for_its_tenant(client: Conversa
     ]
     assert len((await client.call(ANNA, "GET", path)).body["items"]) == 2
     unknown = await client.call(STRANGER, "GET", path)
-    assert (unknown.status, unknown.body["detail"]) == (404, "This campaign is unknown, or has not begun.")
+    assert (unknown.status, unknown.body["detail"]) == (404, "This campaign is unknown, or has not started yet.")
 
 
 async def test_a_single_message_does_not_wait_for_another_tenants_campaign(

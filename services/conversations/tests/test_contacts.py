@@ -141,7 +141,7 @@ async def test_a_contact_can_be_given_to_a_user_who_was_invited_just_now(client:
 
     assert (added.status, changed.status, imported) == (201, 200, {"created": 0, "updated": 1, "rejected": []})
     assert (others.status, others.body["errors"][0]["loc"]) == (422, ["body", "owner_id"])
-    assert others_file["rejected"] == [{"line": 2, "reason": f"owner_id {OLGA.user_id} is no user of this tenant"}]
+    assert others_file["rejected"] == [{"line": 2, "reason": f"owner_id {OLGA.user_id} is not a user of this tenant"}]
 
 
 async def test_an_unknown_owner_is_503_while_auth_is_unavailable(client: ConversationsClient) -> None:

@@ -12,7 +12,7 @@ from conversations.actions.claiming import claim_due_deliveries
 from conversations.actions.uncertain_deliveries import Decision, resolve_delivery
 from conversations.domain.statuses import RANKS
 from conversations.store import delivery_claims as store
-from conversations.store.delivery_claims import Attempt, Lane, Release
+from conversations.store.delivery_claims import Lane, Release, SendAttempt
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.campaign_progress import ProgressReporter
 from switchboard.contracts.conversations import CampaignCancel, CampaignPause
@@ -34,8 +34,12 @@ async def test_a_holder_cannot_send_after_its_delivery_was_claimed_again(client:
     second = (await claim_due_deliveries(client.database, Lane(TENANT), 5, holder="conversations-1/a")).send
 
     async with client.database.connection() as conn:
-        late = await store.mark_attempting(conn, [Attempt(row.id, row.holder, "twilio") for row in first], lease=LEASE)
-        mine = await store.mark_attempting(conn, [Attempt(row.id, row.holder, "twilio") for row in second], lease=LEASE)
+        late = await store.mark_attempting(
+            conn, [SendAttempt(row.id, row.holder, "twilio") for row in first], lease=LEASE
+        )
+        mine = await store.mark_attempting(
+            conn, [SendAttempt(row.id, row.holder, "twilio") for row in second], lease=LEASE
+        )
 
     assert late == set()
     assert [row.id for row in second] == [row_id for row_id, _ in mine]
@@ -53,7 +57,7 @@ async def test_a_change_between_claim_and_send_prevents_sending(client: Conversa
         await client.fetch(change)
 
         async with client.database.connection() as conn:
-            marked = await store.mark_attempting(conn, [Attempt(row.id, row.holder, "twilio")], lease=LEASE)
+            marked = await store.mark_attempting(conn, [SendAttempt(row.id, row.holder, "twilio")], lease=LEASE)
 
         assert marked == set(), change
         await client.fetch("truncate deliveries, campaign_runs, contacts")

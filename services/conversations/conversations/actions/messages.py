@@ -57,7 +57,7 @@ async def _check_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsStor
     assert work.tenant_id is not None
     for file_id in await find_unknown_files(work.conn, work.tenant_id, file_ids):
         if not await is_stored(file_id):
-            raise Invalid.field("is no file of this tenant", "body", "attachments", file_ids.index(file_id))
+            raise Invalid.field("is not a file of this tenant", "body", "attachments", file_ids.index(file_id))
 
 
 async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:

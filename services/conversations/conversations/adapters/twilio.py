@@ -175,8 +175,7 @@ def _event_of(query: dict[str, str], form: dict[str, str]) -> WebhookEvent | Non
 async def open_twilio(base_url: str, public_url: str, *, connections: int = 128) -> AsyncIterator[Twilio]:
     """Open the provider with an HTTP client of at most `connections` connections."""
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
-    connector = aiohttp.TCPConnector(
-        limit=connections, keepalive_timeout=4
-    )  # shorter than most servers': no stale connections
+    # A connection is closed before most servers would close it, so that no request meets a stale one.
+    connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=4)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as client:
         yield Twilio(client, base_url, f"{public_url}/api/v1/webhooks")

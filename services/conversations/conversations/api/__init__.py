@@ -8,7 +8,7 @@ from conversations.api.campaigns import Campaigns
 from conversations.api.channels import Channels
 from conversations.api.contacts import Contacts
 from conversations.api.conversations import Conversations
-from conversations.api.notifications import Notifications
+from conversations.api.notifications import UserNotifications
 from conversations.api.webhooks import ProviderWebhooks
 from switchboard.http import Route
 from switchboard.http.client import ServiceClient
@@ -29,7 +29,7 @@ def routes(
     return [
         *Contacts(database, region, UserDirectory(auth)).routes(),
         *Conversations(region, files).routes(),
-        *Notifications().routes(),
+        *UserNotifications().routes(),
         *Campaigns(database).routes(),
         *Calls().routes(),
         *Channels(region, public_url).routes(),

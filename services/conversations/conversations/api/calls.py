@@ -43,5 +43,5 @@ class Calls:
         of_user = None if caller.role >= Role.ADMIN else caller.user_id
         found = await list_call_events(conn, caller.tenant_id, request.uuid("id"), of_user=of_user)
         if not found:
-            raise NotFound("This call is unknown, or was not placed yet.")
+            raise NotFound("This call is unknown, or has not been placed yet.")
         return CallEventsAnswer(items=[CallEventAnswer.model_validate(entry, from_attributes=True) for entry in found])

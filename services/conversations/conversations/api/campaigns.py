@@ -58,7 +58,7 @@ class Campaigns:
         (after,) = decode_cursor(query.cursor, UUID) if query.cursor else (UUID(int=0),)
         async with self.database.connection() as conn:
             if await find_run_of(conn, tenant_id, campaign_id) is None:
-                raise NotFound("This campaign is unknown, or has not begun.")
+                raise NotFound("This campaign is unknown, or has not started yet.")
         if wants_csv(request.http):
             rows = export_deliveries(self.database, tenant_id, campaign_id, status=query.status)
             return await stream_csv(request.http, rows, name=f"campaign-{campaign_id}")

@@ -196,7 +196,7 @@ class Contacts:
 
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
         if owner_id is not None and not await self.users.of_caller(request, work.conn).exists(owner_id):
-            raise Invalid.field("is no user of this tenant", "body", "owner_id")
+            raise Invalid.field("is not a user of this tenant", "body", "owner_id")
 
 
 def _answer(contact: store.Contact) -> ContactAnswer:

@@ -31,7 +31,7 @@ class NotificationAnswer(BaseModel):
 
 
 @dataclass(frozen=True)
-class Notifications:
+class UserNotifications:
     """Notifications of the caller."""
 
     def routes(self) -> list[Route]:

@@ -1,4 +1,4 @@
-"""Provider webhooks. Public: the key in the path identifies the account, whose secret verifies the signature."""
+"""Provider webhooks. Public: the key in the path identifies the account, and its secret verifies the signature."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def import_(
             context.with_database(run)
         except UnusableFile as reason:
             raise typer.BadParameter(reason.detail) from None
-    console.print(f"{report.created} made, {report.updated} changed, {report.rejections} rejected")
+    console.print(f"{report.created} created, {report.updated} updated, {report.rejections} rejected")
 
 
 @app.command("export")

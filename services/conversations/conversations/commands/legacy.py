@@ -43,6 +43,7 @@ Verify = Annotated[
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands to the service's commands."""
     app.command("migrate-conversations")(migrate_conversations)
     app.command("export-conversations")(export_conversations)
 

@@ -38,7 +38,7 @@ class UnknownOwner(RejectedLine):
     """A line with an owner that is not among the given users."""
 
     def __init__(self, owner_id: UUID) -> None:
-        super().__init__(f"owner_id {owner_id} is no user of this tenant")
+        super().__init__(f"owner_id {owner_id} is not a user of this tenant")
         self.owner_id = owner_id
 
 

@@ -1,6 +1,6 @@
 """Export to legacy files.
 
-A file whose conversation has no newer messages is written as it was imported, byte for byte. Newer messages are
+Without newer messages in the conversation a file is written as it was imported, byte for byte. Newer messages are
 appended to the conversation's newest file, in the style of that file.
 """
 

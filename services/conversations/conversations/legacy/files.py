@@ -26,6 +26,7 @@ class Element:
 
     @property
     def sha256(self) -> bytes:
+        """The checksum of the element's text."""
         return sha256(self.text.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -55,10 +56,12 @@ class Layout:
         return before.rpartition("\n")[2] if "\n" in before else None
 
     def as_json(self) -> dict[str, Any]:
+        """The layout as it is stored."""
         return {"head": self.head, "separators": list(self.separators), "tail": self.tail}
 
     @classmethod
     def from_json(cls, kept: dict[str, Any]) -> Layout:
+        """The layout from its stored form."""
         return cls(kept["head"], tuple(kept["separators"]), kept["tail"])
 
 

@@ -191,11 +191,13 @@ async def _add_batch(
 async def add_files(
     conn: asyncpg.Connection, tenant_id: UUID, conversation_id: UUID, layouts: dict[str, dict[str, Any]]
 ) -> None:
+    """Save the layouts of imported files."""
     texts = [orjson.dumps(layout).decode() for layout in layouts.values()]
     await conn.execute(ADD_FILES, tenant_id, conversation_id, list(layouts), texts)
 
 
 async def add_contact(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, new_id: UUID) -> None:
+    """Add a contact for a phone that has none."""
     await conn.execute(ADD_CONTACT, new_id, tenant_id, phone)
 
 

@@ -61,6 +61,8 @@ where c.tenant_id = $1 and c.id = $2 and ($3::uuid is null or c.user_id = $3) or
 
 @dataclass(frozen=True)
 class Call:
+    """A call."""
+
     id: UUID
     tenant_id: UUID
     user_id: UUID
@@ -87,6 +89,8 @@ class ClaimedCall:
 
 @dataclass(frozen=True)
 class CallEventRow:
+    """An event in the history of a call."""
+
     position: int
     kind: str
     detail: str | None
@@ -109,6 +113,7 @@ async def add_call_event(
 
 
 async def find_locked_call(conn: asyncpg.Connection, call_id: UUID) -> Call | None:
+    """Find a call, its row locked."""
     row = await conn.fetchrow(LOCK, call_id)
     return None if row is None else Call(*row)
 
@@ -122,6 +127,7 @@ async def save_call(
     provider: str | None = None,
     provider_ref: str | None = None,
 ) -> None:
+    """Save a status, and end the claim."""
     await conn.execute(SAVE, call_id, status, reason, provider, provider_ref)
 
 

@@ -1,4 +1,4 @@
-"""An audience becoming rows of the ledger, a chunk at a time."""
+"""SQL of campaign expansion: an audience becomes deliveries, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 
 from conversations.store.campaign_runs import COLUMNS, Run
 
-# Without its phones: a list of them is read by the chunk.
+# Without the phones of the audience, which are read in chunks.
 _RUN = COLUMNS.replace("audience,", "audience - 'phones',")
 LOCK_UNEXPANDED = f"""
 select {_RUN} from campaign_runs where status = 'running' and not expanded
@@ -48,30 +48,30 @@ SAVE_EXPANDED_TO = "update campaign_runs set expanded_to = $2, expanded = $3 whe
 
 
 async def lock_unexpanded(conn: asyncpg.Connection) -> Run | None:
-    """One that nobody else expands at this moment."""
+    """Lock a campaign run that is not expanded yet and that no other instance expands."""
     row = await conn.fetchrow(LOCK_UNEXPANDED)
     return None if row is None else Run(*row)
 
 
 async def list_phones(conn: asyncpg.Connection, run_id: UUID, after: int, limit: int) -> list[str]:
-    """Of an audience that is a list: those behind the first `after`."""
+    """Phones of an audience that is a list, after the first `after`."""
     return [row["phone"] for row in await conn.fetch(LIST_PHONES, run_id, after, limit)]
 
 
 async def add_phones(conn: asyncpg.Connection, run: Run, phones: Sequence[str]) -> None:
-    """Each once, however often it is named."""
+    """Add a delivery for each phone that has none in this campaign."""
     await conn.execute(ADD_PHONES, run.id, run.tenant_id, run.user_id, run.channel, run.not_after, list(phones))
 
 
 async def add_rejected(conn: asyncpg.Connection, run: Run, phones: Sequence[str]) -> None:
-    """What is no phone has its row too: the audit says why it got nothing."""
+    """Add a skipped delivery for each text that is not a phone, so that the delivery list gives the reason."""
     await conn.execute(ADD_REJECTED, run.id, run.tenant_id, run.user_id, run.channel, list(phones))
 
 
 async def add_contacts(
     conn: asyncpg.Connection, run: Run, *, tags: Sequence[str] | None, after: UUID, limit: int
 ) -> UUID | None:
-    """The next contacts of the tenant, or of those tags. The last of them; None when there are no more."""
+    """Add deliveries for the next contacts, of all or some tags. Returns the last contact; None when none is left."""
     values = (run.id, run.tenant_id, run.user_id, run.channel, run.not_after, after, limit)
     last: UUID | None = (
         await conn.fetchval(ADD_ALL, *values) if tags is None else await conn.fetchval(ADD_TAGGED, *values, list(tags))
@@ -79,5 +79,6 @@ async def add_contacts(
     return last
 
 
-async def save_expanded_to(conn: asyncpg.Connection, run_id: UUID, place: str, *, done: bool) -> None:
-    await conn.execute(SAVE_EXPANDED_TO, run_id, place, done)
+async def save_expanded_to(conn: asyncpg.Connection, run_id: UUID, position: str, *, done: bool) -> None:
+    """Save how far the audience is expanded."""
+    await conn.execute(SAVE_EXPANDED_TO, run_id, position, done)

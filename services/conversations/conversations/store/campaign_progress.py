@@ -1,4 +1,4 @@
-"""Where campaigns stand, counted from the ledger."""
+"""SQL of campaign progress: counts of deliveries by status."""
 
 from __future__ import annotations
 
@@ -36,27 +36,28 @@ limit $2 for update skip locked
 
 
 async def lock_one(conn: asyncpg.Connection, every: timedelta) -> Run | None:
-    """A run that may have moved, and of which nothing was told for so long."""
+    """Lock a run that may have changed, and whose progress was last published at least `every` ago."""
     row = await conn.fetchrow(LOCK_ONE, every)
     return None if row is None else Run(*row)
 
 
 async def count(conn: asyncpg.Connection, run_id: UUID) -> dict[str, int]:
-    """How many recipients stand at each status."""
+    """How many deliveries have each status."""
     return {row["status"]: row["n"] for row in await conn.fetch(COUNT, run_id)}
 
 
 async def save_progress(
     conn: asyncpg.Connection, run_id: UUID, counts: dict[str, int], status: str, *, dirty: bool
 ) -> None:
+    """Save counts and status. `dirty`: count again soon."""
     await conn.execute(SAVE, run_id, counts, status, dirty)
 
 
 async def skip_pending(conn: asyncpg.Connection, run_id: UUID, limit: int) -> None:
-    """Of a cancelled run: those that nobody has begun with."""
+    """Skip pending deliveries of a cancelled run that have no message yet."""
     await conn.execute(SKIP_PENDING, run_id, limit)
 
 
 async def lock_pending_with_message(conn: asyncpg.Connection, run_id: UUID, limit: int) -> list[UUID]:
-    """Those that were put off after their message was written."""
+    """Lock pending deliveries with a message: they were postponed after a claim."""
     return [row["id"] for row in await conn.fetch(LOCK_PENDING_WITH_MESSAGE, run_id, limit)]

@@ -1,4 +1,4 @@
-"""Campaign runs: what is to be sent, how far its audience is expanded, where it stands."""
+"""Campaign runs: template and audience, how far the audience is expanded, status and counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ order by id = $2 desc, id limit 1
 
 @dataclass(frozen=True)
 class Run:
-    """One campaign being sent. `expanded_to`: how far in its audience; the meaning is the expansion's own."""
+    """The run of a campaign. `expanded_to`: the position in its audience, in the format of the campaign expander."""
 
     id: UUID
     tenant_id: UUID
@@ -61,7 +61,7 @@ class Run:
 
 
 async def add_run(conn: asyncpg.Connection, tenant_id: UUID, run: CampaignRun, *, channel: str) -> bool:
-    """Whether it is new."""
+    """Add a run. False when it exists."""
     quiet = None if run.quiet_hours is None else run.quiet_hours.model_dump(by_alias=True)
     added = await conn.fetchval(
         ADD,
@@ -83,27 +83,28 @@ async def add_run(conn: asyncpg.Connection, tenant_id: UUID, run: CampaignRun, *
 async def set_status(
     conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID, status: str, *, revision: int, of: tuple[str, ...]
 ) -> bool:
-    """Whether the run stood at one of the statuses `of`, and no later command was seen."""
+    """Change a status that is one of `of`. False when it is another, or a later command was seen."""
     return await conn.fetchval(SET_STATUS, tenant_id, run_id, status, revision, list(of)) is not None
 
 
 async def find_run(conn: asyncpg.Connection, run_id: UUID) -> Run | None:
+    """Find a run of any tenant."""
     row = await conn.fetchrow(f"select {COLUMNS} from campaign_runs where id = $1", run_id)
     return None if row is None else Run(*row)
 
 
 async def find_run_of(conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> Run | None:
-    """The same, for a caller of that tenant."""
+    """Find a run of this tenant."""
     run = await find_run(conn, run_id)
     return run if run is not None and run.tenant_id == tenant_id else None
 
 
 async def reopen(conn: asyncpg.Connection, run_id: UUID) -> None:
-    """One of its recipients is pending again: a completed run goes on, a cancelled one skips it."""
+    """Reopen a run with a delivery that is pending again: a completed run continues, a cancelled one skips it."""
     await conn.execute(REOPEN, run_id)
 
 
 async def find_zone(conn: asyncpg.Connection, run: Run) -> str:
-    """Where the campaign is at home: as it says itself, else as its creator or the tenant's owner does, else UTC."""
+    """The campaign's own time zone, else that of its creator or of the tenant's owner, else UTC."""
     zone: str | None = run.time_zone or await conn.fetchval(FIND_ZONE, run.tenant_id, run.user_id)
     return zone or "UTC"

@@ -1,4 +1,4 @@
-"""What each tenant sends with."""
+"""Channels: the accounts at providers that tenants send with."""
 
 from __future__ import annotations
 
@@ -15,32 +15,6 @@ FIND_DEFAULT = f"""
 select {COLUMNS} from channels where tenant_id = $1 order by is_default desc, created_at limit 1
 """
 FIND_BY_KEY = f"select {COLUMNS} from channels where provider = $1 and endpoint_key = $2"
-
-
-async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount | None:
-    """The tenant's own, if it has one."""
-    row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
-    return None if row is None else ProviderAccount(*row)
-
-
-async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> ProviderAccount | None:
-    """Whose webhook this is."""
-    row = await conn.fetchrow(FIND_BY_KEY, provider, endpoint_key)
-    return None if row is None else ProviderAccount(*row)
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Without its credentials: they are read only to send and to check signatures."""
-
-    id: UUID
-    provider: str
-    number: str
-    endpoint_key: str
-    is_default: bool
-    created_at: datetime
-
-
 SHOWN = "id, provider, number, endpoint_key, is_default, created_at"
 LIST = f"select {SHOWN} from channels where tenant_id = $1 order by created_at, id"
 FIND = f"select {SHOWN} from channels where tenant_id = $1 and id = $2"
@@ -61,11 +35,37 @@ update channels set endpoint_key = $3, updated_at = clock_timestamp() where tena
 DROP = "delete from channels where tenant_id = $1 and id = $2 returning id"
 
 
+@dataclass(frozen=True)
+class Channel:
+    """A channel without its credentials, which are read only to send and to verify signatures."""
+
+    id: UUID
+    provider: str
+    number: str
+    endpoint_key: str
+    is_default: bool
+    created_at: datetime
+
+
+async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount | None:
+    """The account of the tenant's default channel."""
+    row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
+    return None if row is None else ProviderAccount(*row)
+
+
+async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> ProviderAccount | None:
+    """The account with this webhook path."""
+    row = await conn.fetchrow(FIND_BY_KEY, provider, endpoint_key)
+    return None if row is None else ProviderAccount(*row)
+
+
 async def list_channels(conn: asyncpg.Connection, tenant_id: UUID) -> list[Channel]:
+    """The channels of a tenant, oldest first."""
     return [Channel(*row) for row in await conn.fetch(LIST, tenant_id)]
 
 
 async def find_channel(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> Channel | None:
+    """Find a channel of a tenant."""
     row = await conn.fetchrow(FIND, tenant_id, channel_id)
     return None if row is None else Channel(*row)
 
@@ -79,12 +79,13 @@ async def add_channel(
     credentials: dict[str, str],
     endpoint_key: str,
 ) -> Channel | None:
-    """None: the tenant has this number already."""
+    """Add a channel. None: the tenant already has this number."""
     row = await conn.fetchrow(ADD, channel_id, tenant_id, provider, number, credentials, endpoint_key)
     return None if row is None else Channel(*row)
 
 
 async def make_default(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> Channel:
+    """Make a channel the default, instead of the previous one."""
     rows = [Channel(*row) for row in await conn.fetch(MAKE_DEFAULT, tenant_id, channel_id)]
     return next(channel for channel in rows if channel.id == channel_id)
 
@@ -92,12 +93,15 @@ async def make_default(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UU
 async def save_credentials(
     conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, credentials: dict[str, str]
 ) -> None:
+    """Replace the credentials of a channel."""
     await conn.execute(SAVE_CREDENTIALS, tenant_id, channel_id, credentials)
 
 
 async def save_endpoint_key(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, key: str) -> None:
+    """Replace the path of a channel's webhook."""
     await conn.execute(SAVE_ENDPOINT_KEY, tenant_id, channel_id, key)
 
 
 async def drop_channel(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> bool:
+    """Delete a channel. False when it is unknown."""
     return await conn.fetchval(DROP, tenant_id, channel_id) is not None

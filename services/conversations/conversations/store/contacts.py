@@ -63,6 +63,8 @@ on conflict (tenant_id, phone) do nothing
 
 @dataclass(frozen=True)
 class Contact:
+    """A contact of a tenant."""
+
     id: UUID
     phone: str
     name: str | None

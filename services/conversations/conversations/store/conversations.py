@@ -69,6 +69,8 @@ END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LockedConversation:
+    """A conversation with its row locked."""
+
     id: UUID
     last_seq: int
     cleared_seq: int
@@ -78,6 +80,8 @@ class LockedConversation:
 
 @dataclass(frozen=True)
 class ListedContact:
+    """The contact of a listed conversation."""
+
     id: UUID
     name: str | None
     tags: list[str]
@@ -87,6 +91,8 @@ class ListedContact:
 
 @dataclass(frozen=True)
 class ListedConversation:
+    """A conversation with its contact and last message."""
+
     id: UUID
     contact_phone: str
     contact: ListedContact | None
@@ -97,6 +103,7 @@ class ListedConversation:
 
 
 def message_of(row: asyncpg.Record) -> ConversationMessage:
+    """A message of a row with the columns `MESSAGE`."""
     return ConversationMessage(
         id=row["id"],
         seq=row["seq"],
@@ -120,7 +127,7 @@ async def list_messages(
     after: int | None,
     limit: int,
 ) -> list[ConversationMessage]:
-    """Oldest first: the newest below `before`, or with `after` those that follow it."""
+    """Messages, oldest first: the newest before the seq `before`, or the first after the seq `after`."""
     top = 2**62 if before is None else before
     if after is not None:
         rows = await conn.fetch(LIST_AFTER, tenant_id, user_id, phone, after, top, limit)
@@ -138,7 +145,7 @@ async def list_conversations(
     below: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[ListedConversation]:
-    """The user's, the one with the newest message first. `below`: the last of the page before."""
+    """The user's conversations, by their newest message. `below`: the last conversation of the previous page."""
     place = below or (END_OF_TIME, UUID(int=2**128 - 1))
     if q:
         rows = await conn.fetch(LIST_MATCHING, tenant_id, user_id, *place, limit, pattern_of(q), q)
@@ -165,24 +172,25 @@ def _listed(row: asyncpg.Record) -> ListedConversation:
 async def find_locked(
     conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, phone: str
 ) -> LockedConversation | None:
-    """The conversation, its row locked until the transaction ends."""
+    """Find a conversation, its row locked until the transaction ends."""
     row = await conn.fetchrow(LOCK, tenant_id, user_id, phone)
     return None if row is None else LockedConversation(*row)
 
 
 async def save_read(conn: asyncpg.Connection, conversation_id: UUID, seq: int) -> None:
+    """Save the read position, and count the unread messages after it."""
     await conn.execute(SAVE_READ, conversation_id, seq)
 
 
 async def save_metadata(
     conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, phone: str, metadata: dict[str, Any]
 ) -> None:
-    """Raises `NotFound`."""
+    """Replace the metadata of a conversation. Raises `NotFound`."""
     if await conn.fetchval(SAVE_METADATA, tenant_id, user_id, phone, metadata) is None:
         raise NotFound("There is no conversation with this phone.")
 
 
 async def drop_messages(conn: asyncpg.Connection, conversation: LockedConversation) -> None:
-    """All that stand there now. Numbering goes on after them."""
+    """Delete all messages of a conversation. Numbering continues after them."""
     await conn.execute(DROP_MESSAGES, conversation.id, conversation.last_seq)
     await conn.execute(SAVE_CLEARED, conversation.id)

@@ -123,7 +123,7 @@ class Claimed:
     contact_name: str | None
 
 
-class Attempt(NamedTuple):
+class SendAttempt(NamedTuple):
     """A call to the provider that is about to be made."""
 
     delivery_id: UUID
@@ -178,7 +178,7 @@ async def claim(conn: asyncpg.Connection, lane: Lane, limit: int, *, holder: str
 
 
 async def mark_attempting(
-    conn: asyncpg.Connection, attempts: Sequence[Attempt], *, lease: timedelta
+    conn: asyncpg.Connection, attempts: Sequence[SendAttempt], *, lease: timedelta
 ) -> set[tuple[UUID, str]]:
     """Mark deliveries just before their provider is called. Only those returned, as (id, holder), may be sent."""
     columns = [list(column) for column in zip(*sorted(attempts), strict=True)]

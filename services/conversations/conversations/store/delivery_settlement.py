@@ -57,7 +57,7 @@ class Outcome:
 
 async def settle(conn: asyncpg.Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
     """Save outcomes, at most one per delivery. Returns the ids of the deliveries that moved forward."""
-    outcomes = sorted(outcomes, key=lambda one: one.id)  # one order for all: no deadlock
+    outcomes = sorted(outcomes, key=lambda one: one.id)  # every statement locks in this order: no deadlock
     events = [one.event for one in outcomes]
     rows = await conn.fetch(
         SETTLE,

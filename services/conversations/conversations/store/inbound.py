@@ -1,4 +1,4 @@
-"""What came in, and to whom it goes."""
+"""Inbound messages: deduplication, and which tenant and user receive them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import asyncpg
 ADD = """
 insert into inbound_messages (provider, provider_ref, tenant_id) values ($1, $2, $3) on conflict do nothing returning 1
 """
-# For the installation's own number, which tenants share: who wrote to this phone last.
+# For the installation's own number, which tenants share: the tenant that wrote to this phone last.
 FIND_TENANT = """
 select tenant_id from conversations where contact_phone = $1
 order by wrote_at desc nulls last, updated_at desc limit 1
@@ -27,16 +27,17 @@ select coalesce(
 
 
 async def add_inbound(conn: asyncpg.Connection, provider: str, ref: str, tenant_id: UUID) -> bool:
-    """Whether it is new."""
+    """Record an inbound message. False when it was received before."""
     return await conn.fetchval(ADD, provider, ref, tenant_id) is not None
 
 
 async def find_tenant_of(conn: asyncpg.Connection, phone: str) -> UUID | None:
+    """The tenant that receives an inbound message from this phone."""
     tenant_id: UUID | None = await conn.fetchval(FIND_TENANT, phone)
     return tenant_id
 
 
 async def find_receiver(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> UUID | None:
-    """The user whose conversation an inbound message goes to."""
+    """The user who receives an inbound message from this phone."""
     user_id: UUID | None = await conn.fetchval(FIND_RECEIVER, tenant_id, phone)
     return user_id

@@ -1,7 +1,7 @@
 """Appending a message: conversation, message, event and delivery in one statement, in one round trip.
 
 The number is taken under the lock of the conversation's row, so that numbers have no gaps and the outbox keeps the
-conversation's order. The event is encoded before its number is known: the statement puts it in its place.
+conversation's order. The event is encoded before its number is known: the statement inserts the number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, row
 from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
 
 UNNUMBERED = -1
-PLACE = b'"seq":-1,'
+PLACEHOLDER = b'"seq":-1,'
 
 _APPEND = """
 with conversation as (
@@ -58,7 +58,7 @@ APPEND_AND_SEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery
 
 @dataclass(frozen=True)
 class MessageToAppend:
-    """A message that has no number yet. `delivery_id`: it is to be sent under this id."""
+    """A message without a number. `delivery_id`: the id of its delivery, if it is to be sent."""
 
     id: UUID
     user_id: UUID
@@ -72,6 +72,7 @@ class MessageToAppend:
     delivery_id: UUID | None = None
 
     def numbered(self, seq: int) -> ConversationMessage:
+        """The message with its number."""
         return ConversationMessage(
             id=self.id,
             seq=seq,
@@ -87,7 +88,7 @@ class MessageToAppend:
 async def append_message(
     work: Work, new: MessageToAppend, *, conversation_id: UUID, contact_id: UUID
 ) -> tuple[UUID, ConversationMessage]:
-    """Put it at the end, with its event, and its delivery if it has one. The ids are for rows that don't exist yet.
+    """Append a message with its event, and its delivery if it has one. The ids are for rows that don't exist yet.
 
     Returns the conversation's id and the message.
     """
@@ -109,7 +110,7 @@ async def append_message(
 def _values(
     work: Work, new: MessageToAppend, row: OutboxRow, *, conversation_id: UUID, contact_id: UUID
 ) -> tuple[object, ...]:
-    before, _, after = row.body.partition(PLACE)  # the first: a body's quotes are escaped
+    before, _, after = row.body.partition(PLACEHOLDER)  # the first: a body's quotes are escaped
     return (
         conversation_id,
         work.tenant_id,

@@ -1,4 +1,4 @@
-"""Appending one message to each of many conversations, in one statement: what a campaign's claim does."""
+"""Appending one message to each of many conversations in one statement, for the claims of a campaign."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.store.message_append import PLACE, UNNUMBERED, MessageToAppend
+from conversations.store.message_append import PLACEHOLDER, UNNUMBERED, MessageToAppend
 from switchboard.contracts.conversations import ConversationMessageAppended
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, row_of
 from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
 
-# By phone, in one order for all who do this: no deadlock.
+# Sorted by phone, so that concurrent statements can't deadlock.
 APPEND_MANY = f"""
 with new as materialized (
     select * from unnest($2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[],
@@ -44,7 +44,7 @@ select id, conversation, seq from placed
 
 
 async def append_to_each(work: Work, messages: Sequence[MessageToAppend]) -> dict[UUID, tuple[UUID, int]]:
-    """Where each message went, by its id: (conversation, seq). All are to be sent, each to another phone."""
+    """Append outgoing messages to different phones. Returns (conversation, seq) by the message's id."""
     if not messages:
         return {}
     rows = []
@@ -53,7 +53,7 @@ async def append_to_each(work: Work, messages: Sequence[MessageToAppend]) -> dic
             user_id=new.user_id, contact_phone=new.contact_phone, message=new.numbered(UNNUMBERED)
         )
         row = row_of(event, source=work.source, tenant_id=work.tenant_id)
-        before, _, after = row.body.partition(PLACE)
+        before, _, after = row.body.partition(PLACEHOLDER)
         rows.append(
             (
                 uuid7(),

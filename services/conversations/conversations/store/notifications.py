@@ -1,4 +1,4 @@
-"""What users have to look at."""
+"""Notifications of users."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ update notifications set read_at = coalesce(read_at, $4) where tenant_id = $1 an
 
 @dataclass(frozen=True)
 class Notification:
+    """A notification of a user."""
+
     id: UUID
     user_id: UUID
     kind: NotificationKind
@@ -37,6 +39,7 @@ class Notification:
 
 
 async def add_notification(conn: asyncpg.Connection, tenant_id: UUID, new: Notification) -> None:
+    """Add a notification."""
     await conn.execute(
         ADD, new.id, tenant_id, new.user_id, new.kind, new.title, new.body, new.subject_id, new.created_at
     )
@@ -45,12 +48,12 @@ async def add_notification(conn: asyncpg.Connection, tenant_id: UUID, new: Notif
 async def list_notifications(
     conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, *, below: tuple[datetime, UUID], limit: int
 ) -> list[Notification]:
-    """The user's, newest first, from the place `below` on."""
+    """The user's notifications, newest first, after the position `below`."""
     return [Notification(*row) for row in await conn.fetch(LIST, tenant_id, user_id, *below, limit)]
 
 
 async def save_notification_read(
     conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, notification_id: UUID, at: datetime
 ) -> bool:
-    """Whether the user has this notification. The first reading counts."""
+    """Mark a notification as read; the first time is kept. False when the user has no such notification."""
     return await conn.fetchval(SAVE_READ, tenant_id, user_id, notification_id, at) is not None

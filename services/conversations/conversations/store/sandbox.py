@@ -1,4 +1,4 @@
-"""The sandbox provider's own book: what it accepted, by idempotency key, and what it still has to report."""
+"""The sandbox provider's own storage: accepted messages by idempotency key, and the receipts that are due."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ limit 100
 async def add_sandbox_message(
     conn: asyncpg.Connection, sender: str, message: Outgoing, reports_after: timedelta
 ) -> str:
-    """The sandbox's own id of it, the same when it was there."""
+    """Store a message. Returns its id, the same for a repeated one."""
     ref = f"SB{message.id.hex}"
     await conn.execute(ADD, message.id, ref, message.tenant_id, sender, message.recipient, message.body, reports_after)
     return ref
 
 
 async def take_reports(conn: asyncpg.Connection, limit: int) -> list[UUID]:
-    """The messages whose delivery is to be reported now; nobody else gets them."""
+    """Take the messages to report now, so that no other instance reports them."""
     return [row["idempotency_key"] for row in await conn.fetch(TAKE_REPORTS, limit)]
 
 
 async def list_answered_calls(conn: asyncpg.Connection, after: timedelta) -> list[UUID]:
-    """Sandbox calls that have rung for so long: both sides have spoken by now."""
+    """Sandbox calls that have rung for longer than `after`, and so count as completed."""
     return [row["id"] for row in await conn.fetch(LIST_ANSWERED_CALLS, after)]

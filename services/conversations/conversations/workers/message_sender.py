@@ -18,7 +18,7 @@ from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
 from conversations.domain.providers import NotSent, OutcomeUnknown, Outgoing, ProviderAccount, Throttled
 from conversations.store import delivery_claims as store
-from conversations.store.delivery_claims import Attempt, Claimed, Lane, Release
+from conversations.store.delivery_claims import Claimed, Lane, Release, SendAttempt
 from conversations.store.delivery_settlement import Outcome
 from conversations.workers.batching import Batcher
 from switchboard.postgres.database import Database
@@ -158,7 +158,7 @@ class MessageSender:
     async def _deliver(self, row: Claimed, account: ProviderAccount) -> None:
         """Send one delivery and settle it. After an error its lease expires, and `DeliveryRecovery` takes it."""
         try:
-            if not await self._marking.do(Attempt(row.id, row.holder, account.provider)):
+            if not await self._marking.do(SendAttempt(row.id, row.holder, account.provider)):
                 await self._retry_later(row, timedelta(), uncounted=True)
                 return
             await self._attempt(row, account)
@@ -215,7 +215,7 @@ class MessageSender:
         async with self._database.connection() as conn:
             await store.release(conn, [Release(row.id, row.holder, pause, uncounted)])
 
-    async def _mark(self, attempts: Sequence[Attempt]) -> list[bool]:
+    async def _mark(self, attempts: Sequence[SendAttempt]) -> list[bool]:
         async with self._database.connection() as conn:
             marked = await store.mark_attempting(conn, attempts, lease=LEASE)
         return [(delivery_id, holder) in marked for delivery_id, holder, _ in attempts]

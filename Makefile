@@ -64,6 +64,7 @@ check: setup ## format, lint, types, layers
 	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))
 	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests)
 	@.venv/bin/lint-imports
+	@$(PY) infra/checks/duplicate_classes.py
 
 schemas: setup ## write the messages' JSON Schemas; refuses a breaking change
 	@$(PY) -m switchboard.contracts.compatibility

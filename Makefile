@@ -62,7 +62,7 @@ check: setup ## format, lint, types, layers
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))
-	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests)
+	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests infra/checks)
 	@.venv/bin/lint-imports
 	@$(PY) infra/checks/duplicate_classes.py
 

@@ -56,7 +56,6 @@ class LeaderLease:
         self.name = name
         self.holder = f"{holder}/{uuid4().hex[:8]}"  # a restarted instance is another holder
         self.term: int | None = None
-        self.changed = asyncio.Event()  # set when leadership was won or lost; cleared by the loop that waits for it
         self._database = database
         self._ttl = ttl
         self._margin = margin
@@ -101,15 +100,14 @@ class LeaderLease:
                 term = await conn.fetchval(ACQUIRE_OR_RENEW, self.name, self.holder, timedelta(seconds=self._ttl))
         except (Unavailable, TimeoutError, asyncpg.PostgresError):
             return  # a lease that we hold expires by itself
-        if term != self.term:
-            log.info("lease_lost" if term is None else "lease_won", lease=self.name, term=term or self.term)
-            self._report_change()
-        self.term = term
+        before, self.term = self.term, term
         if term is not None:
             self._trusted_until = started + self._ttl - self._margin
+        if term != before:
+            log.info("lease_lost" if term is None else "lease_won", lease=self.name, term=term or before)
+            self._report_change()
 
     def _report_change(self) -> None:
-        self.changed.set()
         for wake in self._on_change:
             wake()
 

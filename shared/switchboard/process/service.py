@@ -16,10 +16,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
-from redis.asyncio import Redis
 
 from switchboard.http import HttpContext, Route, http_app
 from switchboard.http.client import REQUEST_SECONDS, ServiceClient, open_service_client
@@ -32,8 +31,10 @@ from switchboard.process.runner import App
 from switchboard.runtime.background import Loop
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
-from switchboard.runtime.redis import ANSWER_SECONDS, check_redis, open_redis
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, ServiceSettings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ class Service:
 
 @asynccontextmanager
 async def open_service(
-    name: str, settings: ServiceSettings, *, keys: Keys | None = None, redis_timeout: float = ANSWER_SECONDS
+    name: str, settings: ServiceSettings, *, keys: Keys | None = None, redis_timeout: float | None = None
 ) -> AsyncIterator[Service]:
     """Open the connections that the settings name.
 
@@ -163,6 +164,11 @@ async def _open_database(service: Service, settings: DatabaseSettings) -> None:
     service.health.add("database", database.check, ready=True)
 
 
-async def _open_redis(service: Service, settings: RedisSettings, answer_within: float) -> None:
-    service._redis = redis = await service.enter(open_redis(settings.redis_url, answer_within=answer_within))
+async def _open_redis(service: Service, settings: RedisSettings, timeout: float | None) -> None:
+    # Imported here: the Redis client takes half a second, for it loads the OpenTelemetry SDK.
+    from switchboard.runtime.redis import ANSWER_SECONDS, check_redis, open_redis
+
+    service._redis = redis = await service.enter(
+        open_redis(settings.redis_url, answer_within=timeout or ANSWER_SECONDS)
+    )
     service.health.add("redis", lambda: check_redis(redis), ready=False)

@@ -55,7 +55,7 @@ class ChannelSession:
         self._in_flight: dict[str, UnsentRow] = {}  # by subject: published, and not confirmed yet
         self._confirmed: list[int] = []
         self._any_confirmed = asyncio.Event()
-        self._interrupted: set[str] = set()  # subjects whose queue ended with rows left, since the last read began
+        self._interrupted: set[str] = set()  # subjects with rows left when their queue ended, since the last read
         self._next_long_lookahead = 0.0  # on the monotonic clock
 
     async def run(self, stop: Stop) -> None:

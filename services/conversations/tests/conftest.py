@@ -17,7 +17,7 @@ async def client(database_url: Callable[[str], str]) -> AsyncIterator[Conversati
 
 @pytest.fixture
 async def twilio_client(database_url: Callable[[str], str]) -> AsyncIterator[ConversationsClient]:
-    """A client whose tenants send through Twilio, with the users of its tenant."""
+    """A client with the users of its tenant, which sends through Twilio."""
     async with open_client(database_url("conversations"), default=TWILIO) as client:
         await client.given_users()
         yield client

@@ -1,4 +1,4 @@
-"""Campaigns with quiet hours: postponed for the recipients in whose time zone they are."""
+"""Campaigns with quiet hours in the time zone of each recipient."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ limit $2 for update skip locked
 
 
 async def lock_one(conn: asyncpg.Connection, every: timedelta) -> Run | None:
-    """Lock a run that may have changed, and whose progress was last published at least `every` ago."""
+    """Lock a run that may have changed and that was not counted during the last `every`."""
     row = await conn.fetchrow(LOCK_ONE, every)
     return None if row is None else Run(*row)
 

@@ -1,4 +1,4 @@
-"""Claiming of due deliveries under a lease, and the recovery of those whose lease expired."""
+"""Claiming of due deliveries under a lease, and recovery of those with an expired lease."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class MessageLink(NamedTuple):
 
 @dataclass(frozen=True)
 class Expired:
-    """A delivery whose lease expired. `attempted`: the provider may have been called."""
+    """A delivery with an expired lease. `attempted`: the provider may have been called."""
 
     id: UUID
     attempted: bool
@@ -198,7 +198,7 @@ async def link_messages(conn: asyncpg.Connection, links: Sequence[MessageLink]) 
 
 
 async def lock_expired(conn: asyncpg.Connection) -> list[Expired]:
-    """Deliveries whose lease expired: the process that claimed them ended or hangs."""
+    """Lock deliveries with an expired lease: the process that claimed them ended or hangs."""
     return [Expired(*row) for row in await conn.fetch(LOCK_EXPIRED)]
 
 

@@ -130,9 +130,8 @@ async def test_a_campaign_paused_before_its_time_starts_when_resumed(scheduler: 
 
     [command] = await scheduler.published("campaign.run")
     assert command.data["late"] is False
-    assert (
-        await scheduler.published("campaign.pause", "campaign.resume") == []
-    )  # `conversations` did not know of it yet
+    # `conversations` does not run it yet, so it gets no command.
+    assert await scheduler.published("campaign.pause", "campaign.resume") == []
 
 
 async def test_a_running_campaign_is_paused_resumed_and_cancelled_by_command(scheduler: VirtualScheduler) -> None:

@@ -57,8 +57,9 @@ class FiringHealth:
     async def observe(self) -> Observation:
         """Read the state of firing from the database, and set the metrics."""
         async with self._database.connection() as conn:
+            now = self._clock.now()
             leader, next_due = await claims.find_leader(conn), await claims.find_next_due(conn)
-        observed = Observation(self._clock.now(), leader, next_due)
+        observed = Observation(now, leader, next_due)
         led_since = leader.since if leader is not None and leader.valid else None
         self._metrics.observed(led_since, next_due, observed.late.total_seconds())
         self._last = observed

@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Parts:
-    """A rule as its parts."""
+    """The parts of a rule."""
 
     freq: str
     interval: int = 1
@@ -118,7 +118,7 @@ def _monday(day: date) -> date:
 
 
 def _instant(local: datetime, zone: str, changes: list[datetime]) -> datetime:
-    """The earliest instant at which the wall shows `local`, else that of the change which leaves it out."""
+    """The earliest instant with the local time `local`, else that of the clock change which skips it."""
     tz = ZoneInfo(zone)
     around = local.replace(tzinfo=UTC)
     near = changes[max(bisect_right(changes, around - 2 * DAY) - 1, 0) : bisect_right(changes, around + 2 * DAY)]

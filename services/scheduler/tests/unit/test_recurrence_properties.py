@@ -34,7 +34,7 @@ def rules(draw: st.DrawFn) -> Parts:
     numbers = st.sampled_from([0, 1, 2, -1, 5]) if freq == "MONTHLY" else st.just(0)
     days = tuple(sorted(draw(st.sets(st.tuples(numbers, st.integers(0, 6)), max_size=3))))
     months = draw(st.just(()) | _some(st.integers(1, 12), 6))
-    # "30 February" and its like are rules too, but take long to come to nothing.
+    # Rules such as "30 February" are valid too, but dateutil takes long to find that they never match.
     monthdays = st.integers(1, 28 if days or months else 31) | st.just(-1)
     return Parts(
         freq=freq,
@@ -49,7 +49,7 @@ def rules(draw: st.DrawFn) -> Parts:
 
 @st.composite
 def rules_of_dateutil(draw: st.DrawFn) -> str:
-    """The rest of RFC 5545, as far as dateutil alone comes to an end with it."""
+    """The rest of RFC 5545, as far as dateutil alone terminates."""
     freq = draw(st.sampled_from(["SECONDLY", "MINUTELY", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
     within_days = freq in ("SECONDLY", "MINUTELY", "HOURLY")
     parts = [
@@ -90,7 +90,9 @@ def test_each_occurrence_of_a_rule_comes_once_and_no_other(
 @pytest.mark.timeout(300)
 @THOROUGH
 @given(parts=rules(), start=STARTS, zone=st.sampled_from(ZONES), later=st.integers(0, 3000))
-def test_the_same_for_thousands_of_rules(parts: Parts, start: datetime, zone: str, later: int) -> None:
+def test_each_occurrence_comes_once_for_thousands_of_rules(
+    parts: Parts, start: datetime, zone: str, later: int
+) -> None:
     after = to_instant(start, zone) + timedelta(days=later)
     until = after + timedelta(days=40 if parts.freq == "HOURLY" else 800)
 
@@ -99,7 +101,7 @@ def test_the_same_for_thousands_of_rules(parts: Parts, start: datetime, zone: st
     assert found == occurrences(parts, start, zone, after, until)
 
 
-@settings(CALM, max_examples=15)  # dateutil takes its time for some
+@settings(CALM, max_examples=15)  # dateutil is slow for some
 @given(rule=rules_of_dateutil(), start=STARTS, skipped=st.integers(0, 20))
 def test_local_times_equal_those_of_dateutil(rule: str, start: datetime, skipped: int) -> None:
     try:

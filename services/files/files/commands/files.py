@@ -10,15 +10,16 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from files.actions.deps import FileDeps
 from files.adapters.bucket import open_bucket
-from files.legacy.exporting import ExportOutcome, export_all, list_documents
-from files.legacy.folder import Entity, InvalidMap, list_legacy_files, read_map
-from files.legacy.importing import FileImporter, ImportOutcome
+from files.domain.files import File
+from files.legacy.exporting import export_document, list_documents, write_map
+from files.legacy.folder import Entity, InvalidMap, LegacyFile, list_legacy_files, read_map
+from files.legacy.importing import FileImporter
 from files.settings import BucketSettings
 from switchboard.cli.context import CommandContext
+from switchboard.cli.progress import each
 from switchboard.runtime.settings import load
 from switchboard.runtime.terminal import Terminal
 
@@ -57,16 +58,14 @@ def migrate_files(
     async def migrate() -> None:
         async with _open_deps() as deps:
             importer = FileImporter(deps, tenant, user, dry_run, verify)
-            with _progress() as progress:
-                bar = progress.add_task("documents", total=len(sources))
 
-                def report(outcome: ImportOutcome) -> None:
-                    results[outcome.result] += 1
-                    progress.advance(bar)
-                    if outcome.reason:
-                        _print(f"{outcome.result}: {outcome.source.path}: {outcome.reason}")
+            async def migrate_one(source: LegacyFile) -> None:
+                result, reason = await importer.import_file(source)
+                results[result] += 1
+                if reason:
+                    console.print(f"{result}: {source.path}: {reason}", markup=False)
 
-                await importer.import_all(sources, workers, report)
+            await each(sources, migrate_one, label="documents", workers=workers, console=console)
 
     context.run(migrate())
     words = {
@@ -86,23 +85,21 @@ def export_files(
     workers: Workers = 8,
 ) -> None:
     """Export all documents as the original platform kept them, with a CSV map of their entities."""
-
-    lost: list[ExportOutcome] = []
+    lost: list[str] = []
 
     async def export() -> int:
         async with _open_deps() as deps:
             documents = await list_documents(deps, tenant)
             to.mkdir(parents=True, exist_ok=True)
-            with _progress() as progress:
-                bar = progress.add_task("documents", total=len(documents))
 
-                def report(outcome: ExportOutcome) -> None:
-                    progress.advance(bar)
-                    if outcome.reason:
-                        lost.append(outcome)
-                        _print(f"lost: {outcome.path}: {outcome.reason}")
+            async def export_one(document: tuple[File, str]) -> None:
+                file, path = document
+                if reason := await export_document(deps, file, path, to):
+                    lost.append(path)
+                    console.print(f"lost: {path}: {reason}", markup=False)
 
-                await export_all(deps, documents, to, workers, report)
+            await each(documents, export_one, label="documents", workers=workers, console=console)
+            write_map(to, documents)
             return len(documents)
 
     total = context.run(export())
@@ -116,14 +113,3 @@ async def _open_deps() -> AsyncIterator[FileDeps]:
     async with context.open_database() as database, open_bucket(load(BucketSettings)) as bucket:
         await bucket.create_if_missing()
         yield FileDeps(database, bucket)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-    )
-
-
-def _print(line: str) -> None:
-    """Print a line above the progress bar."""
-    console.print(line, markup=False)

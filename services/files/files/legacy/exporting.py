@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePath
 from uuid import UUID
@@ -17,14 +15,6 @@ from files.store import legacy_sources
 PAGE = 200
 MAP = "map.csv"
 MAX_FILE_NAME = 255 - len(".") - len(".part")  # bytes, the limit of file systems, less what a draft's name adds
-
-
-@dataclass(frozen=True)
-class ExportOutcome:
-    """The result of one document. `reason`: why it could not be exported."""
-
-    path: str
-    reason: str = ""
 
 
 async def list_documents(deps: FileDeps, tenant_id: UUID) -> list[tuple[File, str]]:
@@ -52,32 +42,12 @@ def _cut(text: str, most: int) -> str:
     return text.encode()[:most].decode(errors="ignore")
 
 
-async def export_all(
-    deps: FileDeps,
-    documents: list[tuple[File, str]],
-    folder: Path,
-    workers: int,
-    report: Callable[[ExportOutcome], None],
-) -> None:
-    """Write the documents, and the map of their entities. Raises `Unavailable`.
+async def export_document(deps: FileDeps, file: File, path: str, folder: Path) -> str:
+    """Write one document, unless a file with the right bytes exists. Raises `Unavailable`.
 
-    A file that exists already with the right bytes stays. The export continues after a document that the bucket has
-    lost or damaged.
+    Returns why it could not be exported, or nothing.
     """
-    waiting = iter(documents)
-
-    async def work() -> None:
-        for file, path in waiting:
-            report(ExportOutcome(path, await _export(deps, file, _inside(folder, path))))
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(workers):
-            tasks.create_task(work())
-    _write_map(folder / MAP, documents)
-
-
-async def _export(deps: FileDeps, file: File, target: Path) -> str:
-    """Returns why the document could not be exported, or nothing."""
+    target = _inside(folder, path)
     if await asyncio.to_thread(_has_digest, target, file.sha256):
         return ""
     if await deps.bucket.find(file.key) is None:
@@ -107,8 +77,9 @@ def _inside(folder: Path, path: str) -> Path:
     return target if target.is_relative_to(folder.resolve()) else folder / Path(path).name
 
 
-def _write_map(target: Path, documents: list[tuple[File, str]]) -> None:
-    with target.open("w", newline="", encoding="utf-8") as output:
+def write_map(folder: Path, documents: list[tuple[File, str]]) -> None:
+    """Write the CSV map of the documents' entities."""
+    with (folder / MAP).open("w", newline="", encoding="utf-8") as output:
         writer = csv.writer(output)
         writer.writerow(["path", "entity_type", "entity_id"])
         writer.writerows((path, file.entity_type, file.entity_id) for file, path in documents)

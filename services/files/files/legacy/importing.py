@@ -7,10 +7,10 @@ done again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 from asyncpg import UniqueViolationError
@@ -33,11 +33,9 @@ class FileChanged(Exception):
     """The file changed while it was read."""
 
 
-@dataclass(frozen=True)
-class ImportOutcome:
+class ImportOutcome(NamedTuple):
     """The result of one file. `reason`: why it is broken or changed. `deleted`: imported once, and deleted since."""
 
-    source: LegacyFile
     result: Result
     reason: str = ""
 
@@ -52,51 +50,37 @@ class FileImporter:
     dry_run: bool = False
     verify: bool = False
 
-    async def import_all(
-        self, sources: list[LegacyFile], workers: int, report: Callable[[ImportOutcome], None]
-    ) -> None:
-        """Import the files, several at once."""
-        waiting = iter(sources)
-
-        async def work() -> None:
-            for source in waiting:
-                report(await self.import_file(source))
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(workers):
-                tasks.create_task(work())
-
     async def import_file(self, source: LegacyFile) -> ImportOutcome:
         """Import one file. One that can't be read or has no valid name is broken."""
         try:
             digest = await asyncio.to_thread(source.digest)
             name = source.name()
         except (OSError, ValueError) as error:
-            return ImportOutcome(source, "broken", str(error))
+            return ImportOutcome("broken", str(error))
         async with self.deps.database.connection() as conn:
             row = await legacy_sources.find_source(conn, self.tenant_id, source.path)
             if row is None and await legacy_sources.was_erased(conn, self.tenant_id, source.path):
-                return ImportOutcome(source, "deleted")
+                return ImportOutcome("deleted")
             if row is not None and row.state == "uploading" and not self.dry_run:
                 extended = await uploads.extend_upload(conn, row.id, self.deps.upload_lifetime)
                 row = row if extended else None
         if row is not None and row.state == "stored":
-            return await self._compare(source, row, digest)
+            return await self._compare(row, digest)
         if self.dry_run:
-            return ImportOutcome(source, "added")
+            return ImportOutcome("added")
         try:
             row = row or await self._add_row(source, name)
             await self._store(source, row, digest)
         except (FileChanged, UploadExpired, UniqueViolationError) as error:
-            return ImportOutcome(source, "broken", f"{str(error) or type(error).__name__}; migrate once more")
-        return await self._compare(source, row, digest) if self.verify else ImportOutcome(source, "added")
+            return ImportOutcome("broken", f"{str(error) or type(error).__name__}; migrate once more")
+        return await self._compare(row, digest) if self.verify else ImportOutcome("added")
 
-    async def _compare(self, source: LegacyFile, row: File, digest: str) -> ImportOutcome:
+    async def _compare(self, row: File, digest: str) -> ImportOutcome:
         if row.sha256 is not None and row.sha256 != digest:
-            return ImportOutcome(source, "changed", "the folder has other bytes than were migrated")
+            return ImportOutcome("changed", "the folder has other bytes than were migrated")
         if self.verify and (reason := await self._verify(row, digest)):
-            return ImportOutcome(source, "broken", reason)
-        return ImportOutcome(source, "there" if row.state == "stored" else "added")
+            return ImportOutcome("broken", reason)
+        return ImportOutcome("there" if row.state == "stored" else "added")
 
     async def _verify(self, row: File, digest: str) -> str:
         """Read the object back. Returns why it is broken, or nothing."""

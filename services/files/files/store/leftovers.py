@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Connection
 
 from files.domain.files import File, State
-from files.store.rows import COLUMNS, file_from
+from files.store.columns import COLUMNS
 
 LEFTOVERS = f"""
 select {COLUMNS} from files
@@ -21,7 +21,7 @@ order by id limit $3
 
 async def list_leftovers(conn: Connection, older_than: timedelta, after: UUID, limit: int) -> list[File]:
     """Expired uploads, and deleted files whose bytes may still exist, by id."""
-    return [file_from(row) for row in await conn.fetch(LEFTOVERS, older_than, after, limit)]
+    return [File(**row) for row in await conn.fetch(LEFTOVERS, older_than, after, limit)]
 
 
 async def mark_expired(conn: Connection, upload: File) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from asyncpg import Connection
 
 from files.domain.files import File
-from files.store.rows import COLUMNS, file_from
+from files.store.columns import COLUMNS
 
 
 async def find_source(conn: Connection, tenant_id: UUID, source_path: str) -> File | None:
@@ -17,7 +17,7 @@ async def find_source(conn: Connection, tenant_id: UUID, source_path: str) -> Fi
         tenant_id,
         source_path,
     )
-    return None if row is None else file_from(row)
+    return None if row is None else File(**row)
 
 
 async def was_erased(conn: Connection, tenant_id: UUID, source_path: str) -> bool:
@@ -45,4 +45,4 @@ async def list_for_export(conn: Connection, tenant_id: UUID, after: UUID, limit:
         after,
         limit,
     )
-    return [(file_from({k: v for k, v in row.items() if k != "source_path"}), row["source_path"]) for row in rows]
+    return [(File(**{k: v for k, v in row.items() if k != "source_path"}), row["source_path"]) for row in rows]

@@ -8,7 +8,7 @@ from uuid import UUID
 from asyncpg import Connection
 
 from files.domain.files import File
-from files.store.rows import COLUMNS, file_from
+from files.store.columns import COLUMNS
 from switchboard.runtime.refusals import NotFound
 
 LIST = f"""
@@ -37,7 +37,7 @@ select from gone
 async def find_file(conn: Connection, id: UUID, tenant_id: UUID) -> File | None:
     """The file in any state."""
     row = await conn.fetchrow(f"select {COLUMNS} from files where id = $1 and tenant_id = $2", id, tenant_id)
-    return None if row is None else file_from(row)
+    return None if row is None else File(**row)
 
 
 async def get_stored(conn: Connection, id: UUID, tenant_id: UUID) -> File:
@@ -59,7 +59,7 @@ async def list_stored(
 ) -> list[File]:
     """Stored files, newest first."""
     at, last = before or (None, None)
-    return [file_from(row) for row in await conn.fetch(LIST, tenant_id, entity_type, entity_id, at, last, limit)]
+    return [File(**row) for row in await conn.fetch(LIST, tenant_id, entity_type, entity_id, at, last, limit)]
 
 
 async def mark_deleted(conn: Connection, id: UUID, tenant_id: UUID) -> File:
@@ -67,7 +67,7 @@ async def mark_deleted(conn: Connection, id: UUID, tenant_id: UUID) -> File:
     row = await conn.fetchrow(MARK_DELETED, id, tenant_id)
     if row is None:
         raise NotFound
-    return file_from(row)
+    return File(**row)
 
 
 async def erase_file(conn: Connection, id: UUID) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from asyncpg import Connection
 
 from files.domain.files import DeclaredContent, File, NewFile, Received, State
-from files.store.rows import COLUMNS, file_from
+from files.store.columns import COLUMNS
 
 ADD = f"""
 insert into files (id, tenant_id, state, name, key, size, content_type, sha256, entity_type, entity_id, uploaded_by,
@@ -39,7 +40,7 @@ async def add_upload(
     source_path: str | None = None,
 ) -> File:
     """Add the row of an upload that expires after `lifetime`. `source_path`: where the original kept the file."""
-    row = await conn.fetchrow(
+    row: Any = await conn.fetchrow(
         ADD,
         new.id,
         new.subject.tenant_id,
@@ -55,13 +56,13 @@ async def add_upload(
         lifetime,
         source_path,
     )
-    return file_from(row)
+    return File(**row)
 
 
 async def mark_stored(conn: Connection, upload: File, received: Received) -> File | None:
     """Record that the bytes are in the bucket. None when the upload has expired or its state has changed."""
     row = await conn.fetchrow(MARK_STORED, upload.id, upload.state, received.size, received.sha256, upload.content_type)
-    return None if row is None else file_from(row)
+    return None if row is None else File(**row)
 
 
 async def extend_upload(conn: Connection, id: UUID, lifetime: timedelta) -> bool:
@@ -84,7 +85,7 @@ async def claim_completion(
 ) -> File | None:
     """Claim the completion of an announced upload, or one that another claimed more than `lease` ago."""
     row = await conn.fetchrow(CLAIM, id, tenant_id, lifetime, lease)
-    return None if row is None else file_from(row)
+    return None if row is None else File(**row)
 
 
 async def release_completion(conn: Connection, id: UUID) -> None:

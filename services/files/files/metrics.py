@@ -23,7 +23,9 @@ class FilesMetrics:
         self._reported_at = -FRESH_SECONDS
         self._without_row = self._without_object = 0
         self.removed = Counter(
-            "files_left_over_removed", "Expired uploads and deleted files whose remains were removed", registry=registry
+            "files_left_over_removed",
+            "Remains of expired uploads and deleted files that were removed",
+            registry=registry,
         )
         self.failed = Counter("files_left_over_failed", "Failed attempts to remove such remains", registry=registry)
         Gauge("files_objects_without_row", "Objects without a row; never removed", registry=registry).set_function(

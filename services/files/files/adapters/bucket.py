@@ -173,7 +173,7 @@ class Bucket:
         raise BucketUnavailable(f"a multipart upload of {key} can't be aborted")
 
     async def list_objects(self, prefix: str, after: str = "") -> AsyncIterator[StoredObject]:
-        """All objects whose keys have this prefix, in the order of their keys."""
+        """All objects with this key prefix, in the order of their keys."""
         with translated():
             pages = self._s3.get_paginator("list_objects_v2")
             start = {"StartAfter": after} if after else {}

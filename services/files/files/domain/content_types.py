@@ -11,7 +11,7 @@ SNIFF_BYTES = 8192  # enough of a file to sniff its type
 BINARY = "application/octet-stream"
 TEXT = "text/plain"
 
-# Plain text whose type only the file name shows.
+# Types of plain text: only the file name shows them.
 TEXT_EXTENSIONS = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -74,7 +74,7 @@ def sniff_content_type(head: bytes, extension: str = "") -> str:
 
 
 def matches_declared(declared: str, found: str) -> bool:
-    """Whether a file whose bytes look like `found` may be of the declared type."""
+    """Whether a file may be of the declared type when its bytes look like `found`."""
     declared = _normalized(declared)
     if declared in (found, BINARY) or any({declared, found} <= alike for alike in CONTAINERS):
         return True

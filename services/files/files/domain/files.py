@@ -91,7 +91,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file whose bytes have not arrived yet."""
+    """A file before its bytes arrive."""
 
     id: UUID
     subject: FileSubject

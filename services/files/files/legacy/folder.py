@@ -55,7 +55,7 @@ class LegacyFile:
 
 
 def list_legacy_files(folder: Path, entities: Mapping[str, Entity], default: Entity) -> list[LegacyFile]:
-    """All files below a folder, by path. Those whose names begin with a dot are no documents."""
+    """All files below a folder, by path. Hidden files (`.name`) are no documents."""
     found = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
     paths = [(file.relative_to(folder).as_posix(), file) for file in found]
     return [LegacyFile(path, file, entities.get(path) or entities.get(file.name) or default) for path, file in paths]

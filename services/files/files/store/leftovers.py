@@ -1,4 +1,4 @@
-"""SQL for the cleanup: rows whose bytes have to go, and the comparison of rows with the objects in the bucket."""
+"""SQL for the cleanup: expired uploads, deleted files, and the comparison of rows with the objects in the bucket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ order by id limit $3
 
 
 async def list_leftovers(conn: Connection, older_than: timedelta, after: UUID, limit: int) -> list[File]:
-    """Expired uploads, and deleted files whose bytes may still exist, by id."""
+    """Expired uploads, and deleted files with bytes that may still exist, by id."""
     return [File(**row) for row in await conn.fetch(LEFTOVERS, older_than, after, limit)]
 
 

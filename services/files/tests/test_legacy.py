@@ -1,4 +1,4 @@
-"""Import and export of the original platform's folder."""
+"""Import and export of the legacy platform's folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND = [sys.executable, "-m", "switchboard.cli.operator"]
 
 
 def write_folder(folder: Path, count: int) -> dict[str, bytes]:
-    """Write files as the original named them. Returns their contents by path."""
+    """Write files as the legacy platform named them. Returns their contents by path."""
     folder.mkdir(parents=True)
     contents = {f"{uuid4()}-Offer {n} für Anna.txt": f"{n} ".encode() * (n % 50) for n in range(count - 2)}
     contents |= {f"{uuid4()}-photo.PNG": noise(300_000), f"sub/{uuid4()}-a-b.tar.gz": noise(5000)}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from conversations.commands.context import context
 from conversations.legacy import exporting, importing, store, verifying
 from conversations.legacy.folder import BrokenFile, Group, Names, group_files, list_files
+from switchboard.cli.progress import each
 from switchboard.cli.user_map import read_user_map
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
@@ -24,7 +24,6 @@ from switchboard.runtime.terminal import Terminal
 
 CONCURRENCY = 4  # conversations at the same time
 
-T = TypeVar("T")
 console = Terminal()
 
 From = Annotated[
@@ -68,10 +67,12 @@ def migrate_conversations(
         names = Names(read_user_map(user_map), users, region)
         groups, broken = await asyncio.to_thread(group_files, list_files(folder), names)
         report = importing.ImportReport(broken=broken)
-        await _each(
+        await each(
             groups,
             lambda group: importing.import_group(database, tenant, group, report, dry=dry_run),
-            "Reading" if dry_run else "Migrating",
+            label="Reading" if dry_run else "Migrating",
+            workers=CONCURRENCY,
+            console=console,
         )
         _show_import(report, dry=dry_run)
         if not verify:
@@ -89,10 +90,12 @@ def export_conversations(folder: To, tenant: Tenant) -> None:
             folders = await store.list_folders(conn, tenant)
             conversations = [found async for found in store.each_conversation(conn, tenant)]
         report = exporting.ExportReport()
-        await _each(
+        await each(
             conversations,
             lambda one: exporting.export_conversation(database, tenant, one, folder, folders, report),
-            "Exporting",
+            label="Exporting",
+            workers=CONCURRENCY,
+            console=console,
         )
         return report
 
@@ -102,29 +105,18 @@ def export_conversations(folder: To, tenant: Tenant) -> None:
 
 async def _verify(database: Database, tenant: UUID, groups: list[Group]) -> bool:
     report = verifying.VerifyReport()
-    await _each(groups, lambda group: verifying.verify_group(database, tenant, group, report), "Verifying")
+    await each(
+        groups,
+        lambda group: verifying.verify_group(database, tenant, group, report),
+        label="Verifying",
+        workers=CONCURRENCY,
+        console=console,
+    )
     console.print(
         f"Verified: [green]{report.equal} equal[/], {report.cleared} cleared since, {len(report.wrong)} wrong"
     )
     _show_broken("Not as in the files", report.wrong)
     return not report.wrong
-
-
-async def _each(items: list[T], act: Callable[[T], Awaitable[None]], title: str) -> None:
-    """Process items, some at the same time, with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(title, total=len(items))
-        left = iter(items)
-
-        async def process_rest() -> None:
-            for item in left:
-                await act(item)
-                progress.advance(bar)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CONCURRENCY):
-                group.create_task(process_rest())
 
 
 def _show_import(report: importing.ImportReport, *, dry: bool) -> None:

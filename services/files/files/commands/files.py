@@ -1,4 +1,4 @@
-"""The commands `migrate-files` and `export-files`: the original platform's documents in and out."""
+"""The commands `migrate-files` and `export-files`: the legacy platform's documents in and out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="How many at once.")]
 @app.command("migrate-files")
 def migrate_files(
     source: Annotated[
-        Path, typer.Option("--from", exists=True, file_okay=False, help="The folder of the original platform.")
+        Path, typer.Option("--from", exists=True, file_okay=False, help="The folder of the legacy platform.")
     ],
     tenant: Tenant,
     user: Annotated[UUID, typer.Option(help="The user recorded as their uploader.", show_default=False)],
@@ -47,7 +47,7 @@ def migrate_files(
     verify: Annotated[bool, typer.Option("--verify", help="Read each one back and compare its SHA-256.")] = False,
     workers: Workers = 8,
 ) -> None:
-    """Import the original platform's documents. Repeated runs add what is missing and change nothing else."""
+    """Import the legacy platform's documents. Repeated runs add what is missing and change nothing else."""
     try:
         entities = read_map(map_file) if map_file else {}
     except InvalidMap as bad:
@@ -84,7 +84,7 @@ def export_files(
     tenant: Tenant,
     workers: Workers = 8,
 ) -> None:
-    """Export all documents as the original platform kept them, with a CSV map of their entities."""
+    """Export all documents as the legacy platform kept them, with a CSV map of their entities."""
     lost: list[str] = []
 
     async def export() -> int:

@@ -56,7 +56,7 @@ def _split(name: str) -> FileName:
 
 
 def document_key(name: FileName, entity: str, id: UUID) -> str:
-    """`documents/{entity}/{base}_{id}{ext}`, with the base cleaned as the original did."""
+    """`documents/{entity}/{base}_{id}{ext}`, with the base cleaned as on the legacy platform."""
     base = UNSAFE_IN_KEYS.sub("_", name.base)[:MAX_KEY_BASE]
     return f"{DOCUMENTS}{entity}/{base}_{id}{name.extension}"
 

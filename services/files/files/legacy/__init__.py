@@ -1,1 +1,1 @@
-"""The original platform's documents: import and export. Deleted when no tenant is migrated any more."""
+"""The legacy platform's documents: import and export. Deleted when no tenant is migrated any more."""

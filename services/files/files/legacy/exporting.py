@@ -1,4 +1,4 @@
-"""Export documents to a folder as the original platform kept them."""
+"""Export documents to a folder as the legacy platform kept them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_FILE_NAME = 255 - len(".") - len(".part")  # bytes, the limit of file system
 
 
 async def list_documents(deps: FileDeps, tenant_id: UUID) -> list[tuple[File, str]]:
-    """Every document of a tenant, with the path that it had in the original's folder or would have had."""
+    """Every document of a tenant, with the path that it had in the legacy folder or would have had."""
     found: list[tuple[File, str]] = []
     after = UUID(int=0)
     while True:
@@ -31,7 +31,7 @@ async def list_documents(deps: FileDeps, tenant_id: UUID) -> list[tuple[File, st
 
 
 def legacy_file_name(file: File) -> str:
-    """The original's file name, `{uuid}-{originalname}`, cut to what file systems allow."""
+    """The legacy platform's file name, `{uuid}-{originalname}`, cut to what file systems allow."""
     extension = PurePath(file.key).suffix  # an accepted one, so it is short and part of the name
     base = file.name.removesuffix(extension)
     return f"{file.id}-{_cut(base, MAX_FILE_NAME - len(f'{file.id}-{extension}'))}{extension}"

@@ -1,4 +1,4 @@
-"""The original platform's folder of documents, and the CSV map from its files to entities."""
+"""The legacy platform's folder of documents, and the CSV map from its files to entities."""
 
 from __future__ import annotations
 

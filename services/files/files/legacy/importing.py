@@ -1,4 +1,4 @@
-"""Import the original platform's documents into the bucket.
+"""Import the legacy platform's documents into the bucket.
 
 The id of each file is derived from its path: importing it again adds nothing, and what a killed run left unfinished is
 done again.

@@ -1,4 +1,4 @@
-"""SQL for files that came from the original platform's folder, each known by its path there."""
+"""SQL for files that came from the legacy platform's folder, each known by its path there."""
 
 from __future__ import annotations
 

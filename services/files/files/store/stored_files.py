@@ -71,6 +71,6 @@ async def mark_deleted(conn: Connection, id: UUID, tenant_id: UUID) -> File:
 
 
 async def erase_file(conn: Connection, id: UUID) -> bool:
-    """Delete the row of a deleted file. Its path in the original's folder, if any, is remembered."""
+    """Delete the row of a deleted file. Its path in the legacy folder, if any, is remembered."""
     done: str = await conn.execute(ERASE, id)
     return done != "SELECT 0"

@@ -39,7 +39,7 @@ async def add_upload(
     lifetime: timedelta,
     source_path: str | None = None,
 ) -> File:
-    """Add the row of an upload that expires after `lifetime`. `source_path`: where the original kept the file."""
+    """Add the row of an upload that expires after `lifetime`. `source_path`: its path in the legacy folder."""
     row: Any = await conn.fetchrow(
         ADD,
         new.id,

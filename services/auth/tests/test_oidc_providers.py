@@ -81,7 +81,9 @@ async def fake() -> AsyncIterator[FakeProvider]:
 @asynccontextmanager
 async def client_of(url: str) -> AsyncIterator[OidcProvider]:
     discovery = f"{url}/.well-known/openid-configuration"
-    async with open_providers([ProviderSettings("mock", "switchboard", "secret", discovery)], PUBLIC_URL) as providers:
+    async with open_providers(
+        [ProviderSettings("mock", "switchboard", "secret", discovery)], PUBLIC_URL, key_pause=0.5
+    ) as providers:
         yield providers["mock"]
 
 

@@ -24,7 +24,7 @@ SCOPE = "openid email profile"
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 ANSWER_SECONDS = 5.0
 METADATA_SECONDS = 3600.0
-MIN_PAUSE = 5.0  # seconds between two fetches of keys
+KEY_PAUSE = 5.0  # seconds between two fetches of keys
 LEEWAY = 30  # seconds that two clocks may differ
 
 log = structlog.get_logger(__name__)
@@ -47,11 +47,14 @@ class OidcProfile:
 class OidcProvider:
     """One provider. Its metadata and keys are fetched when they are needed, and cached."""
 
-    def __init__(self, settings: ProviderSettings, client: AsyncOAuth2Client, redirect_uri: str) -> None:
+    def __init__(
+        self, settings: ProviderSettings, client: AsyncOAuth2Client, redirect_uri: str, key_pause: float
+    ) -> None:
         self.name = settings.name
         self._settings = settings
         self._client = client
         self._redirect_uri = redirect_uri
+        self._key_pause = key_pause
         self._metadata: dict[str, Any] = {}
         self._metadata_at = float("-inf")
         self._keys: KeySet | None = None
@@ -117,7 +120,7 @@ class OidcProvider:
         try:
             return dict(jwt.decode(id_token, keys, algorithms=ALGORITHMS).claims)
         except (JoseError, ValueError):
-            if monotonic() - self._keys_at < MIN_PAUSE:
+            if monotonic() - self._keys_at < self._key_pause:
                 raise
         return dict(jwt.decode(id_token, await self._fetch_keys(), algorithms=ALGORITHMS).claims)
 
@@ -150,7 +153,7 @@ class OidcProvider:
 
 @asynccontextmanager
 async def open_providers(
-    settings: Sequence[ProviderSettings], public_url: str
+    settings: Sequence[ProviderSettings], public_url: str, *, key_pause: float = KEY_PAUSE
 ) -> AsyncIterator[Mapping[str, OidcProvider]]:
     """The providers by name. `public_url`: the address that they send browsers back to."""
     async with AsyncExitStack() as stack:
@@ -160,5 +163,5 @@ async def open_providers(
                 one.client_id, one.client_secret, code_challenge_method="S256", timeout=ANSWER_SECONDS
             )
             redirect_uri = f"{public_url}/api/v1/auth/oauth/{one.name}/callback"
-            providers[one.name] = OidcProvider(one, await stack.enter_async_context(client), redirect_uri)
+            providers[one.name] = OidcProvider(one, await stack.enter_async_context(client), redirect_uri, key_pause)
         yield providers

@@ -11,8 +11,8 @@ from auth.actions.invitations import accept_invitation, invite
 from auth.actions.sign_in import start_session
 from auth.adapters.password_hashing import PasswordHasher
 from auth.api.cookies import SessionCookie
-from auth.api.origin import origin_of
 from auth.api.schemas import InvitationAcceptance, InvitationAnswer, NewInvitation, SignedInAnswer, UserAnswer
+from auth.api.sign_in import origin_of
 from auth.domain.users import EmailTaken, InviteInvalid, RankTooLow
 from switchboard.http import PlainRoute, Request, Route, WriteRoute
 from switchboard.http.identity import Role

@@ -17,7 +17,7 @@ from auth.actions.sign_in import start_session
 from auth.adapters.oauth_states import OAuthState, OAuthStates
 from auth.adapters.oidc_providers import OidcProvider
 from auth.api.cookies import SessionCookie
-from auth.api.origin import origin_of
+from auth.api.sign_in import origin_of
 from auth.domain.oauth import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
 from switchboard.http import Body, PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work

@@ -87,15 +87,7 @@ class UserAnswer(BaseModel):
 
     @classmethod
     def of(cls, user: User) -> UserAnswer:
-        return cls(
-            id=user.id,
-            email=user.email,
-            name=user.name,
-            role=user.role,
-            notify_phone=user.notify_phone,
-            time_zone=user.time_zone,
-            disabled=user.disabled,
-        )
+        return cls.model_validate(user, from_attributes=True)
 
 
 class TenantAnswer(BaseModel):

@@ -11,9 +11,8 @@ from auth.actions.sign_in import log_in, verify_password
 from auth.adapters.password_hashing import PasswordHasher
 from auth.adapters.sign_in_rate_limit import SignInRateLimit, TooManyFailures
 from auth.api.cookies import SessionCookie
-from auth.api.origin import origin_of
 from auth.api.schemas import LoginCredentials, SignedInAnswer
-from auth.domain.sessions import InvalidCredentials
+from auth.domain.sessions import InvalidCredentials, Origin
 from auth.domain.users import normalise_email
 from switchboard.http import PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
@@ -52,3 +51,12 @@ class PasswordSignIn:
         async with open_work(self.database, tenant_id=verified.user.tenant_id) as work:
             signed_in = await log_in(work, verified, self.cookie.lifetime, origin, now)
         return self.cookie.reply(signed_in, now)
+
+
+def origin_of(request: Request) -> Origin:
+    """The address and the agent of the client that sent a request to the gateway."""
+    forwarded = request.http.headers.get("X-Forwarded-For", "")
+    return Origin(
+        address=forwarded.rpartition(",")[2].strip() or request.http.remote,
+        agent=request.http.headers.get("User-Agent"),
+    )

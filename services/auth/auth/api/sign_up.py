@@ -11,8 +11,8 @@ from auth.actions.sign_in import start_session
 from auth.actions.sign_up import sign_up
 from auth.adapters.password_hashing import PasswordHasher
 from auth.api.cookies import SessionCookie
-from auth.api.origin import origin_of
 from auth.api.schemas import NewAccount, SignedInAnswer
+from auth.api.sign_in import origin_of
 from auth.domain.users import EmailTaken
 from switchboard.http import PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work

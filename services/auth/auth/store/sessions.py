@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ import asyncpg
 
 from auth.domain.sessions import Session
 
+# In the order of the fields of `Session`.
 COLUMNS = "id, tenant_id, user_id, token_hash, created_at, last_seen_at, expires_at, address, agent"
 
 LIVE_SESSION = """
@@ -29,15 +31,7 @@ select * from found
 async def add(conn: asyncpg.Connection, session: Session) -> None:
     await conn.execute(
         f"insert into sessions ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        session.id,
-        session.tenant_id,
-        session.user_id,
-        session.token_hash,
-        session.created_at,
-        session.last_seen_at,
-        session.expires_at,
-        session.address,
-        session.agent,
+        *astuple(session),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID
 
@@ -10,26 +11,20 @@ import asyncpg
 from auth.domain.tenants import Tenant
 from switchboard.runtime.refusals import NotFound
 
-COLUMNS = "id, name, status, trial_ends_at"
+COLUMNS = "id, name, status, trial_ends_at"  # in the order of the fields of `Tenant`
 
 
 async def add(conn: asyncpg.Connection, tenant: Tenant) -> None:
     await conn.execute(
-        "insert into tenants (id, name, status, trial_ends_at) values ($1, $2, $3, $4)",
-        tenant.id,
-        tenant.name,
-        tenant.status,
-        tenant.trial_ends_at,
+        f"insert into tenants ({COLUMNS}) values ($1, $2, $3, $4)",
+        *astuple(tenant),
     )
 
 
 async def save(conn: asyncpg.Connection, tenant: Tenant) -> None:
     await conn.execute(
         "update tenants set name = $2, status = $3, trial_ends_at = $4 where id = $1",
-        tenant.id,
-        tenant.name,
-        tenant.status,
-        tenant.trial_ends_at,
+        *astuple(tenant),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from uuid import UUID
 
 import asyncpg
@@ -9,6 +10,7 @@ import asyncpg
 from auth.domain.users import EmailTaken, User
 from switchboard.runtime.refusals import NotFound
 
+# In the order of the fields of `User`.
 COLUMNS = "id, tenant_id, email, name, role, password_hash, disabled, notify_phone, time_zone, version"
 
 
@@ -17,16 +19,7 @@ async def add(conn: asyncpg.Connection, user: User) -> None:
     try:
         await conn.execute(
             f"insert into users ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            user.id,
-            user.tenant_id,
-            user.email,
-            user.name,
-            user.role,
-            user.password_hash,
-            user.disabled,
-            user.notify_phone,
-            user.time_zone,
-            user.version,
+            *astuple(user),
         )
     except asyncpg.UniqueViolationError as taken:
         raise EmailTaken() from taken

@@ -45,7 +45,7 @@ async def test_a_rotated_key_signs_at_once_and_old_ones_stay_until_retired(stack
 
 
 def _identity_keys(keys: Path, command: str, *options: str) -> None:
-    code = "from api_gateway.commands.routes import app; app()"
+    code = "from api_gateway.commands import app; app()"
     environment = {**os.environ, "IDENTITY_KEY_FILE": str(keys / "private.json")}
     command_line = [sys.executable, "-c", code, "identity-keys", command, *options]
     subprocess.run(command_line, env=environment, check=True)

@@ -1,0 +1,10 @@
+"""Operator commands of the gateway: `bin/switchboard …`."""
+
+from __future__ import annotations
+
+import typer
+
+from api_gateway.commands import identity_keys
+
+app = typer.Typer(no_args_is_help=True)
+app.add_typer(identity_keys.app, name="identity-keys")

@@ -1,4 +1,4 @@
-"""Operator commands for the rotation of signing keys: `bin/switchboard identity-keys …`."""
+"""Rotation of the signing keys: `bin/switchboard identity-keys …`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from joserfc.jwk import OKPKey
 from switchboard.http.identity_keys import new_key, public_set, read_key_file
 from switchboard.runtime.settings import CommandSettings, load
 
-app = typer.Typer(no_args_is_help=True)
-identity_keys = typer.Typer(no_args_is_help=True, help="The keys that gateways sign identities with.")
-app.add_typer(identity_keys, name="identity-keys")
+app = typer.Typer(no_args_is_help=True, help="The keys that gateways sign identities with.")
 
 Public = Annotated[
     Path | None,
@@ -35,7 +33,7 @@ Pause = Annotated[
 ]
 
 
-@identity_keys.command()
+@app.command()
 def rotate(public: Public = None, pause: Pause = 6) -> None:
     """Sign with a new key. Identities signed with older keys are accepted until `retire`."""
     private = load(KeyFileSettings).identity_key_file
@@ -48,7 +46,7 @@ def rotate(public: Public = None, pause: Pause = 6) -> None:
     typer.echo(f"signing with {keys[0].kid}; {len(keys) - 1} older accepted. After a minute: identity-keys retire")
 
 
-@identity_keys.command()
+@app.command()
 def retire(public: Public = None) -> None:
     """Accept only the newest key. Identities are valid for a minute: wait that long after `rotate`."""
     private = load(KeyFileSettings).identity_key_file

@@ -89,10 +89,6 @@ class Service:
         """Open an HTTP client for another service. `within`: seconds that one instance may take to answer."""
         return await self.enter(open_service_client(service, urls, within=within))
 
-    def http_context(self) -> HttpContext:
-        """The resources of the service's HTTP application."""
-        return HttpContext(self.health, self.metrics, verifier=self._verifier, database=self._database)
-
     def app(
         self,
         *,
@@ -107,7 +103,8 @@ class Service:
         """
         loops = [*self._messaging(consumers), *workers]
         if http is None:
-            http = http_app(self.name, routes, self.http_context())
+            context = HttpContext(self.health, self.metrics, verifier=self._verifier, database=self._database)
+            http = http_app(self.name, routes, context)
         return App(http=http, health=self.health, loops=loops)
 
     def _messaging(self, consumers: Subscriptions | None) -> list[Loop]:

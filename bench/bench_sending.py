@@ -21,7 +21,7 @@ from conversations.domain.providers import Outgoing, OutgoingCall, ProviderAccou
 from conversations.store.campaign_runs import add_run
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.message_sender import MessageSender
-from switchboard.contracts.conversations import CampaignAudience, CampaignRun
+from switchboard.contracts.conversation_commands import CampaignAudience, CampaignRun
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.background import Stop
 from switchboard.runtime.redis import open_redis

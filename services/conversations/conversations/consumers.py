@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conversations.actions import calls, campaigns, documents, notifications
 from switchboard.contracts import auth, files
-from switchboard.contracts import conversations as contract
+from switchboard.contracts import conversation_commands as commands
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.replica.user_replica import UserReplica
 
@@ -21,11 +21,11 @@ def subscriptions() -> Subscriptions:
     subs.on(auth.UserUpdated, users.apply_user)
     subs.on(files.FileUploaded, documents.apply_upload)
     subs.on(files.FileDeleted, documents.apply_deletion)
-    subs.on(contract.ReminderFire, notifications.remind)
-    subs.on(contract.CampaignRun, campaigns.run_campaign)
-    subs.on(contract.CampaignPause, campaigns.pause_campaign)
-    subs.on(contract.CampaignResume, campaigns.resume_campaign)
-    subs.on(contract.CampaignCancel, campaigns.cancel_campaign)
-    subs.on(contract.CallPlace, calls.place_call)
-    subs.on(contract.CallsCleanup, calls.clean_up_calls)
+    subs.on(commands.ReminderFire, notifications.remind)
+    subs.on(commands.CampaignRun, campaigns.run_campaign)
+    subs.on(commands.CampaignPause, campaigns.pause_campaign)
+    subs.on(commands.CampaignResume, campaigns.resume_campaign)
+    subs.on(commands.CampaignCancel, campaigns.cancel_campaign)
+    subs.on(commands.CallPlace, calls.place_call)
+    subs.on(commands.CallsCleanup, calls.clean_up_calls)
     return subs

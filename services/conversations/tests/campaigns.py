@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from switchboard.contracts.conversations import CampaignAudience, CampaignRun
+from switchboard.contracts.conversation_commands import CampaignAudience, CampaignRun
 
 from .client import ANNA
 

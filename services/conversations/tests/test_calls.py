@@ -7,7 +7,7 @@ from uuid import UUID
 from conversations.workers.call_dialer import CallDialer
 from conversations.workers.sandbox_reports import SandboxReporter
 from switchboard.contracts.auth import UserUpdated
-from switchboard.contracts.conversations import CallPlace, CallsCleanup
+from switchboard.contracts.conversation_commands import CallPlace, CallsCleanup
 
 from .client import ANNA, NOW, PHONE, STRANGER, ConversationsClient
 

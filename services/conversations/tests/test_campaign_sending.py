@@ -7,12 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from switchboard.contracts.conversations import (
-    CampaignCancel,
-    CampaignPause,
-    CampaignResume,
-    QuietHours,
-)
+from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause, CampaignResume, QuietHours
 from switchboard.testing import until
 
 from .campaigns import CAMPAIGN, campaign

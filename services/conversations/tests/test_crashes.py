@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from switchboard.contracts.conversations import CampaignPause, CampaignResume
+from switchboard.contracts.conversation_commands import CampaignPause, CampaignResume
 from switchboard.runtime.redis import open_redis
 from switchboard.testing import until
 

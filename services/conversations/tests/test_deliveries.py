@@ -15,7 +15,7 @@ from conversations.store import delivery_claims as store
 from conversations.store.delivery_claims import Lane, Release, SendAttempt
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.campaign_progress import ProgressReporter
-from switchboard.contracts.conversations import CampaignCancel, CampaignPause
+from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.testing.app import identity_headers
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from switchboard.contracts.auth import UserUpdated
-from switchboard.contracts.conversations import ReminderFire
+from switchboard.contracts.conversation_commands import ReminderFire
 
 from .client import ANNA, BEN, NOW, STRANGER, ConversationsClient
 

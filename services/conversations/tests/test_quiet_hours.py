@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from switchboard.contracts.auth import UserUpdated
-from switchboard.contracts.conversations import QuietHours
+from switchboard.contracts.conversation_commands import QuietHours
 from switchboard.testing import until
 
 from .campaigns import CAMPAIGN, campaign

@@ -12,9 +12,7 @@ from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.domain.providers import Outgoing, OutgoingCall, ProviderAccount, WebhookEvent
 from conversations.workers.delivery_recovery import DeliveryRecovery
 from switchboard.contracts.auth import UserUpdated
-from switchboard.contracts.conversations import (
-    ReminderFire,
-)
+from switchboard.contracts.conversation_commands import ReminderFire
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.testing import until
 

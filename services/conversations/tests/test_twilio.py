@@ -18,7 +18,7 @@ from conversations.adapters.twilio import Twilio, open_twilio
 from conversations.domain.providers import NotSent, Outgoing, Throttled
 from conversations.workers.call_dialer import CallDialer
 from switchboard.contracts.auth import UserUpdated
-from switchboard.contracts.conversations import CallPlace
+from switchboard.contracts.conversation_commands import CallPlace
 from switchboard.testing import until
 
 from .client import ANNA, BEN, NOW, PHONE, PUBLIC_URL, STRANGER, TENANT, TWILIO, ConversationsClient, open_client

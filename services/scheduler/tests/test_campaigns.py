@@ -8,12 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from switchboard.contracts.conversations import (
-    CampaignCompleted,
-    CampaignCounts,
-    CampaignProgress,
-    CampaignStarted,
-)
+from switchboard.contracts.conversations import CampaignCompleted, CampaignCounts, CampaignProgress, CampaignStarted
 
 from .virtual_time import ANNA, BEN, CHIEF, NOON, STRANGER, VirtualScheduler
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from switchboard.contracts import auth, conversations, files, scheduler
+from switchboard.contracts import auth, conversation_commands, conversations, files, scheduler
 from switchboard.contracts.message import Command, Event, Message, registered
 
 
@@ -60,14 +60,19 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
         "conversations",
         "campaigns",
         (
-            conversations.CampaignRun,
-            conversations.CampaignPause,
-            conversations.CampaignResume,
-            conversations.CampaignCancel,
+            conversation_commands.CampaignRun,
+            conversation_commands.CampaignPause,
+            conversation_commands.CampaignResume,
+            conversation_commands.CampaignCancel,
         ),
         partitions=1,
     ),
-    _commands("conversations", conversations.ReminderFire, conversations.CallPlace, conversations.CallsCleanup),
+    _commands(
+        "conversations",
+        conversation_commands.ReminderFire,
+        conversation_commands.CallPlace,
+        conversation_commands.CallsCleanup,
+    ),
     Subscription(
         "scheduler",
         "events",

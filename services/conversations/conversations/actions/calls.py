@@ -7,7 +7,8 @@ from datetime import timedelta
 from conversations.actions.notifications import notify
 from conversations.domain.calls import EVENTS, goes_forward
 from conversations.store import calls as store
-from switchboard.contracts.conversations import CallPlace, CallsCleanup, CallStatus
+from switchboard.contracts.conversation_commands import CallPlace, CallsCleanup
+from switchboard.contracts.conversations import CallStatus
 from switchboard.messaging.outbox.unit_of_work import Work
 
 CALLS = "calls"  # the NOTIFY channel that wakes the call dialers

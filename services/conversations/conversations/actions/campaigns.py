@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from conversations.actions.messages import DELIVERIES
 from conversations.store import campaign_runs as store
-from switchboard.contracts.conversations import (
-    CampaignCancel,
-    CampaignPause,
-    CampaignResume,
-    CampaignRun,
-    CampaignStarted,
-)
+from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause, CampaignResume, CampaignRun
+from switchboard.contracts.conversations import CampaignStarted
 from switchboard.messaging.outbox.unit_of_work import Work
 
 CAMPAIGNS = "campaigns"  # the NOTIFY channel that wakes the campaign expander

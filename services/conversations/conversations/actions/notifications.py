@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 from conversations.actions.messages import DELIVERIES
 from conversations.store import notifications as store
 from conversations.store.deliveries import add_notice
-from switchboard.contracts.conversations import NotificationCreated, NotificationKind, ReminderFire
+from switchboard.contracts.conversation_commands import ReminderFire
+from switchboard.contracts.conversations import NotificationCreated, NotificationKind
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_replica import find_user
 

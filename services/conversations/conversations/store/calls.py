@@ -8,7 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
-from switchboard.contracts.conversations import CallPlace, CallStatus
+from switchboard.contracts.conversation_commands import CallPlace
+from switchboard.contracts.conversations import CallStatus
 
 COLUMNS = "id, tenant_id, user_id, contact_phone, scheduled_at, status, reason, provider, provider_ref"
 ADD = """

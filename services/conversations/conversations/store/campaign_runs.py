@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from switchboard.contracts.conversations import CampaignRun
+from switchboard.contracts.conversation_commands import CampaignRun
 
 ADD = """
 insert into campaign_runs

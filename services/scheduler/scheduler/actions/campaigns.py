@@ -14,13 +14,8 @@ from scheduler.domain.kinds import campaign as kind
 from scheduler.domain.refusals import WrongState
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
-from switchboard.contracts.conversations import (
-    CampaignCancel,
-    CampaignCounts,
-    CampaignEvent,
-    CampaignPause,
-    CampaignResume,
-)
+from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause, CampaignResume
+from switchboard.contracts.conversations import CampaignCounts, CampaignEvent
 from switchboard.contracts.message import Command, Event
 from switchboard.contracts.templates import FIELDS, unknown_fields
 from switchboard.http.identity import Identity, Role

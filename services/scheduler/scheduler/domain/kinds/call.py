@@ -14,7 +14,8 @@ from typing import Any
 
 from scheduler.domain.kinds.firing import RESULT_AT, Firing, Kind, is_outdated
 from scheduler.domain.schedules import Occurrence, Schedule
-from switchboard.contracts.conversations import CallEvent, CallPlace, CallStatus
+from switchboard.contracts.conversation_commands import CallPlace
+from switchboard.contracts.conversations import CallEvent, CallStatus
 from switchboard.contracts.scheduler import CallCancelled, CallScheduled
 
 KIND = "call"

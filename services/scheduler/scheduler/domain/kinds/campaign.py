@@ -18,15 +18,8 @@ from typing import Any, TypeVar
 
 from scheduler.domain.kinds.firing import RESULT_AT, Firing, Kind, is_outdated
 from scheduler.domain.schedules import Occurrence, Schedule
-from switchboard.contracts.conversations import (
-    CampaignAudience,
-    CampaignCompleted,
-    CampaignCounts,
-    CampaignEvent,
-    CampaignRun,
-    CampaignStatus,
-    QuietHours,
-)
+from switchboard.contracts.conversation_commands import CampaignAudience, CampaignRun, QuietHours
+from switchboard.contracts.conversations import CampaignCompleted, CampaignCounts, CampaignEvent, CampaignStatus
 from switchboard.contracts.scheduler import (
     CampaignCancelled,
     CampaignPaused,

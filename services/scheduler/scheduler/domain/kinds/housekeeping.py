@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from scheduler.domain.kinds.firing import Firing, Kind, plain_skip
 from scheduler.domain.schedules import Occurrence, Schedule
 from switchboard.contracts.auth import TrialSweep
-from switchboard.contracts.conversations import CallsCleanup
+from switchboard.contracts.conversation_commands import CallsCleanup
 from switchboard.contracts.files import FilesCleanup
 from switchboard.contracts.message import Command
 

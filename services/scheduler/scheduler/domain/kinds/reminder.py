@@ -11,7 +11,7 @@ from typing import Any
 
 from scheduler.domain.kinds.firing import Firing, Kind, plain_skip
 from scheduler.domain.schedules import Occurrence, Schedule
-from switchboard.contracts.conversations import ReminderFire
+from switchboard.contracts.conversation_commands import ReminderFire
 from switchboard.contracts.scheduler import ReminderCreated, ReminderFired, ReminderStatus, ReminderUpdated
 
 KIND = "reminder"

@@ -70,7 +70,10 @@ def _entries() -> list[EntryPoint]:
 
 @functools.cache
 def _commands(entry: EntryPoint) -> dict[str, Any]:
-    package_app: typer.Typer = entry.load()
+    try:
+        package_app: typer.Typer = entry.load()
+    except ModuleNotFoundError as error:
+        sys.exit(f"switchboard: .venv is older than this tree, run make setup ({entry.value}: {error})")
     _set_environments(package_app, entry.name)
     package_app.callback()(_no_callback)  # makes it a group even if it has only one command
     commands: dict[str, Any] = dict(typer.main.get_group(package_app).commands)

@@ -88,3 +88,10 @@ def test_a_migration_without_a_database_says_so(tmp_path: Path) -> None:
 def test_the_default_environments_are_in_the_repository() -> None:
     assert operator.DEFAULT_ENVIRONMENTS == REPOSITORY / ".local" / "run" / "env"
     assert (REPOSITORY / "Makefile").exists()
+
+
+def test_a_stale_entry_point_asks_for_make_setup() -> None:
+    stale = EntryPoint("files", "files.operator_commands:app", operator.GROUP)
+
+    with pytest.raises(SystemExit, match="run make setup"):
+        operator._commands(stale)

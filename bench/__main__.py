@@ -4,8 +4,6 @@
 to `docs/numbers.md` as well.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -5,8 +5,6 @@ Ours is the whole of it: conversation, message, event and delivery, in one state
 row of `ConversationHistory` rewritten: what Prisma's `push` on a Json field comes to.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable

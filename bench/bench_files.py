@@ -5,8 +5,6 @@ all turns; in brackets its share of the first way's. `resident` is how much the 
 it was before it served anything, for each upload under way.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys
@@ -141,7 +139,7 @@ class Kind:
     def speed(self, at_once: int) -> float:
         return median(speed for speed, _ in (self.one if at_once == 1 else self.eight))
 
-    def row(self, at_once: int, straight: Kind) -> str:
+    def row(self, at_once: int, straight: "Kind") -> str:
         return f"{self.speed(at_once):,.0f} ({self.speed(at_once) / straight.speed(at_once):.2f})"
 
 

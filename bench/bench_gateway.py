@@ -4,8 +4,6 @@
 gateway checks the session in Redis, counts the request and signs the identity; nginx passes on without any check.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

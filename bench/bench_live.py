@@ -5,8 +5,6 @@ gateways in turn, 20 a second, and heard by one Socket.IO client at each. "After
 the event in hand, in one process; less than nothing when the event was the faster one.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from contextlib import AsyncExitStack

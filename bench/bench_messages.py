@@ -5,8 +5,6 @@ conversation, message, event and delivery behind each 201. The broker is unavail
 so that only accepting is measured. "Per core" counts the CPU time of that process; the database's is beside it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from contextlib import AsyncExitStack

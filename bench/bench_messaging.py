@@ -4,8 +4,6 @@
 messages published straight through aio-pika and awaited together, which is what it could reach at most.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import resource

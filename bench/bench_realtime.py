@@ -6,8 +6,6 @@ a burst measures the servers and not who publishes, ours finds it waiting in Rab
 take it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import os

@@ -5,8 +5,6 @@ command at a consumer on the broker; theirs to the beginning of the handler in t
 where they aren't installed: `pip install --target .local/bench -r requirements/bench.in`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

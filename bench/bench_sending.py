@@ -3,8 +3,6 @@
 `python -m bench.bench_sending [--quick]`. In one process; the database's share of the CPU is not in "per core".
 """
 
-from __future__ import annotations
-
 import asyncio
 import resource
 import sys

@@ -1,7 +1,5 @@
 """`docs/numbers.md`: what was measured last, and on which machine."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

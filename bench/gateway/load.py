@@ -3,8 +3,6 @@
 `python -m bench.gateway.load URL CONNECTIONS SECONDS [TOKEN]` prints one JSON line.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -3,8 +3,6 @@
 `python -m bench.gateway.plain_proxy PORT UPSTREAM REDIS_URL KEY_FILE`
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import AsyncIterator

@@ -3,8 +3,6 @@
 `python -m bench.gateway.service PORT`. The HTTP part is a bare protocol, so that it is never what is measured.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

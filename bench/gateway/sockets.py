@@ -1,7 +1,5 @@
 """Echoes on websockets: `python -m bench.gateway.sockets URL CONNECTIONS SECONDS` prints one JSON line."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

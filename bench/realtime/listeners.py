@@ -3,8 +3,6 @@
 The same for every server measured. A frame's time of sending is the text `"t<seconds>"` somewhere in it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import os

@@ -1,7 +1,5 @@
 """A plain python-socketio server with its Redis manager: what most people would write. `plain_server.py PORT REDIS`."""
 
-from __future__ import annotations
-
 import sys
 
 import socketio

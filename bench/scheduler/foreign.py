@@ -5,8 +5,6 @@ Prints the latenesses in seconds as JSON. Both are in `requirements/bench.in`, a
 """
 
 # mypy: ignore-errors
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -1,7 +1,5 @@
 """One real instance of the scheduler, and an ear on the bus that notes how late each command arrives."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -3,8 +3,6 @@
 One class name has one meaning in the whole product, so that a search for it finds one definition.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """A real HTTP server for a route table, and identities that its verifier accepts."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol

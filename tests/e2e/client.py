@@ -1,7 +1,5 @@
 """Users of the product, as they are: an HTTP client at the gateways, and Socket.IO clients. Nothing else is seen."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator

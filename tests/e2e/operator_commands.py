@@ -1,7 +1,5 @@
 """`bin/switchboard`, as an operator runs it on the stack under test."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """One thing of each kind that a tenant can own."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

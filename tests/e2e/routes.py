@@ -3,8 +3,6 @@
 A route that is not in this table fails its test: say here what it is.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 Least = Literal["public", "agent", "admin", "owner"]

@@ -1,7 +1,5 @@
 """What the original kept in one process: begun at one instance, it goes on at another."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """The original's testing checklist, a test for each of its lines, on several instances of everything."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections import Counter

@@ -1,7 +1,5 @@
 """What providers and files bring in through the gateways, and what goes out again."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

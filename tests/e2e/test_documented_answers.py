@@ -1,7 +1,5 @@
 """Whatever is asked is answered as the API's document says."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Documents as users see them: up at one gateway, down by a signed URL, and nothing of what was broken off."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from hashlib import sha256

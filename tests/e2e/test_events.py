@@ -1,7 +1,5 @@
 """What everybody hears, by whichever way and wherever: one order, one's own events, and who is there."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from typing import Any

@@ -1,7 +1,5 @@
 """Every route of the document, none forgotten: without a session, with each role, with others' ids."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4

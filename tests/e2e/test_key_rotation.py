@@ -1,7 +1,5 @@
 """The key that identities are signed with is changed while users work: none of them notices."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from pathlib import Path

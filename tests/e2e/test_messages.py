@@ -1,7 +1,5 @@
 """One slice through every service: posted at either gateway, stored once, seen once by every user who may see it."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """What the alerts and the dashboard ask for is what the processes tell."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """Restarting what runs, under load: a user who goes on asking notices nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """From the original's files into Switchboard, at work there, and back to the original's files."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A rolling restart of every process under load: users notice nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections import Counter

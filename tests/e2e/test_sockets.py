@@ -1,7 +1,5 @@
 """Sockets through the gateways: over whichever transport, in one order, and only as long as the session lives."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any

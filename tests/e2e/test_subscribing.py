@@ -1,7 +1,5 @@
 """Another team's service, as docs/subscribing.md has it: the text itself is run, as a user with the rights it names."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """`make faults`: users at work while things go wrong. Ends with 1 when anything was lost, doubled or unexpected."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

@@ -1,7 +1,5 @@
 """What goes wrong, at random: the same order for the same seed."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """What was attempted, what was acknowledged, and what is there: the counters of a fault run."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Users at work: each writes, uploads, plans and listens, and keeps a book of it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import hashlib

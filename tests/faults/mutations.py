@@ -4,8 +4,6 @@ Every few times the broker is unavailable at the worst moment, so that no proces
 product that keeps its promises survives that (`stumbling`); one without its inbox, or with a hasty relay, does not.
 """
 
-from __future__ import annotations
-
 import itertools
 import runpy
 import sys

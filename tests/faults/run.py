@@ -1,7 +1,5 @@
 """A fault run: users at work, things going wrong, and the books closed at the end."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import random

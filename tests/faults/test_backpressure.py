@@ -1,7 +1,5 @@
 """More comes in than can go on: nothing grows without a bound, and all of it drains afterwards, in order."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -72,7 +70,7 @@ async def write_meanwhile(user: User, count: int) -> list[Answer]:
     return [answer for answers in await asyncio.gather(*(go_on() for _ in range(WRITERS))) for answer in answers]
 
 
-async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: Fault) -> None:
+async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: "Fault") -> None:
     ear = Ear()
     async with LiveClient(stack.gateways, user.token, on_event=ear.hear, on_reload=ear.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)

@@ -1,7 +1,5 @@
 """A short fault run, and proof that the run notices broken promises."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

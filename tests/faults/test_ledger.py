@@ -1,7 +1,5 @@
 """Each counter can fail."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from .ledger import Ledger, table

@@ -1,7 +1,5 @@
 """The stack of a fault run: its services reach every server through a proxy."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping

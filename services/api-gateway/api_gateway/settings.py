@@ -1,7 +1,5 @@
 """The gateway's settings, read from its environment."""
 
-from __future__ import annotations
-
 import ipaddress
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Presigned S3 requests through the gateway, for browsers that can't reach S3."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """The commands that auth consumes: message -> action."""
 
-from __future__ import annotations
-
 from auth.actions.trials import expire_trial, sweep_trials
 from switchboard.contracts.auth import TrialExpire, TrialSweep
 from switchboard.messaging.inbox.subscriptions import Subscriptions

@@ -1,7 +1,5 @@
 """Auth's settings, read from the environment."""
 
-from __future__ import annotations
-
 import os
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A browser that signs in with an OpenID provider."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 

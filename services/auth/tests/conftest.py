@@ -1,7 +1,5 @@
 """Fixtures of auth's tests: a database, and instances of auth behind gateways."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Instances of auth with gateways in front of them, all in the test's own process."""
 
-from __future__ import annotations
-
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A tenant with an owner and an agent, at two gateways."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Operators' commands of auth, in a process of their own."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`import-users`: users of the legacy platform are imported once, with their ids and passwords."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Sign-in with an OpenID provider, which runs in another process."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit
 

@@ -1,7 +1,5 @@
 """ID tokens of OpenID Connect providers: only one that the provider signed for this sign-in is accepted."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import time

@@ -1,7 +1,5 @@
 """Sessions at two gateways: a session that ends at one is refused by the other in the very next request."""
 
-from __future__ import annotations
-
 import pytest
 
 from switchboard.testing.waiting import until

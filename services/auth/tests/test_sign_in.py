@@ -1,7 +1,5 @@
 """Signing up and in by password, and the rate limit for failed sign-ins."""
 
-from __future__ import annotations
-
 import asyncio
 
 from .deployment import API, Deployment

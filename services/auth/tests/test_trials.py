@@ -1,7 +1,5 @@
 """Trials: `trial.expire` and `trial.sweep` end them, their owner extends them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

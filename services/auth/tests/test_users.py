@@ -1,7 +1,5 @@
 """Invitations and changes of users: a change holds on every gateway in the very next request."""
 
-from __future__ import annotations
-
 from .deployment import PASSWORD
 from .tenant import AGENT_PASSWORD, TenantClient
 

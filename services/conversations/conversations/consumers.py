@@ -1,7 +1,5 @@
 """The messages that conversations consumes, and the action for each."""
 
-from __future__ import annotations
-
 from conversations.actions import calls, campaigns, documents, notifications
 from switchboard.contracts import auth, files
 from switchboard.contracts import conversation_commands as commands

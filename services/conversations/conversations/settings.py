@@ -1,7 +1,5 @@
 """Settings of conversations, read from the environment."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

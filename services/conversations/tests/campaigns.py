@@ -1,7 +1,5 @@
 """Commands of the scheduler to run a campaign."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 

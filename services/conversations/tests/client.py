@@ -1,7 +1,5 @@
 """A client of conversations: requests over HTTP, messages as the bus delivers them, on a real database."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass

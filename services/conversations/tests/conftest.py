@@ -1,7 +1,5 @@
 """Fixtures of this service's tests."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 
 import pytest

@@ -3,8 +3,6 @@
 The checkpoints are those of `MessageSender`. The settings are in the environment, as for `python -m conversations`.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

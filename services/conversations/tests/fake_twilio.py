@@ -3,8 +3,6 @@
 `POST /control` sets its behaviour, `GET /seen` returns the counts. Receipts are signed and sent until accepted.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib

@@ -1,7 +1,5 @@
 """Samples of legacy conversation files."""
 
-from __future__ import annotations
-
 PRETTY = """[
   {
     "role": "user",

@@ -1,7 +1,5 @@
 """Processes of conversations and a fake Twilio, which tests can kill."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """Bulk imports and exports: in constant memory, and continued after a crash."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

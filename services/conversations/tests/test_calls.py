@@ -1,7 +1,5 @@
 """Calls: placing them, their receipts and their cleanup."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from conversations.workers.call_dialer import CallDialer

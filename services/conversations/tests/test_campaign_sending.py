@@ -1,7 +1,5 @@
 """Sending of campaigns through the sandbox provider."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Channels of tenants, and what their webhooks may do."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 

@@ -1,7 +1,5 @@
 """Contacts: create, find, change, CSV import and export."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from switchboard.contracts.auth import UserUpdated

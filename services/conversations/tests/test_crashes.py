@@ -1,7 +1,5 @@
 """Campaigns while the processes that send them crash. The provider counts what it accepted."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable

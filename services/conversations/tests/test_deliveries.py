@@ -1,7 +1,5 @@
 """Deliveries: claims, campaign progress, and resolution by operators."""
 
-from __future__ import annotations
-
 import csv
 import io
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Legacy files: import, export and verification."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Writing, reading and clearing conversations."""
 
-from __future__ import annotations
-
 import asyncio
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Notifications of users."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Rate limits that all instances share, slow-downs after a 429, and an unavailable Redis."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

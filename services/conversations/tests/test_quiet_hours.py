@@ -1,7 +1,5 @@
 """Campaigns with quiet hours in the time zone of each recipient."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 

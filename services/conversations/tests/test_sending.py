@@ -1,7 +1,5 @@
 """Sending of single messages through the sandbox provider, and recovery of their deliveries."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Sending through Twilio's API: requests, and what follows from each answer."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass

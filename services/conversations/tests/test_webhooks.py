@@ -1,7 +1,5 @@
 """Provider webhooks: signatures, receipts in any order, inbound messages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from conversations.store.delivery_settlement import Outcome, settle

@@ -1,7 +1,5 @@
 """The workers that send, running while a test does."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

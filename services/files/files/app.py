@@ -1,7 +1,5 @@
 """Composition root of files."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

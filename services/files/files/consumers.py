@@ -1,7 +1,5 @@
 """The messages that files consumes, and the action for each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from files.actions.deletion import erase_bytes

@@ -1,7 +1,5 @@
 """The metrics of files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import nan
 from time import monotonic

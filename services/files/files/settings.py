@@ -1,7 +1,5 @@
 """The settings of files."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from pydantic import Field

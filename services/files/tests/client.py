@@ -1,7 +1,5 @@
 """A client of one files instance on a real database, broker and store."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

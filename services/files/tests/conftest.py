@@ -1,7 +1,5 @@
 """Fixtures of files' tests. They run on two S3 stores: nanio and moto."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable, Iterator
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """A process of files that a test can kill."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A store that a test can kill, and a proxy that lets a test interfere with a store."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,7 +1,5 @@
 """Backpressure: uploads beyond the memory budget wait."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 

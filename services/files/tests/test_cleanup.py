@@ -1,7 +1,5 @@
 """Deletion and cleanup."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

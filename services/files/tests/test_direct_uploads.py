@@ -1,7 +1,5 @@
 """Direct uploads by presigned URLs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Listing and downloading."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Outages of the store and crashes of the process during uploads."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Import and export of the legacy platform's folder."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

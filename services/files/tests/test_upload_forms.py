@@ -1,7 +1,5 @@
 """The fields, names and structure of upload forms."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import unquote
 

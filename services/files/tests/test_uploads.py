@@ -1,7 +1,5 @@
 """Uploads through the service, as multipart forms."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from hashlib import sha256

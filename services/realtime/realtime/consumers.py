@@ -1,7 +1,5 @@
 """Consumer of all events: decides which room an event belongs to, and appends it to the log of its tenant."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from functools import partial
 from uuid import UUID

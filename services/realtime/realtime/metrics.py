@@ -1,7 +1,5 @@
 """Metrics and the health check of realtime. Gauges are computed at a scrape, so that the hot path counts little."""
 
-from __future__ import annotations
-
 from prometheus_client import Gauge
 
 from realtime.fanout.dispatcher import Dispatcher

@@ -1,7 +1,5 @@
 """Settings of realtime, read from the environment."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from realtime.transport.connections import ConnectionLimits

@@ -1,7 +1,5 @@
 """Socket.IO clients that record what they receive."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A cluster of realtime instances in this process, on a real broker and a real Redis."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress

@@ -1,7 +1,5 @@
 """Users, and events that they may see."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from joserfc.jwk import OKPKey

@@ -1,7 +1,5 @@
 """Realtime instances and a Redis as processes of their own, which tests may kill."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """Socket backpressure: a client that doesn't read costs a bounded amount of memory, and then its connection."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import os

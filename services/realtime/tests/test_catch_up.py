@@ -1,7 +1,5 @@
 """Catch-up (resume): clients that reconnect to any instance get what they missed."""
 
-from __future__ import annotations
-
 import asyncio
 
 from realtime.log.event_log import EventLog, LogBounds

@@ -1,7 +1,5 @@
 """Clients cut at random, instances killed in turn, Redis killed once: no gap, no duplicate, or an explicit reload."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

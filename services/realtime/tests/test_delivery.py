@@ -1,7 +1,5 @@
 """Delivery: from the bus to the clients that may see an event."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """The official JavaScript client, under Node."""
 
-from __future__ import annotations
-
 import pytest
 
 from switchboard.contracts.auth import SessionRevoked

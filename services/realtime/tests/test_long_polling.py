@@ -1,7 +1,5 @@
 """Long polling: `GET /api/v1/events`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Malformed packets of hostile or broken clients: they end the client's own connection and affect no other."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """Presence and typing."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The reference client, `switchboard.client.LiveClient`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path

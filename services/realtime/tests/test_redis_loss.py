@@ -1,7 +1,5 @@
 """Redis restarts, hangs, refuses writes, or is unavailable for long."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Sessions that end while sockets are open."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from dataclasses import replace

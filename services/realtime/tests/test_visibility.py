@@ -1,7 +1,5 @@
 """Visibility: each event of the contracts, as received by the user that it is for, a colleague and another tenant."""
 
-from __future__ import annotations
-
 import pytest
 
 from switchboard.testing import becomes

@@ -1,7 +1,5 @@
 """Which users may see which event."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Consumed messages and the actions that handle them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scheduler.actions.calls import follow_call

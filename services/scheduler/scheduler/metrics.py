@@ -1,7 +1,5 @@
 """The scheduler's metrics."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

@@ -1,7 +1,5 @@
 """The scheduler's settings, from the environment."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from pydantic import model_validator
@@ -27,7 +25,7 @@ class Settings(DatabaseSettings, BusSettings, IdentitySettings):
     """The country of phone numbers without a country code."""
 
     @model_validator(mode="after")
-    def _lease_is_renewed_in_time(self) -> Settings:
+    def _lease_is_renewed_in_time(self) -> "Settings":
         if not min(self.lease_margin, self.lease_renew_every) >= SHORTEST:
             raise ValueError("LEASE_MARGIN and LEASE_RENEW_EVERY must be at least 50ms")
         if self.lease_margin + self.lease_renew_every >= self.lease_ttl:

@@ -1,7 +1,5 @@
 """A cluster of real instances of the scheduler, as processes that can be killed."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

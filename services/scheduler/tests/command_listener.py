@@ -1,7 +1,5 @@
 """A listener that counts the commands that the scheduler sends."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field

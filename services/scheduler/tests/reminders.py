@@ -1,7 +1,5 @@
 """Steps of the tests of reminders."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

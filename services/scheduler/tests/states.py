@@ -4,8 +4,6 @@ The modules `states_of_…` have a table for each kind: the rows of `docs/states
 what is in brackets. A path is a way into the state, an act and, where the row has several results, the status after it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The documented states of campaigns and trials, with paths to each."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """The calendar, `/schedule`: all occurrences in a range of time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Calls: planned, moved, cancelled, placed, and their results."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from itertools import permutations
 from typing import Any

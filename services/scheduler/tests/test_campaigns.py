@@ -1,7 +1,5 @@
 """Campaigns: planned, controlled, run, and their progress."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """`bin/switchboard schedule …`, as an operator runs it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Failover: each occurrence fires once, on time, while real instances are killed, paused and cut off."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

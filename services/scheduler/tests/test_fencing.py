@@ -1,7 +1,5 @@
 """Fencing: one effect of each occurrence, also with another leader, a stopped process or a change at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """`/readyz` and `/health`: the leader and its term, the next due time, the lateness."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Housekeeping tasks: planned at each start, run on schedule."""
 
-from __future__ import annotations
-
 from scheduler.actions import operating
 from scheduler.actions.housekeeping import plan_housekeeping
 from scheduler.domain.kinds.housekeeping import TASKS

@@ -1,7 +1,5 @@
 """`import-schedules`: plans of the original platform are imported once, and the others are reported."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

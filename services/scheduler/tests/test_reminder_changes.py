@@ -1,7 +1,5 @@
 """Reminders: changed, snoozed, cancelled."""
 
-from __future__ import annotations
-
 import pytest
 
 from .reminders import at, fired_at, given_reminder

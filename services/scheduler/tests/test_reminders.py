@@ -1,7 +1,5 @@
 """Reminders: created, fired, listed, and who may access them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """`docs/states.md` agrees with the code: each row of its tables is executed, and no row is missing."""
 
-from __future__ import annotations
-
 import re
 from itertools import takewhile
 from pathlib import Path

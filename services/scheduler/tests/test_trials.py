@@ -1,7 +1,5 @@
 """Trial timers follow auth's events of the tenant."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A scheduler in virtual time: real database and HTTP API, and a leader that passes through years in seconds."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -11,8 +11,6 @@
 Settings beyond `DATABASE_URL` are a subclass of `runtime.settings.CommandSettings`, read with `load`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager

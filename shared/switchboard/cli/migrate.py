@@ -1,7 +1,5 @@
 """The operator command `migrate`: schema migrations of the services' databases."""
 
-from __future__ import annotations
-
 import os
 from importlib.metadata import distributions
 from typing import Annotated

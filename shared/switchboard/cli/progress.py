@@ -1,7 +1,5 @@
 """Work on many items at once, under a progress bar."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """The option `--user-map`: a file that maps the legacy platform's user ids to new ones."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -9,8 +9,6 @@ during the fetch arrive afterwards, so applying one that the state already conta
 `seq`). If the state is kept across restarts of the program, keep `last_event_id` with it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence

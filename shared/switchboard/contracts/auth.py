@@ -1,7 +1,5 @@
 """Events and commands of `auth`: tenants, users, sessions, trials."""
 
-from __future__ import annotations
-
 from typing import Literal
 from uuid import UUID
 

@@ -3,8 +3,6 @@
 `python -m switchboard.contracts.compatibility` writes the schemas, unless a change is incompatible.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

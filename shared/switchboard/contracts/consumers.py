@@ -1,7 +1,5 @@
 """The subscriptions of all services. Every service knows them all, so that any one can declare the queues."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from switchboard.contracts import auth, conversation_commands, conversations, files, scheduler

@@ -1,7 +1,5 @@
 """Commands of `conversations`: campaign runs, reminders, calls. The scheduler publishes them when they are due."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from pydantic import ConfigDict, Field

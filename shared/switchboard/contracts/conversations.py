@@ -1,7 +1,5 @@
 """Events of `conversations`: messages, notifications, campaign runs, calls."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The envelope of every message: a CloudEvents 1.0 JSON object (cloudevents.io, spec v1.0.2)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,7 +46,7 @@ class Envelope:
         return to_json(body, inf_nan_mode="null")
 
     @classmethod
-    def decode(cls, body: bytes) -> Envelope:
+    def decode(cls, body: bytes) -> "Envelope":
         """Parse an envelope. Raises `Unreadable`."""
         try:
             fields = from_json(body, allow_inf_nan=False)

@@ -1,7 +1,5 @@
 """Events and commands of `files`: documents."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from switchboard.contracts.message import Command, Event, Moment

@@ -1,7 +1,5 @@
 """Base classes of events and commands. An event belongs to its publisher, a command to the service that executes it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
@@ -16,7 +14,7 @@ Moment = Annotated[
 ]
 """An instant, RFC 3339 in UTC with a `Z` on the wire."""
 
-_REGISTERED: dict[str, type[Message]] = {}
+_REGISTERED: "dict[str, type[Message]]" = {}
 
 
 class Data(BaseModel):

@@ -1,7 +1,5 @@
 """Events of `scheduler`: reminders, campaigns and calls that are scheduled, changed and due."""
 
-from __future__ import annotations
-
 from typing import Literal
 from uuid import UUID
 

@@ -3,8 +3,6 @@
 `python -m switchboard.contracts.tables FILE...` replaces the tables between the markers in the files (`make docs`).
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

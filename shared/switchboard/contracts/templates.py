@@ -3,8 +3,6 @@
 The scheduler validates a template with `unknown_fields`, conversations fills it in with `fill_template`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -6,8 +6,6 @@ work, the idempotency key, the answer as JSON. Around all of them: the middlewar
 valid identity.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A service decides by its own replica of other services' data. Before it refuses 
 row, it asks the owner on behalf of the caller (`ServiceClient.find`), as the event may not have arrived yet.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Everything that depends on the route alone is decided once, when the application is made.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`/livez`, `/readyz` and `/health` over HTTP."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

@@ -5,8 +5,6 @@ that both are committed or neither is. An advisory lock of that transaction mark
 releases it when the transaction ends, also when the process has died.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from hashlib import blake2b, sha256

@@ -5,8 +5,6 @@ The header `X-Switchboard-Identity` carries a JWT signed with Ed25519. Its claim
 other proof of identity, also within the private network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,7 +42,7 @@ class Role(StrEnum):
         """A higher rank has more permissions."""
         return _RANKS[self]
 
-    def allows(self, needed: Role) -> bool:
+    def allows(self, needed: "Role") -> bool:
         """Whether this role is sufficient where `needed` is required."""
         return self.rank >= needed.rank
 
@@ -89,7 +87,7 @@ class IdentityVerifier:
         self._cache_size = cache_size
         self._verified: dict[str, tuple[Identity, float]] = {}
 
-    def of(self, *audiences: str) -> IdentityVerifier:
+    def of(self, *audiences: str) -> "IdentityVerifier":
         """A verifier with the same keys for identities of any of these audiences."""
         other = IdentityVerifier(audiences[0], self.keys, clock=self._clock, cache_size=self._cache_size)
         other._audiences = frozenset(audiences)

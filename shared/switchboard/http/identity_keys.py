@@ -5,8 +5,6 @@ other services fetch them from any instance of auth, refresh them, and fetch aga
 new key can be added at any time. The last copy is kept while auth is unavailable.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -4,8 +4,6 @@ The only place of a request with `except Exception`. A handler is not cancelled 
 that has begun is finished.
 """
 
-from __future__ import annotations
-
 import re
 from time import perf_counter
 from typing import Any

@@ -3,8 +3,6 @@
 Component names begin with the service (`conversations.Message`), except `Problem`, which all services share.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from http import HTTPStatus

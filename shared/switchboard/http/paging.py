@@ -1,7 +1,5 @@
 """Pagination by cursor: `?limit=` and `?cursor=`, answered by `{"items": [...], "next_cursor": str|null}`."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from functools import lru_cache

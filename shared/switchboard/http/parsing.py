@@ -1,7 +1,5 @@
 """Parsing and validation of a request's body, query string and path, before a handler runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice

@@ -1,7 +1,5 @@
 """Problem documents: errors as `application/problem+json` (RFC 9457), the same shape everywhere."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

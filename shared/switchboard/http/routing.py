@@ -12,8 +12,6 @@ A handler returns a model (or None: 204) or raises a `Refusal`. For cookies, red
 OpenAPI.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """aiohttp's server, with a problem document as the answer to requests that it can't parse."""
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from uuid import uuid4
 

@@ -1,7 +1,5 @@
 """`make demo`: a tour of the running stack, with each step printed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """The configuration of a Prometheus for the stack: scrape targets and alert rules."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

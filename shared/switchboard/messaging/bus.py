@@ -1,7 +1,5 @@
 """The bus of a service: its two broker connections, and the loops that it composes from them."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 

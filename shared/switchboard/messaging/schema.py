@@ -1,7 +1,5 @@
 """The tables of messaging, in the database of each service: outbox, inbox, leases and idempotency keys."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 MESSAGING_TABLES = (

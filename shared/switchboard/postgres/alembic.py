@@ -1,7 +1,5 @@
 """Runs alembic without its command line and without an `env.py` in each service. Takes a second to import."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A Postgres connection that distinguishes three kinds of failure: an unavailable server, contention, and a bug."""
 
-from __future__ import annotations
-
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The connection pool of a process. Every wait has a time limit, and an unavailable server raises its own error."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -5,8 +5,6 @@ last successful renewal + time to live - margin) on its own monotonic clock, whi
 The term rises with every change of the leader. It is a fencing token: a claim checks it in its own statement.
 """
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from time import monotonic

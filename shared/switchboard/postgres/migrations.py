@@ -5,8 +5,6 @@ own transaction; `op.execute` takes one statement at a time. Expand first and co
 the old code run on the new schema.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

@@ -4,8 +4,6 @@ A NOTIFY inside a transaction serialises commits, so it is sent after the commit
 are due. It may be lost with the process: listeners poll as well.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable

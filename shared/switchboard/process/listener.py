@@ -1,7 +1,5 @@
 """The listening socket of a process, and the application that answers until the service has opened."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

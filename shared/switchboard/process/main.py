@@ -1,7 +1,5 @@
 """The entry point of a service's process: `python -m auth` calls `main`."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from collections.abc import Callable

@@ -12,8 +12,6 @@ and every other path 503 `starting`.
 A second signal, or the deadline, cancels the remaining work. A loop that crashes ends the process with exit code 1.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

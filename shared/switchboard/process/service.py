@@ -11,8 +11,6 @@ message bus, and so on. Each comes with its health check. A server that is unava
 the service itself waits for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -53,7 +51,7 @@ class Service:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _database: Database | None = None
     _bus: Bus | None = None
-    _redis: Redis | None = None
+    _redis: "Redis | None" = None
     _verifier: IdentityVerifier | None = None
 
     @property
@@ -72,7 +70,7 @@ class Service:
         return self._required(self._bus, "message bus")
 
     @property
-    def redis(self) -> Redis:
+    def redis(self) -> "Redis":
         """The Redis client."""
         return self._required(self._redis, "Redis")
 

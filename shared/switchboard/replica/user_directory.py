@@ -3,8 +3,6 @@
 The event that would complete the replica may still be on its way. auth is asked in the caller's name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +22,7 @@ class UserDirectory:
 
     auth: ServiceClient
 
-    def of_caller(self, request: Request, conn: asyncpg.Connection) -> TenantUsers:
+    def of_caller(self, request: Request, conn: asyncpg.Connection) -> "TenantUsers":
         """The users of the caller's tenant. `conn`: to the database that holds the replica."""
         return TenantUsers(conn, request.identity.tenant_id, partial(self.ask_auth, request))
 

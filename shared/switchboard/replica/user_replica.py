@@ -4,8 +4,6 @@ A service with a replica has the tables `users` and `tenants` and handles those 
 is older than the one that wrote a row changes nothing, so events may arrive in any order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +42,7 @@ class ReplicatedUser:
     time_zone: str | None
 
     @classmethod
-    def of(cls, event: UserEvent, tenant_id: UUID) -> ReplicatedUser:
+    def of(cls, event: UserEvent, tenant_id: UUID) -> "ReplicatedUser":
         """The user as an event describes it."""
         return cls(event.user_id, tenant_id, **{name: getattr(event, name) for name in COLUMNS[2:]})
 

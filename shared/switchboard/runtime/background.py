@@ -4,8 +4,6 @@ Graceful shutdown: a loop works until `stop` is set, then finishes its current w
 run in one TaskGroup. A loop that raises, or returns early, ends the process.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Health checks: liveness (`/livez`), readiness (`/readyz`) and a full report (`/health`) of one process."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

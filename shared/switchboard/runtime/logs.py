@@ -4,8 +4,6 @@ The ids of a request or a delivery are bound once, where it enters the process, 
 Every line that it logs carries them. Bodies, tokens and passwords are never logged.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """Prometheus metrics of one process, in its own registry."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector

@@ -1,7 +1,5 @@
 """Export of spans by OTLP. Imported only when it is configured: the SDK takes half a second to load."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

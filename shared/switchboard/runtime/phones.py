@@ -1,7 +1,5 @@
 """Phone numbers: each spelling becomes E.164 or is refused."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Annotated
 

@@ -10,8 +10,6 @@
 Instances of different versions share the keys in Redis: keys, stored values and results of scripts must not change.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ class BatchedFixedWindows:
         self._unavailable = False
         self._warned_at = 0.0
 
-    def limit(self, prefix: str, most: int) -> WindowLimit:
+    def limit(self, prefix: str, most: int) -> "WindowLimit":
         """A limit of `most` events in a window for each key with this prefix."""
         return WindowLimit(self, prefix, most)
 
@@ -82,7 +80,7 @@ class BatchedFixedWindows:
             if unsent or self._unavailable:
                 await self._exchange(self._window, unsent)
 
-    async def _exchange(self, window: int, unsent: dict[str, _Count]) -> None:
+    async def _exchange(self, window: int, unsent: "dict[str, _Count]") -> None:
         amounts = {key: count.unsent for key, count in unsent.items()}
         try:
             async with self._redis.pipeline(transaction=False) as pipe:

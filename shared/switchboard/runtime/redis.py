@@ -1,7 +1,5 @@
 """The Redis client of a process: every wait has a time limit, and an unavailable server raises `RedisUnavailable`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

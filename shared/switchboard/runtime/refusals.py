@@ -11,8 +11,6 @@ A service defines each of its own refusals as one class:
 `detail` that a client sees.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any, ClassVar, TypedDict
@@ -110,7 +108,7 @@ class Invalid(Refusal):
     status = 422
 
     @classmethod
-    def field(cls, msg: str, *loc: str | int) -> Invalid:
+    def field(cls, msg: str, *loc: str | int) -> "Invalid":
         """One invalid field: `Invalid.field("must be later than now", "body", "remind_at")`."""
         return cls(errors=[Error(loc=list(loc), msg=msg)])
 

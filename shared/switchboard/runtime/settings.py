@@ -8,8 +8,6 @@ The field `trial_duration` is the variable `TRIAL_DURATION`; an empty variable c
 names them all.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket

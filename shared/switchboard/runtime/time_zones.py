@@ -4,8 +4,6 @@ A local time that a clock change skips means the first instant after the gap. A 
 first of the two. A later local time therefore never means an earlier instant.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones

@@ -4,8 +4,6 @@ Without an OTLP endpoint no span is recorded and the SDK is not imported. Spans 
 messages of one request still share a trace id.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterator

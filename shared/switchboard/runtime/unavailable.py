@@ -1,7 +1,5 @@
 """Errors for a server that is unavailable, and for work that failed because of contention on an available server."""
 
-from __future__ import annotations
-
 import errno
 import socket
 

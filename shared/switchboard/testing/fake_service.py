@@ -1,7 +1,5 @@
 """A service that another one asks in its callers' names, reduced to what it would tell."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

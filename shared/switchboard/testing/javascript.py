@@ -1,7 +1,5 @@
 """The official JavaScript client, under Node: a process that says what it hears."""
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import json

@@ -1,7 +1,5 @@
 """Ports for what a test starts, and whether it answers yet."""
 
-from __future__ import annotations
-
 import socket
 
 import aiohttp

@@ -1,7 +1,5 @@
 """An application of ours on a port, in the test's own process."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

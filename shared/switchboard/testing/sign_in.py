@@ -1,7 +1,5 @@
 """A real OpenID provider for tests of signing in."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -1,7 +1,5 @@
 """A TCP proxy before a server, that can cut, slow and stall what passes through it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """The operator's commands, found through the entry points of the packages that are installed here."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

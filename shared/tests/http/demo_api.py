@@ -1,7 +1,5 @@
 """The routes that the tests of problem documents and validation call."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Idempotency keys on a real database: stored answers, conflicts, lost transactions, pruning."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Every error is a problem document with a stable code."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

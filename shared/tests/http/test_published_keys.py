@@ -1,7 +1,5 @@
 """The keys that auth publishes, fetched over HTTP."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 

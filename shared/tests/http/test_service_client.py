@@ -1,7 +1,5 @@
 """Requests from one service to another."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Invalid bodies, queries and paths are refused before a handler runs, and the field is named."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

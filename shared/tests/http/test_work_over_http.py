@@ -1,7 +1,5 @@
 """Read and write routes on a real database."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Each service's user may do on the broker what its service does, and no more."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import aio_pika

@@ -1,7 +1,5 @@
 """Ports are picked once, kept, and named when somebody else has them."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

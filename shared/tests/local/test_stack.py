@@ -1,7 +1,5 @@
 """The launcher, on the whole stack that the end-to-end tests share."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import datetime
 

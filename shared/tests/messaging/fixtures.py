@@ -1,7 +1,5 @@
 """A small product for these tests: one service with an ordered and an unordered subscription."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

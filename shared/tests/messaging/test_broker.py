@@ -1,7 +1,5 @@
 """Connections that end unexpectedly."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import threading

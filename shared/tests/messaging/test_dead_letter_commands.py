@@ -1,7 +1,5 @@
 """The operator commands on dead letters."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Replaying and discarding dead letters."""
 
-from __future__ import annotations
-
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker.routing import COMMANDS
 from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters

@@ -1,7 +1,5 @@
 """Delivery: from the commit that publishes a message to the commit of its effect."""
 
-from __future__ import annotations
-
 import pytest
 
 from switchboard.contracts.auth import TrialSweep

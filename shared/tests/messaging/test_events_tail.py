@@ -1,7 +1,5 @@
 """The operator command that prints events."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

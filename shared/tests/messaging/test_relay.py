@@ -1,7 +1,5 @@
 """The outbox relay."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from urllib.parse import urlsplit

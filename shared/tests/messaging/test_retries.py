@@ -1,7 +1,5 @@
 """Retries: in place, by a delay queue, by another instance; then dead-lettering."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

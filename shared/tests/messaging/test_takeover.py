@@ -1,7 +1,5 @@
 """Partitions are balanced over instances, and taken over in order after a crash."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import signal

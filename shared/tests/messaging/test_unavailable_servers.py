@@ -1,7 +1,5 @@
 """Consumers while a server that they need is unavailable, or ends their transaction."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Runs an instance of the tests' service as a process that a test may kill: `worker NAME DATABASE_URL AMQP_URL`."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

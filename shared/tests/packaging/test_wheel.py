@@ -1,7 +1,5 @@
 """The wheel of the library, built and installed: its dependencies, its files, and the subscriber of the guide."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

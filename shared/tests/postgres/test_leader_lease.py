@@ -1,7 +1,5 @@
 """Leader election by a lease."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

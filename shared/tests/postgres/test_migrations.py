@@ -1,7 +1,5 @@
 """Migrations on real databases."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

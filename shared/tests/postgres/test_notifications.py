@@ -1,7 +1,5 @@
 """Notifications between processes, over a real database."""
 
-from __future__ import annotations
-
 from switchboard.postgres.database import open_database
 from switchboard.testing import until
 

@@ -1,7 +1,5 @@
 """A service that behaves as its environment says, run as a process by the tests of `ServiceRunner`."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

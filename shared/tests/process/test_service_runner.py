@@ -1,7 +1,5 @@
 """Start and graceful shutdown of a real process, with real signals."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

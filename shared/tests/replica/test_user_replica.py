@@ -1,7 +1,5 @@
 """The user replica in the databases of both services that have one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

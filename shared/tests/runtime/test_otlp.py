@@ -1,7 +1,5 @@
 """Export of spans by OTLP, from a separate process to a real receiver."""
 
-from __future__ import annotations
-
 import gzip
 import subprocess
 import sys

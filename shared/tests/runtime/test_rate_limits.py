@@ -1,7 +1,5 @@
 """Rate limits that are kept in Redis. For Gcra see the tests of conversations."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """An operator's command ends with one line when a server is unavailable."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

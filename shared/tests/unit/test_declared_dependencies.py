@@ -1,7 +1,5 @@
 """Every third-party import belongs to a declared dependency, and production's requirements contain all of them."""
 
-from __future__ import annotations
-
 import ast
 import sys
 import tomllib

@@ -1,7 +1,5 @@
 """`open_service` opens the connections that a settings class names, and closes them in reverse order."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

@@ -1,7 +1,5 @@
 """Phone numbers and time zones as they are accepted."""
 
-from __future__ import annotations
-
 import pytest
 
 from switchboard.runtime.phones import NotAPhone, known_region, requested_phone, to_e164

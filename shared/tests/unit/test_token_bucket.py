@@ -1,7 +1,5 @@
 """Rate limits in memory: the token bucket."""
 
-from __future__ import annotations
-
 from switchboard.runtime.rate_limits import TokenBucket
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from switchboard.runtime.tracing import continue_trace, current_trace_id, current_traceparent, span

@@ -1,7 +1,5 @@
 """The gateway's HTTP application: sends each request to the API proxy, the WebSocket proxy, S3 or a built-in route."""
 
-from __future__ import annotations
-
 import structlog
 from aiohttp import web
 

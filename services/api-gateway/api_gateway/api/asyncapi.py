@@ -1,7 +1,5 @@
 """The AsyncAPI 3.0 document of all events and commands, generated from the contracts."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The gateway's built-in routes: health checks, metrics, the OpenAPI and AsyncAPI documents and their viewer."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import Any

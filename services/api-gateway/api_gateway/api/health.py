@@ -1,7 +1,5 @@
 """`/health` of the gateway: every instance of every service with its own checks, unreachable instances included."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Joins the OpenAPI documents of all services and of the gateway's own routes into one."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Operator commands of the gateway: `bin/switchboard …`."""
 
-from __future__ import annotations
-
 import typer
 
 from api_gateway.commands import identity_keys

@@ -1,7 +1,5 @@
 """Rotation of the signing keys: `bin/switchboard identity-keys …`."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """Client of auth: resolves a session token at any instance of auth."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

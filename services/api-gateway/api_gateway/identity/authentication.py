@@ -1,7 +1,5 @@
 """Authentication at the edge: the session token, CSRF protection by Origin, the signed identity for services."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit

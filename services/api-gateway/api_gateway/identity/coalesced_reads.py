@@ -1,7 +1,5 @@
 """Coalesces concurrent Redis reads into one MGET."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from time import monotonic

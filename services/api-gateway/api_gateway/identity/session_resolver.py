@@ -5,8 +5,6 @@ ends a session it writes the mark `dead`, before it answers one that changes a u
 gateway only fills keys that are absent (`SET NX`), for a minute, and so never overwrites a mark.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """The key that identities are signed with. Its file is read again when it changes: key rotation needs no restart."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import structlog

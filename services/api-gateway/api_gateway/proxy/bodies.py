@@ -1,7 +1,5 @@
 """Streams a request's body to an upstream in constant memory."""
 
-from __future__ import annotations
-
 import asyncio
 
 from aiohttp import web

@@ -1,7 +1,5 @@
 """CORS: lets pages of the frontend's own origin call the API (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from aiohttp import web

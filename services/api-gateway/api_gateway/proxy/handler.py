@@ -1,7 +1,5 @@
 """Forwards API requests: route, rate limits, authentication, dispatch to an instance, and the bodies both ways."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 

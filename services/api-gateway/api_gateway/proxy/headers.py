@@ -1,7 +1,5 @@
 """Header policy: which headers are dropped on the way to services and back, and which the gateway adds."""
 
-from __future__ import annotations
-
 import re
 
 HOP_BY_HOP = frozenset({

@@ -4,8 +4,6 @@ The local stack needs this: browsers can't reach its S3 server, which speaks no 
 which was made for its own host name and for the path without the prefix.
 """
 
-from __future__ import annotations
-
 from api_gateway.proxy.handler import Proxy
 from api_gateway.proxy.request import ProxyRequest
 from api_gateway.proxy.routes import AMBIGUOUS_PATH, Target

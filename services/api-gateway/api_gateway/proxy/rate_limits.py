@@ -1,7 +1,5 @@
 """Rate limits at the edge: requests of one user, and of one client address, over all gateways."""
 
-from __future__ import annotations
-
 from prometheus_client import Counter
 from redis.asyncio import Redis
 

@@ -1,7 +1,5 @@
 """A request at the edge: its id, path and client address, the headers for services and clients, its log line."""
 
-from __future__ import annotations
-
 import ipaddress
 import random
 import re

@@ -1,7 +1,5 @@
 """The route table: the service of each path. A prefix ends at a `/` or at the path's end; the longest match wins."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Splices two connections: after a WebSocket handshake the bytes pass both ways without being parsed."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Streams an upstream's response to the client as it arrives, with backpressure, under a head of the gateway's own."""
 
-from __future__ import annotations
-
 import asyncio
 from http import HTTPStatus
 

@@ -8,8 +8,6 @@ A client without a valid session is forwarded without an identity: realtime refu
 takes the token from its first packet.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 

@@ -1,7 +1,5 @@
 """Keep-alive connections to upstreams. httptools parses the responses."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from time import monotonic
@@ -17,7 +15,7 @@ NO_BODY = (204, 304)
 class UpstreamConnection(asyncio.Protocol):
     """One connection to an instance, with one exchange at a time. `released(self)` is called when it is free."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, released: Callable[[UpstreamConnection], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, released: "Callable[[UpstreamConnection], None]") -> None:
         self._loop = loop
         self._released = released
         self._parser: Any = httptools.HttpResponseParser(self)

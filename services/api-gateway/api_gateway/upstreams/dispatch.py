@@ -1,7 +1,5 @@
 """Dispatches a request to an instance of a service, and retries it at another instance where that is safe."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One HTTP exchange with an upstream: the response as it arrives, with backpressure for a slow reader."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable

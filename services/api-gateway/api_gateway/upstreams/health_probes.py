@@ -1,7 +1,5 @@
 """Health probes: eject failing instances from load balancing, and readmit them when they answer again."""
 
-from __future__ import annotations
-
 import asyncio
 
 import structlog

@@ -4,8 +4,6 @@ Load balancing prefers ready instances and among them the one with the fewest pe
 ejected from load balancing: by the first request that can't connect to it, or by the probes in health_probes.py.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import ipaddress

@@ -1,7 +1,5 @@
 """Load balancing: the state of instances, pending requests, sticky keys."""
 
-from __future__ import annotations
-
 from api_gateway.upstreams.upstreams import Instance, Upstream
 
 URLS = [f"http://127.0.0.1:{port}" for port in (1, 2, 3)]

@@ -1,7 +1,5 @@
 """The route table, retries and the end of a trial."""
 
-from __future__ import annotations
-
 import pytest
 
 from api_gateway.proxy.routes import CONVERSATIONS, RouteTable, Target, allowed_after_trial, is_retryable

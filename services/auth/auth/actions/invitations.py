@@ -1,7 +1,5 @@
 """Invitations: inviting a user into a tenant, and accepting the invitation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

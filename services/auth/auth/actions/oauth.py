@@ -1,7 +1,5 @@
 """OAuth sign-in: finds, creates or links the user that a provider's account belongs to."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from auth.actions.sign_up import sign_up

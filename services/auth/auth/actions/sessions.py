@@ -1,7 +1,5 @@
 """Ending sessions. The caller passes the returned invalidations to `SessionCache.invalidate` after the commit."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID

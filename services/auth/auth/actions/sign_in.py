@@ -1,7 +1,5 @@
 """Sign-in by password, and the start of a session."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

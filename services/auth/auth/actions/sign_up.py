@@ -1,7 +1,5 @@
 """Sign-up: a new tenant with its owner."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from uuid_utils.compat import uuid7

@@ -1,7 +1,5 @@
 """Changes of a tenant by its owner."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from auth.domain.events import tenant_updated, trial_extended

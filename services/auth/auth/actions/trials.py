@@ -4,8 +4,6 @@ The cache is invalidated a second later, by the worker for pending invalidations
 `trial_ends_at` with the time themselves.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from auth.domain.events import trial_expired

@@ -1,7 +1,5 @@
 """Changes of users, by admins and by themselves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """OAuth state: a sign-in that waits in Redis for the provider's answer. Used once, by the browser that began it."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from dataclasses import asdict, dataclass
@@ -34,7 +32,7 @@ class OAuthState:
     session_id: UUID | None = None
 
     @classmethod
-    def read(cls, text: bytes | str) -> OAuthState:
+    def read(cls, text: bytes | str) -> "OAuthState":
         fields: dict[str, Any] = orjson.loads(text)
         for name in ("user_id", "tenant_id", "session_id"):
             fields[name] = UUID(fields[name]) if fields[name] else None

@@ -1,8 +1,6 @@
 """OpenID Connect providers, with Authlib: authorization code flow with PKCE and nonce, ID tokens verified by the
 provider's keys."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Password hashing with argon2id, in a few threads: a burst of sign-ins does not block the event loop."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor

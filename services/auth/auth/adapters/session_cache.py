@@ -8,8 +8,6 @@ Invalidations are rows of the transaction that makes the change. Those that coul
 unavailable, the process crashed after the commit) are retried by `retry_pending`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Rate limit for sign-in: failed attempts are counted in Redis, for all instances together."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator

@@ -4,8 +4,6 @@ Gateways sign the identities of requests with their private keys. `bin/switchboa
 key to both files; auth reads its file again when it has changed, so that a rotation needs no restart.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import orjson

@@ -1,7 +1,5 @@
 """Auth's routes, joined from its resources."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from auth.adapters.oauth_states import OAuthStates

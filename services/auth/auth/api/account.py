@@ -1,7 +1,5 @@
 """The caller's own account: preferences and password."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """The session cookie of browsers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,7 +21,7 @@ class SessionCookie:
     lifetime: timedelta
 
     @classmethod
-    def for_url(cls, public_url: str, lifetime: timedelta) -> SessionCookie:
+    def for_url(cls, public_url: str, lifetime: timedelta) -> "SessionCookie":
         return cls(secure=public_url.startswith("https:"), lifetime=lifetime)
 
     @property

@@ -1,7 +1,5 @@
 """Lookups by gateways and services: sessions by their tokens, and the public signing keys."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

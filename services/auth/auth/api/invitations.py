@@ -1,7 +1,5 @@
 """Invitations of users into a tenant."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

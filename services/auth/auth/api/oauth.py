@@ -1,7 +1,5 @@
 """OAuth sign-in, and linking a provider's account to the caller."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Request and response models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -86,7 +84,7 @@ class UserAnswer(BaseModel):
     disabled: bool
 
     @classmethod
-    def of(cls, user: User) -> UserAnswer:
+    def of(cls, user: User) -> "UserAnswer":
         return cls.model_validate(user, from_attributes=True)
 
 
@@ -97,7 +95,7 @@ class TenantAnswer(BaseModel):
     trial_ends_at: datetime | None
 
     @classmethod
-    def of(cls, tenant: Tenant, now: datetime) -> TenantAnswer:
+    def of(cls, tenant: Tenant, now: datetime) -> "TenantAnswer":
         return cls(id=tenant.id, name=tenant.name, status=tenant.status_at(now), trial_ends_at=tenant.trial_ends_at)
 
 
@@ -112,7 +110,7 @@ class SignedInAnswer(BaseModel):
     session: SessionTokenAnswer
 
     @classmethod
-    def of(cls, signed_in: SignedIn, now: datetime) -> SignedInAnswer:
+    def of(cls, signed_in: SignedIn, now: datetime) -> "SignedInAnswer":
         return cls(
             user=UserAnswer.of(signed_in.user),
             tenant=TenantAnswer.of(signed_in.tenant, now),
@@ -130,7 +128,7 @@ class SessionAnswer(BaseModel):
     current: bool
 
     @classmethod
-    def of(cls, session: Session, current: UUID) -> SessionAnswer:
+    def of(cls, session: Session, current: UUID) -> "SessionAnswer":
         return cls(
             id=session.id,
             created_at=session.created_at,
@@ -169,7 +167,7 @@ class ResolvedSessionAnswer(BaseModel):
     tenant: TenantStateAnswer
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> ResolvedSessionAnswer:
+    def of(cls, found: Mapping[str, Any]) -> "ResolvedSessionAnswer":
         """From a row of `sessions.find_live`."""
         return cls(
             session_id=found["id"],

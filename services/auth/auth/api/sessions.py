@@ -1,7 +1,5 @@
 """The caller's own sessions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID

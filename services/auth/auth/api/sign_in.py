@@ -1,7 +1,5 @@
 """Sign-in by password."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Sign-up of new tenants."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

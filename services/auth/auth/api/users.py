@@ -1,7 +1,5 @@
 """Users of a tenant, and the tenant itself."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID

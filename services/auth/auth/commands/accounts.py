@@ -1,7 +1,5 @@
 """Operators' commands of auth: `bin/switchboard user create` and `import-users`."""
 
-from __future__ import annotations
-
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`import-users`: imports the legacy platform's users, with their ids and password hashes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field

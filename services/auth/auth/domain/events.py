@@ -1,7 +1,5 @@
 """The events that auth publishes, made from its tenants and users."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from auth.domain.tenants import Tenant

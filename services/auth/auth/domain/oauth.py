@@ -3,8 +3,6 @@
 A provider is set up by `OAUTH_<PROVIDER>_CLIENT_ID`, `_CLIENT_SECRET` and `_DISCOVERY_URL`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A user's preferences as they are accepted: phone numbers in E.164, and time zones that exist."""
 
-from __future__ import annotations
-
 from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.time_zones import is_time_zone
 

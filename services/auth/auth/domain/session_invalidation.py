@@ -1,7 +1,5 @@
 """Cache invalidation of sessions: entries of the gateways' session cache that a change has made out of date."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID

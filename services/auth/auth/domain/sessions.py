@@ -1,7 +1,5 @@
 """Sessions: one for each sign-in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Tenants and their trials."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -26,13 +24,13 @@ class Tenant:
     def trial_is_over(self, now: datetime) -> bool:
         return self.status == "trial" and self.trial_ends_at is not None and self.trial_ends_at <= now
 
-    def expired(self) -> Tenant:
+    def expired(self) -> "Tenant":
         return replace(self, status="expired")
 
-    def renamed(self, name: str) -> Tenant:
+    def renamed(self, name: str) -> "Tenant":
         return replace(self, name=name)
 
-    def extended(self, trial_ends_at: datetime, now: datetime) -> Tenant:
+    def extended(self, trial_ends_at: datetime, now: datetime) -> "Tenant":
         """Extend the trial, which must end later than now and than before. Raises `Invalid`."""
         if trial_ends_at <= now or (self.trial_ends_at is not None and trial_ends_at <= self.trial_ends_at):
             raise Invalid.field("must be later than now and than it was", "body", "trial_ends_at")

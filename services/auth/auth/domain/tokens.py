@@ -1,7 +1,5 @@
 """Opaque tokens: clients hold 256 random bits, the database the sha256 of them."""
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 

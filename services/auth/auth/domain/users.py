@@ -1,7 +1,5 @@
 """Users and their roles, and the rules by which one user changes another."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -53,7 +51,7 @@ class User:
     time_zone: str | None = None
     version: int = 1
 
-    def with_role(self, role: RoleName, by: RoleName) -> User:
+    def with_role(self, role: RoleName, by: RoleName) -> "User":
         """Change the role, on behalf of a user with the role `by`. Raises `OwnerStays` or `RankTooLow`."""
         if role == self.role:
             return self
@@ -63,7 +61,7 @@ class User:
             raise RankTooLow()
         return replace(self, role=role, version=self.version + 1)
 
-    def with_disabled(self, disabled: bool) -> User:
+    def with_disabled(self, disabled: bool) -> "User":
         """Disable or enable the user. Raises `OwnerStays`."""
         if disabled == self.disabled:
             return self
@@ -71,10 +69,10 @@ class User:
             raise OwnerStays()
         return replace(self, disabled=disabled, version=self.version + 1)
 
-    def renamed(self, name: str) -> User:
+    def renamed(self, name: str) -> "User":
         return replace(self, name=name)
 
-    def with_password(self, password_hash: str) -> User:
+    def with_password(self, password_hash: str) -> "User":
         return replace(self, password_hash=password_hash)
 
     def check_may_be_changed_by(self, role: RoleName) -> None:

@@ -1,7 +1,5 @@
 """Imports users of the legacy platform, with their ids and password hashes. A second import changes nothing."""
 
-from __future__ import annotations
-
 from typing import Literal
 from uuid import UUID
 

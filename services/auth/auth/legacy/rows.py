@@ -1,7 +1,5 @@
 """Reads users as the legacy platform's database exports them: a JSON array, JSON lines, or CSV with a header."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """SQL of pending cache invalidations: rows of the changing transaction, deleted once they are in Redis."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import asyncpg

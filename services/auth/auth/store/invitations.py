@@ -1,7 +1,5 @@
 """SQL of invitations."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """SQL of OAuth accounts: which user signs in with which account of a provider."""
 
-from __future__ import annotations
-
 import asyncpg
 
 from auth.domain.oauth import OAuthAccountTaken

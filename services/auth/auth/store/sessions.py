@@ -1,7 +1,5 @@
 """SQL of sessions."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from datetime import datetime
 from typing import Any

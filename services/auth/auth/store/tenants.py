@@ -1,7 +1,5 @@
 """SQL of tenants."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID

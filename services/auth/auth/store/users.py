@@ -1,7 +1,5 @@
 """SQL of users."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from uuid import UUID
 

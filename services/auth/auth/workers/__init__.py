@@ -1,7 +1,5 @@
 """The loops that auth runs besides its HTTP server."""
 
-from __future__ import annotations
-
 from auth.adapters.session_cache import SessionCache
 from auth.workers.cache_invalidation import PendingInvalidations
 from auth.workers.housekeeping import Housekeeping

@@ -1,7 +1,5 @@
 """Retries the cache invalidations that could not be written to Redis."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from auth.adapters.session_cache import SessionCache

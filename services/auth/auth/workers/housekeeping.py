@@ -1,7 +1,5 @@
 """Housekeeping: deletes sessions a week after they expired."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Password hashing runs in a few threads and does not block the event loop."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import AsyncIterator

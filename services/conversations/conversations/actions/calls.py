@@ -1,7 +1,5 @@
 """Calls: record them, change their status, and end those that were never answered."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from conversations.actions.notifications import notify

@@ -1,7 +1,5 @@
 """Start, pause, resume and cancel campaign runs. The workers expand the audience and send."""
 
-from __future__ import annotations
-
 from conversations.actions.messages import DELIVERIES
 from conversations.store import campaign_runs as store
 from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause, CampaignResume, CampaignRun

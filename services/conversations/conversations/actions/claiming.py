@@ -1,7 +1,5 @@
 """Claiming of due deliveries: claim, check once more whether to send, and append campaign messages to conversations."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from uuid import UUID, uuid4

@@ -1,7 +1,5 @@
 """CSV export of contacts and of a campaign's deliveries: a page at a time, in constant memory."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence

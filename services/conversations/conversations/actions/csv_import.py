@@ -1,7 +1,5 @@
 """CSV import of contacts: a batch at a time, in constant memory."""
 
-from __future__ import annotations
-
 import codecs
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set

@@ -1,7 +1,5 @@
 """Settling deliveries: save outcomes together with the events that report them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Keep the replica of the tenants' documents."""
 
-from __future__ import annotations
-
 from conversations.store import documents as store
 from switchboard.contracts.files import FileDeleted, FileUploaded
 from switchboard.messaging.outbox.unit_of_work import Work

@@ -1,7 +1,5 @@
 """Provider webhooks: inbound messages, delivery receipts and call receipts."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from uuid import UUID
 

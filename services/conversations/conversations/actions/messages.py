@@ -1,7 +1,5 @@
 """Actions on the user's own conversations: append a message, mark as read, set metadata, clear."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Notifications: stored for the user's list, published for online users, and sent to the user's own phone."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Recovery of uncertain deliveries: of expired leases by the workers, of unknown outcomes by an operator."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from enum import StrEnum
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The provider accounts that tenants send with."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

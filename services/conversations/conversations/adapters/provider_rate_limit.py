@@ -3,8 +3,6 @@
 An account that answers 429 is paused for as long as it asks, continues at half its rate and recovers gradually.
 """
 
-from __future__ import annotations
-
 from redis.asyncio import Redis
 
 from conversations.domain.providers import ProviderAccount

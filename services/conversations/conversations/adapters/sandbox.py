@@ -5,8 +5,6 @@ Sending to a phone that ends in 0000 always fails. Inbound messages can be tried
 `secret`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Mapping

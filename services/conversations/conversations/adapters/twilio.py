@@ -4,8 +4,6 @@ Twilio takes no idempotency keys. A webhook's signature is the base64 HMAC-SHA1,
 that Twilio was given, followed by the form's names and values in the order of the names.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

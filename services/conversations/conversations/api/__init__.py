@@ -1,7 +1,5 @@
 """The HTTP API of conversations, one class per resource."""
 
-from __future__ import annotations
-
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.api.calls import Calls
 from conversations.api.campaigns import Campaigns

@@ -1,7 +1,5 @@
 """The history of calls. The scheduler owns the calls themselves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

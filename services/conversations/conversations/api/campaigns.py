@@ -1,7 +1,5 @@
 """The deliveries of campaigns. The scheduler owns the campaigns themselves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Channels: a tenant's own accounts at messaging providers. For admins; credentials are never returned."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe

@@ -1,7 +1,5 @@
 """Contacts of the tenant, for every role. CSV import and export require an admin."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime

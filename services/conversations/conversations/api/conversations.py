@@ -1,7 +1,5 @@
 """The caller's own conversations. No role sees those of another user."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any

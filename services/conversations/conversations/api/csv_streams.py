@@ -1,7 +1,5 @@
 """Streaming of CSV and other answers and uploads that are too large for memory."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import BodyPartReader, web

@@ -1,7 +1,5 @@
 """The caller's own notifications."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID

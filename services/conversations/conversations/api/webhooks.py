@@ -1,7 +1,5 @@
 """Provider webhooks. Public: the key in the path identifies the account, and its secret verifies the signature."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from aiohttp import web

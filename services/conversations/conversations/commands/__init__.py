@@ -1,7 +1,5 @@
 """The operators' commands of conversations: `bin/switchboard …`."""
 
-from __future__ import annotations
-
 import typer
 
 from conversations.commands import contacts, deliveries, legacy

@@ -1,7 +1,5 @@
 """`contacts …`: CSV import and export of a tenant's contacts."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The context of the service's commands: its database."""
 
-from __future__ import annotations
-
 from switchboard.cli.context import CommandContext
 
 context = CommandContext(

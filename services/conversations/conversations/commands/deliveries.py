@@ -1,7 +1,5 @@
 """`deliveries …`: list and resolve uncertain deliveries."""
 
-from __future__ import annotations
-
 import asyncio
 from enum import StrEnum
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`migrate-conversations` and `export-conversations`: import and export of the legacy platform's files."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path

@@ -4,8 +4,6 @@ scheduled ─▶ ringing ─▶ completed | missed | failed
      └───────────────▶ failed | missed
 """
 
-from __future__ import annotations
-
 from switchboard.contracts.conversations import (
     CallCompleted,
     CallEvent,

@@ -3,8 +3,6 @@
 running ⇄ paused, both ─▶ cancelled; running ─▶ completed, once all is expanded and no recipient is pending or sending
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from switchboard.contracts.conversations import CampaignCounts

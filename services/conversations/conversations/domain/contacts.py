@@ -1,7 +1,5 @@
 """Contacts as lines of a CSV file: columns, limits and validation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID

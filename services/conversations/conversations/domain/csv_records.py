@@ -3,8 +3,6 @@
 A line that is not CSV, or with quotes that never end, is rejected alone, and parsing continues with the next line.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Opt-out keywords: STOP, START and their like, by which a contact refuses messages or accepts them again."""
 
-from __future__ import annotations
-
 OPT_OUT = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit"})
 OPT_IN = frozenset({"start", "unstop"})
 

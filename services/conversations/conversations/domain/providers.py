@@ -5,8 +5,6 @@ Not sent: refused before a byte was written, 429, other 4xx. Unknown: a timeout 
 becomes `uncertain`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol

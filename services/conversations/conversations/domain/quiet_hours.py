@@ -1,7 +1,5 @@
 """Quiet hours: times of the recipient's day during which no message is sent."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Search patterns for contacts by name or phone."""
 
-from __future__ import annotations
-
 import re
 
 PHONE_LIKE = re.compile(r"[\d\s()+./-]+")

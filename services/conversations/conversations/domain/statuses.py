@@ -6,8 +6,6 @@ queued ─▶ sent ─▶ delivered ─▶ read
    └─▶ failed, skipped
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 DeliveryStatus = Literal["pending", "sending", "sent", "delivered", "read", "failed", "skipped", "uncertain"]

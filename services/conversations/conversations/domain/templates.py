@@ -1,7 +1,5 @@
 """Template fields of a campaign's recipient."""
 
-from __future__ import annotations
-
 
 def fields_of(phone: str, name: str | None) -> dict[str, str]:
     """The values of `switchboard.contracts.templates.FIELDS`; empty without a name."""

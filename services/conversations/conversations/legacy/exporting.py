@@ -4,8 +4,6 @@ Without newer messages in the conversation a file is written as it was imported,
 appended to the conversation's newest file, in the style of that file.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parser and writer of a legacy conversation file, which keep its text and layout byte for byte."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass
@@ -60,7 +58,7 @@ class Layout:
         return {"head": self.head, "separators": list(self.separators), "tail": self.tail}
 
     @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> Layout:
+    def from_json(cls, kept: dict[str, Any]) -> "Layout":
         """The layout from its stored form."""
         return cls(kept["head"], tuple(kept["separators"]), kept["tail"])
 

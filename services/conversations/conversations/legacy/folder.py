@@ -1,7 +1,5 @@
 """The legacy folder: its files, grouped by conversation. A file is named `{userId}/{phone}.json`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 A conversation is one transaction: after a crash whole conversations are imported, and the next run continues.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The legacy message format: parse a legacy message, and write one of ours in that format."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The phone number in the name of a legacy file."""
 
-from __future__ import annotations
-
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 

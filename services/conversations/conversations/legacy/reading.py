@@ -1,7 +1,5 @@
 """Reads a conversation from all its legacy files, sorted by time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

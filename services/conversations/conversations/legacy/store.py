@@ -1,7 +1,5 @@
 """SQL of legacy imports: which messages of which files were imported, and where they are."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime

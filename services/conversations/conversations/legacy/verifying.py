@@ -1,7 +1,5 @@
 """Verification of an import: compares the database with the legacy files by count, checksum and text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from hashlib import sha256
 from uuid import UUID

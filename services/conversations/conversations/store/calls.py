@@ -1,7 +1,5 @@
 """Calls and their events."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID

@@ -1,7 +1,5 @@
 """SQL of campaign expansion: an audience becomes deliveries, a chunk at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from uuid import UUID
 

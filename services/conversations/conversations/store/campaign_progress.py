@@ -1,7 +1,5 @@
 """SQL of campaign progress: counts of deliveries by status."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

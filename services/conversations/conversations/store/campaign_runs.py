@@ -1,7 +1,5 @@
 """Campaign runs: template and audience, how far the audience is expanded, status and counts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

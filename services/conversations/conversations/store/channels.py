@@ -1,7 +1,5 @@
 """Channels: the accounts at providers that tenants send with."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Contacts of a tenant, one for each phone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Deliveries: one row for each recipient. See `delivery_claims` and `delivery_settlement` for how they change."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Claiming of due deliveries under a lease, and recovery of those with an expired lease."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Settling deliveries: the delivery, its message, its campaign run and the event change in one statement."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID

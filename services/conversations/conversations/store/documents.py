@@ -1,7 +1,5 @@
 """Document replica: which documents a tenant has, from the events of `files`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from uuid import UUID
 

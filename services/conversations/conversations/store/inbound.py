@@ -1,7 +1,5 @@
 """Inbound messages: deduplication, and which tenant and user receive them."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import asyncpg

@@ -4,8 +4,6 @@ The number is taken under the lock of the conversation's row, so that numbers ha
 conversation's order. The event is encoded before its number is known: the statement inserts the number.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Appending one message to each of many conversations in one statement, for the claims of a campaign."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Notifications of users."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

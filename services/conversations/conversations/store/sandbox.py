@@ -1,7 +1,5 @@
 """The sandbox provider's own storage: accepted messages by idempotency key, and the receipts that are due."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The workers of conversations: every instance runs all of them, and row locks and leases divide the work."""
 
-from __future__ import annotations
-
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
 from conversations.settings import Settings

@@ -1,7 +1,5 @@
 """Batching: items of many concurrent tasks are processed together, in one database statement."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Places calls: the user's own phone rings, and when answered it is connected with the contact."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

@@ -4,8 +4,6 @@ A chunk and the position that it reached are one transaction. So a million recip
 crash the expansion continues with the next chunk.
 """
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import structlog

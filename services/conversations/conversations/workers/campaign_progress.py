@@ -1,7 +1,5 @@
 """Campaign progress: published at most once a second for each campaign, and its completion."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Recovery of deliveries with an expired lease: the process that claimed them ended or hangs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from conversations.actions.uncertain_deliveries import recover_expired_deliveries

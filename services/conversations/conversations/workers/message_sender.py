@@ -1,7 +1,5 @@
 """Sends due deliveries: as many at once as there are slots, fairly among tenants, single messages before campaigns."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """Receipts of the sandbox provider: messages are delivered after a moment, calls are answered and completed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Parsing of CSV in chunks of any size."""
 
-from __future__ import annotations
-
 import pytest
 
 from conversations.domain.csv_records import MAX_RECORD, BrokenRecord, CsvRecords

@@ -1,7 +1,5 @@
 """Parsing and writing of legacy files."""
 
-from __future__ import annotations
-
 import pytest
 
 from conversations.legacy import files, messages

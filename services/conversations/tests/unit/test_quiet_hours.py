@@ -1,7 +1,5 @@
 """Time zones of phones, and quiet hours in them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 

@@ -4,8 +4,6 @@ Only what a row marks as expired, deleted or completed is ever removed. An objec
 that was restored from a backup: it is reported and kept.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

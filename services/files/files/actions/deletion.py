@@ -1,7 +1,5 @@
 """Deletion: the row is marked first, the bytes go when the event `file.deleted` is consumed."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from files.actions.deps import FileDeps

@@ -1,7 +1,5 @@
 """The dependencies of the actions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -22,7 +20,7 @@ class FileDeps:
     memory: MemoryBudget = field(default_factory=lambda: MemoryBudget(0))
 
     @classmethod
-    def of(cls, settings: Settings, database: Database, bucket: Bucket) -> FileDeps:
+    def of(cls, settings: Settings, database: Database, bucket: Bucket) -> "FileDeps":
         """With the limits that the settings name."""
         memory = MemoryBudget(settings.upload_memory_bytes)
         return cls(database, bucket, settings.max_upload_bytes, settings.upload_lifetime, memory)

@@ -4,8 +4,6 @@ The object is read once from the client's key, checked, hashed, and written to i
 final key, so the bytes that were hashed are the bytes that are stored.
 """
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Uploads through this service: the row first, then the bytes, then the file is stored and published."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass

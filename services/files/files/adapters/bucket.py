@@ -4,8 +4,6 @@ Control requests go through aioboto3. The bytes of objects go through URLs that 
 is streamed on while it arrives, where botocore would have to read the whole body first.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,7 +1,5 @@
 """The memory budget of uploads: how many bytes all uploads of a process may hold in memory together."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

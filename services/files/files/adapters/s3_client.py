@@ -1,7 +1,5 @@
 """Opens the S3 client through aioboto3, and the HTTP sessions that carry the bytes of objects."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager

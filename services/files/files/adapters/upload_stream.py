@@ -11,8 +11,6 @@ How they are written depends on what is known of the length:
 Bytes in memory are reserved from the `MemoryBudget`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass

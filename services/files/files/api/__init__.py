@@ -1,7 +1,5 @@
 """The HTTP API of files. All documents are the tenant's: each of its users may read, add and delete them."""
 
-from __future__ import annotations
-
 from files.actions.deps import FileDeps
 from files.api.documents import Documents
 from files.api.signed_urls import SignedUrls

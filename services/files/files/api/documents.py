@@ -1,7 +1,5 @@
 """Stored documents: list, show, download, delete."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID

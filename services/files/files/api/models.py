@@ -1,7 +1,5 @@
 """Request and response models."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from uuid import UUID
 
@@ -33,7 +31,7 @@ class FileAnswer(BaseModel):
     created_at: Moment
 
     @classmethod
-    def of(cls, file: File) -> FileAnswer:
+    def of(cls, file: File) -> "FileAnswer":
         """The answer for a stored file."""
         return FileAnswer(**{name: getattr(file, name) for name in FileAnswer.model_fields})
 

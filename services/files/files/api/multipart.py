@@ -1,7 +1,5 @@
 """A multipart form, read while it arrives: its short fields whole, its file in chunks."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Presigned URLs of the bucket, as the client of a request can reach them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -31,7 +29,7 @@ class SignedUrls:
     through_gateway: bool
 
     @classmethod
-    def of(cls, settings: Settings, bucket: Bucket) -> SignedUrls:
+    def of(cls, settings: Settings, bucket: Bucket) -> "SignedUrls":
         """With the lifetimes that the settings name."""
         return cls(bucket, settings.upload_lifetime, settings.download_lifetime, settings.s3_through_gateway)
 

@@ -1,7 +1,5 @@
 """Uploads: a multipart form through this service, or a direct upload by a presigned URL."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from aiohttp import web

@@ -1,7 +1,5 @@
 """The commands `migrate-files` and `export-files`: the legacy platform's documents in and out."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

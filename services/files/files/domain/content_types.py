@@ -1,7 +1,5 @@
 """Content types: sniffed from the first bytes of a file, and compared with the declared type."""
 
-from __future__ import annotations
-
 import codecs
 import re
 

@@ -1,7 +1,5 @@
 """File names: as users see them, as keys in the bucket, and as browsers save them."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import NamedTuple

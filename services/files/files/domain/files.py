@@ -1,7 +1,5 @@
 """Documents: their states, their values, and the refusals that clients see."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -101,7 +99,7 @@ class NewFile:
     uploaded_by: UUID
 
     @classmethod
-    def named(cls, name: FileName, id: UUID, subject: FileSubject, uploaded_by: UUID) -> NewFile:
+    def named(cls, name: FileName, id: UUID, subject: FileSubject, uploaded_by: UUID) -> "NewFile":
         """A new file with its key in the bucket."""
         entity = f"{subject.tenant_id}/{subject.entity_type}/{subject.entity_id}"
         return cls(id, subject, str(name), name.extension, document_key(name, entity, id), uploaded_by)

@@ -1,7 +1,5 @@
 """Export documents to a folder as the legacy platform kept them."""
 
-from __future__ import annotations
-
 import asyncio
 import csv
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """The legacy platform's folder of documents, and the CSV map from its files to entities."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterator, Mapping

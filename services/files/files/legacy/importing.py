@@ -4,8 +4,6 @@ The id of each file is derived from its path: importing it again adds nothing, a
 done again.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """SQL for the cleanup: expired uploads, deleted files, and the comparison of rows with the objects in the bucket."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID

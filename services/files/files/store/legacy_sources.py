@@ -1,7 +1,5 @@
 """SQL for files that came from the legacy platform's folder, each known by its path there."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from asyncpg import Connection

@@ -1,7 +1,5 @@
 """SQL for documents as their users see them, and for their deletion."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from uuid import UUID
 

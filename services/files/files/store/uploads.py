@@ -1,7 +1,5 @@
 """SQL for uploads: from the row that is added before the first byte to the stored file."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The cleanup worker."""
 
-from __future__ import annotations
-
 import structlog
 
 from files.actions.cleanup import clean_up

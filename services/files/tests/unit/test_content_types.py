@@ -1,7 +1,5 @@
 """Sniffed and declared content types."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

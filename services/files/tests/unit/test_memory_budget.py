@@ -1,7 +1,5 @@
 """The memory budget of uploads."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack
 

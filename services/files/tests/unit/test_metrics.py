@@ -1,7 +1,5 @@
 """The metrics of the cleanup."""
 
-from __future__ import annotations
-
 from math import isnan
 
 from prometheus_client import CollectorRegistry

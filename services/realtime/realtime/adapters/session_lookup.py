@@ -1,7 +1,5 @@
 """Authentication of connections: by the gateway's signed identity, or by a session token that auth resolves."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

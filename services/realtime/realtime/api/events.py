@@ -1,7 +1,5 @@
 """Long polling: the same events for clients without sockets."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 from time import monotonic

@@ -4,8 +4,6 @@ There is no gap and no duplicate: a member becomes live in the same step in whic
 those that were dispatched.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

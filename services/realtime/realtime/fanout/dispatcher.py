@@ -1,7 +1,5 @@
 """The dispatcher: tails the event logs and fans each entry out to the rooms of this instance."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Frames that clients receive: a Socket.IO packet in an Engine.IO packet in a WebSocket frame, built once for all."""
 
-from __future__ import annotations
-
 import struct
 from typing import Any
 

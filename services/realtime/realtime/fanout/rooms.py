@@ -4,8 +4,6 @@ A room follows from the identity of a session; nothing that a client sends choos
 synchronous.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Entries of the event log, as they are appended and as they are read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """The event log: one bounded Redis stream per tenant. Its order is the order in which all clients see the events."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Lua scripts of the event log: the steps that must be atomic in Redis."""
 
-from __future__ import annotations
-
 APPEND = """
 -- Append entries to a tenant's log without duplicates, and trim the log to its bounds.
 -- KEYS: stream, ids. ARGV: maximum length, maximum age in ms, deduplication window in ms,

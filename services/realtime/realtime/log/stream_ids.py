@@ -1,7 +1,5 @@
 """Positions in a tenant's event log: the ids of Redis streams, and the cursors that clients keep."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Self
 

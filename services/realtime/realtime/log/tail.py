@@ -1,7 +1,5 @@
 """A blocking read of many event logs at once, on a dedicated Redis connection."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any

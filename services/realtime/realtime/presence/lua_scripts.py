@@ -1,7 +1,5 @@
 """Lua scripts of presence. Times are those of Redis, since the clocks of instances may differ."""
 
-from __future__ import annotations
-
 _NOW = """
 local at = redis.call('TIME')
 local now = at[1] * 1000 + math.floor(at[2] / 1000)

@@ -5,8 +5,6 @@ whichever instances, are one presence, and reloading a page doesn't look like go
 together a few times a second: a thousand users who come online at once are not a million messages.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from time import monotonic

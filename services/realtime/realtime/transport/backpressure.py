@@ -1,7 +1,5 @@
 """Socket backpressure: the queue of one client, which knows its size in bytes, so that a slow client can be bounded."""
 
-from __future__ import annotations
-
 import asyncio
 
 from engineio.packet import Packet

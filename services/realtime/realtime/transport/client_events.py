@@ -3,8 +3,6 @@
 Answers are `{"ok": true, ...}` or `{"error": <code>}`. The sender follows from its session alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 

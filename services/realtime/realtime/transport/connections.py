@@ -1,7 +1,5 @@
 """The Socket.IO server: authentication, catch-up and client events of each connection."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from dataclasses import dataclass

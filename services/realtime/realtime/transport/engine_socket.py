@@ -5,8 +5,6 @@ writer takes a frame that was built once, with one call and no task. A frame tha
 the library's own queue, in order, up to a bound in bytes.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from time import monotonic
@@ -33,10 +31,10 @@ CLOSE_SECONDS = 5.0
 class EngineSocket(AsyncSocket):  # type: ignore[misc]
     """One client's connection, over a WebSocket or by polling."""
 
-    server: EngineServer
+    server: "EngineServer"
     queue: Backlog
 
-    def __init__(self, server: EngineServer, sid: str) -> None:
+    def __init__(self, server: "EngineServer", sid: str) -> None:
         super().__init__(server, sid)
         self.request: web.Request | None = None
         """The request of the WebSocket, if there is one."""

@@ -1,7 +1,5 @@
 """The Engine.IO server: python-engineio's, with our sockets, our WebSocket transport and sticky session ids."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Graceful drain: when an instance stops, its clients are disconnected over a while and resume on other instances."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Mapping

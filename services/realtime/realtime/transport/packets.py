@@ -4,8 +4,6 @@ The libraries' own parsers keep all that they are sent (a packet may announce te
 client call the handlers of `connect` and `disconnect`, and log a stack trace for each packet that they can't parse.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from engineio.exceptions import ContentTooLongError, EngineIOError

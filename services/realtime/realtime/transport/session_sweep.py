@@ -1,7 +1,5 @@
 """The session sweep: disconnects clients with an expired or unverifiable session, and unauthenticated connections."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The WebSocket transport of Engine.IO, in place of python-engineio's adapter to aiohttp."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from aiohttp import WSMsgType, web

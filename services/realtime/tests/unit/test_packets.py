@@ -1,7 +1,5 @@
 """Strict parsing of client packets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Times of presence."""
 
-from __future__ import annotations
-
 from realtime.presence import presence
 
 

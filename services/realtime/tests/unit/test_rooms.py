@@ -1,7 +1,5 @@
 """Rooms: when a member becomes live."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """The table of visible events."""
 
-from __future__ import annotations
-
 from realtime.consumers import FEED
 from switchboard.contracts.auth import SessionRevoked
 

@@ -1,7 +1,5 @@
 """Calls: plan, change, cancel, and follow their results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Campaigns: plan, pause, resume, cancel, and follow their progress."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID

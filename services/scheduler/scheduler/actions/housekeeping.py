@@ -1,7 +1,5 @@
 """Plan the housekeeping tasks as schedules, at each start of an instance."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

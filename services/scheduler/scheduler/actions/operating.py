@@ -1,7 +1,5 @@
 """Operators' actions on any schedule of any tenant: run now, pause, resume."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Planning for all kinds: check times, recurrences and owners; save a plan, publish it, wake the firing loop."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Reminders: create, change, snooze, cancel."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Follow auth's events of a tenant with the timer of the tenant's trial."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 

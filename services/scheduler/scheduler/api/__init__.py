@@ -1,7 +1,5 @@
 """The scheduler's HTTP API."""
 
-from __future__ import annotations
-
 from scheduler.api.calendar import Calendar
 from scheduler.api.calls import PlannedCalls
 from scheduler.api.campaigns import PlannedCampaigns

@@ -1,7 +1,5 @@
 """The calendar, `/schedule`: all occurrences in a range of time, of every kind, with series expanded."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +54,7 @@ class DueAnswer(BaseModel):
     recurring: bool
 
     @classmethod
-    def of(cls, at: datetime, schedule: Schedule) -> DueAnswer:
+    def of(cls, at: datetime, schedule: Schedule) -> "DueAnswer":
         return cls(
             id=schedule.id,
             kind=schedule.kind,

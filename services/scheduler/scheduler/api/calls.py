@@ -1,7 +1,5 @@
 """Calls over HTTP: users have their own; admins see and plan those of all users of the tenant."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +67,7 @@ class CallAnswer(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, call: Schedule) -> CallAnswer:
+    def of(cls, call: Schedule) -> "CallAnswer":
         return cls.model_validate(
             {
                 **{name: getattr(call, name) for name in cls.model_fields.keys() & vars(call).keys()},

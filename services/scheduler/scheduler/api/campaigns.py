@@ -1,7 +1,5 @@
 """Campaigns over HTTP: the whole tenant sees them; the creator and admins control one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,7 +46,7 @@ class CampaignAnswer(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, campaign: Schedule) -> CampaignAnswer:
+    def of(cls, campaign: Schedule) -> "CampaignAnswer":
         kept = {name: getattr(campaign, name) for name in cls.model_fields.keys() & vars(campaign).keys()}
         times = {"send_at": campaign.planned_at, "started_at": campaign.fired_at}
         return cls.model_validate({**campaign.payload, **kept, **times})

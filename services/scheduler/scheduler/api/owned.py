@@ -1,7 +1,5 @@
 """Lists of one user's schedules: the caller's own or, for admins, another user's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Reminders over HTTP: users have their own; admins see and plan those of all users of the tenant."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -79,7 +77,7 @@ class ReminderAnswer(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, reminder: Schedule) -> ReminderAnswer:
+    def of(cls, reminder: Schedule) -> "ReminderAnswer":
         return cls.model_validate(
             {
                 **reminder.payload,

@@ -1,7 +1,5 @@
 """Operators' command `bin/switchboard import-schedules`: import what the original platform had planned."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Operators' commands `bin/switchboard schedule list / show / run-now / pause / resume`."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The plan of a campaign: the body of a request, and of a row that is imported."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -23,7 +21,7 @@ class Audience(Body):
     all: bool | None = None
 
     @model_validator(mode="after")
-    def _one_of_three(self) -> Audience:
+    def _one_of_three(self) -> "Audience":
         if (self.phones is not None) + (self.tags is not None) + (self.all is True) != 1:
             raise ValueError("has to name exactly one of phones, tags, all: true")
         return self
@@ -45,7 +43,7 @@ class Quiet(Body):
     to: LocalTime
 
     @model_validator(mode="after")
-    def _some_time(self) -> Quiet:
+    def _some_time(self) -> "Quiet":
         if self.from_ == self.to:
             raise ValueError("has to end at another time than it begins")
         return self

@@ -1,7 +1,5 @@
 """The clock that every action takes as an argument, so that a test passes through a year in seconds."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Protocol
 

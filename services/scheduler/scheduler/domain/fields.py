@@ -1,7 +1,5 @@
 """Text fields of plans, with their limits."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Refusals of the scheduler. A docstring is the `detail` that clients get."""
 
-from __future__ import annotations
-
 from switchboard.runtime.refusals import Refusal
 
 

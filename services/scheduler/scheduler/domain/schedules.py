@@ -1,7 +1,5 @@
 """Schedules and their occurrences: one mechanism for every kind, with misfire policy and lateness."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -75,19 +73,19 @@ class Schedule:
             series = self.recurrence.following(max(self.next_at, since - TICK))
         return (at for at, _ in groupby(merge(named, series)))
 
-    def replanned(self, at: datetime, recurrence: Recurrence | None) -> Schedule:
+    def replanned(self, at: datetime, recurrence: Recurrence | None) -> "Schedule":
         """The schedule with a new plan: due at `at` and, with a `recurrence`, from then on."""
         return replace(
             self, next_at=at, extra_at=None, planned_at=at, recurrence=recurrence, revision=self.revision + 1
         )
 
-    def due_once_more(self, at: datetime) -> Schedule:
+    def due_once_more(self, at: datetime) -> "Schedule":
         """The schedule with one more occurrence at `at`. A single occurrence that has not fired moves there instead."""
         single = self.recurrence is None
         moved = replace(self, next_at=at, extra_at=None) if single else replace(self, extra_at=at)
         return replace(moved, planned_at=moved._soonest(or_else=at), revision=self.revision + 1)
 
-    def without_plan(self) -> Schedule:
+    def without_plan(self) -> "Schedule":
         """The schedule with nothing planned any more."""
         return replace(self, next_at=None, extra_at=None, revision=self.revision + 1)
 

@@ -1,7 +1,5 @@
 """Import the original platform's plans: each row once, as if its user had planned it here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -4,8 +4,6 @@ Its tables have no fixed export format, so the common spellings are accepted: ca
 snake_case; files `campaigns`, `reminders` and `calls`, each `.json` (an array) or `.ndjson`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads for the calendar: what one user sees in a range of time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

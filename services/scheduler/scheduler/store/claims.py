@@ -5,8 +5,6 @@ database's clock, locks the rows that are unchanged since they were read (revisi
 transaction is changing, writes their new state, and writes their messages to the outbox.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime

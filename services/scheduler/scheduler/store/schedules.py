@@ -1,7 +1,5 @@
 """The table `schedules`: add, save, find, lock and list."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime

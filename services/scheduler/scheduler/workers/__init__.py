@@ -1,7 +1,5 @@
 """The scheduler's loops."""
 
-from __future__ import annotations
-
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics

@@ -4,8 +4,6 @@ Leader election by lease makes one leader likely. The claim, which checks the fe
 occurrence impossible. When in doubt, an instance does not act as leader.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

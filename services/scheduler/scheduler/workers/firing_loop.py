@@ -1,7 +1,5 @@
 """The firing loop: the leader sleeps until the next due time, or until an earlier one is planned."""
 
-from __future__ import annotations
-
 import structlog
 
 from scheduler.actions.planning import LONGEST_SLEEP, SCHEDULES

@@ -1,7 +1,5 @@
 """Health of firing: the leader and its term, the next due time, and the lateness of the longest due occurrence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Plan the housekeeping tasks once, at the start of an instance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import structlog

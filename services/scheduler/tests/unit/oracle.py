@@ -4,8 +4,6 @@ Written from RFC 5545 alone and sharing nothing with the code under test: no dat
 instants from a list of the zone's clock changes.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from calendar import monthrange
 from dataclasses import dataclass

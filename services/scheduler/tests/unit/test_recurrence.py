@@ -1,7 +1,5 @@
 """Recurrences: clock changes, and rules that are refused."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Recurrences against an independent oracle, over all IANA zones and many years."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from zoneinfo import available_timezones

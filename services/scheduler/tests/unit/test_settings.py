@@ -1,7 +1,5 @@
 """Settings: invalid values are refused at the start."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

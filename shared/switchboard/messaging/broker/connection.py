@@ -3,8 +3,6 @@
 No channel recovers by itself: the code that uses a channel notices its end and starts over with a new one.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager

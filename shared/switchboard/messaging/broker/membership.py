@@ -5,8 +5,6 @@ instance publishes its name on a topic exchange every other second, and forgets 
 time. The membership is a hint for balancing partitions, never a lock.
 """
 
-from __future__ import annotations
-
 import asyncio
 from time import monotonic
 

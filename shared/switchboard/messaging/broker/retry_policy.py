@@ -1,7 +1,5 @@
 """The retry policy: how often and after which pauses a failed message is retried before it is dead-lettered."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import timedelta
 

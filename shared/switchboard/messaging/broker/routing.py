@@ -4,8 +4,6 @@ An event's routing key is `<type>.<tenant_id>.<slot>`. The slot, two digits, is 
 subscription binds each of its partitions to a share of the slots, so that one subject always goes to the same queue.
 """
 
-from __future__ import annotations
-
 from uuid import UUID
 from zlib import crc32
 

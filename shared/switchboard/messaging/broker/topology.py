@@ -9,8 +9,6 @@ dead-letter at-least-once, so a message that exceeds the broker's delivery limit
     switchboard.dead ──<service>.<name>──▶ <service>.<name>.dead
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any

@@ -3,8 +3,6 @@
 `delivery_policy.py` states when a message is retried and when it is dead-lettered.
 """
 
-from __future__ import annotations
-
 import asyncio
 
 import structlog

@@ -1,7 +1,5 @@
 """Dead-lettering and delaying: what a consumer publishes without the outbox."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Inbox deduplication: the exactly-once effect of messages that are delivered at least once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace

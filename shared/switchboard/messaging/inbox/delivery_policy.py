@@ -18,8 +18,6 @@ of its subject go on. A side effect outside Postgres uses the message's id as it
 first.
 """
 
-from __future__ import annotations
-
 from pydantic import ValidationError
 
 from switchboard.contracts.envelope import Unreadable

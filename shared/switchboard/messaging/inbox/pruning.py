@@ -1,7 +1,5 @@
 """Pruning of the inbox: the outbox relay's leader deletes rows after 30 days, in small batches."""
 
-from __future__ import annotations
-
 import asyncpg
 import structlog
 

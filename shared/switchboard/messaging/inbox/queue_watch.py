@@ -5,8 +5,6 @@ the first instance to start would keep every partition. So when instances come o
 partitions that belong to another instance, and queues up behind it.
 """
 
-from __future__ import annotations
-
 import structlog
 from aio_pika.abc import AbstractChannel
 

@@ -1,7 +1,5 @@
 """Retries of single messages: in place where order matters, through delay queues where it does not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from time import monotonic
 

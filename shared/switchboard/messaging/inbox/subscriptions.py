@@ -1,7 +1,5 @@
 """The table of a service's consumers: which function handles which message."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """`bin/switchboard dead-letters …`: list, show, replay and discard dead letters. `events …` is in `tailing.py`."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine

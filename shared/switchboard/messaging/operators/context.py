@@ -1,7 +1,5 @@
 """The broker connection of operator commands."""
 
-from __future__ import annotations
-
 from switchboard.messaging.broker.connection import Broker
 from switchboard.runtime.settings import AmqpUrl, CommandSettings, load
 

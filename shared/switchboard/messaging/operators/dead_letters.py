@@ -4,8 +4,6 @@ They are read without an acknowledgement, so closing the channel returns them. A
 the same subscription: the others have handled the message already.
 """
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -49,7 +47,7 @@ class DeadLetter:
     body: str
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage, subscription: Subscription) -> DeadLetter:
+    def of(cls, message: AbstractIncomingMessage, subscription: Subscription) -> "DeadLetter":
         headers = message.headers
         return cls(
             id=message.message_id or "",

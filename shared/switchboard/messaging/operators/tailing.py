@@ -1,7 +1,5 @@
 """`bin/switchboard events tail`: print published events, one per line."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable

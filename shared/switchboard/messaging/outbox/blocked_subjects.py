@@ -4,8 +4,6 @@ Other subjects go on. Some errors close the channel for every message in flight 
 exchange, message too large). Each of these messages is then retried alone, on a separate channel.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic

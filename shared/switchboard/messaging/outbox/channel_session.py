@@ -5,8 +5,6 @@ previous one. Confirmed rows are deleted in batches. A busy subject gets a limit
 does not starve others.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from time import monotonic

@@ -1,7 +1,5 @@
 """Publishing with publisher confirms, on one channel per process."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager

@@ -4,8 +4,6 @@ Each service has one active relay, its leader, elected by a lease. A former lead
 second time. That is harmless: they were published before in the same order, and the inboxes of the consumers skip them.
 """
 
-from __future__ import annotations
-
 import structlog
 
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription

@@ -1,7 +1,5 @@
 """The outbox table: its rows, and the SQL that writes, reads and deletes them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The unit of work: one transaction that commits a service's rows together with its outgoing messages."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field

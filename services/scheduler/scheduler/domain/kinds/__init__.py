@@ -1,7 +1,5 @@
 """The kinds of schedule, one module each. A new kind is a new line in this table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from scheduler.domain.kinds import call, campaign, housekeeping, reminder, trial

@@ -6,8 +6,6 @@ placed -- call.ringing --> ringing
 placed, ringing -- call.completed, call.missed, call.failed --> that status; the last event wins
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any

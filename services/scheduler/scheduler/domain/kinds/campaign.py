@@ -10,8 +10,6 @@ running, paused -- campaign.completed --> completed
 `campaign.completed` leaves a cancelled campaign cancelled.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar

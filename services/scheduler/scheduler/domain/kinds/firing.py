@@ -1,7 +1,5 @@
 """The interface of a kind of schedule: which messages and status an occurrence leads to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

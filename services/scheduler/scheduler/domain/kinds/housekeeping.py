@@ -3,8 +3,6 @@
 Each service prunes its own inbox and idempotency keys without a schedule.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 

@@ -5,8 +5,6 @@ fired, skipped -- snoozed, or a new time --> scheduled
 scheduled -- cancelled --> cancelled, no longer shown
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from scheduler.domain.kinds.firing import Firing, Kind, plain_skip

@@ -4,8 +4,6 @@ scheduled -- due --> over; the trial ended early, or the tenant pays --> over
 over, scheduled -- tenant.trial_extended --> scheduled for the new time
 """
 
-from __future__ import annotations
-
 from uuid import UUID, uuid5
 
 from scheduler.domain.kinds.firing import Firing, Kind, plain_skip

@@ -5,8 +5,6 @@ one in an hour that happens twice occurs the first time. Two occurrences at the 
 occurrence is the start itself, even if the rule does not yield it, and counts towards COUNT.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta

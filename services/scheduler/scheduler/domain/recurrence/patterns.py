@@ -4,8 +4,6 @@ python-dateutil finds the days of a rule. Times within a day are computed here: 
 at the second position") would keep dateutil searching for hours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import MAXYEAR, date, datetime, time, timedelta
 from itertools import count, dropwhile, product, takewhile

@@ -1,7 +1,5 @@
 """Parse an RFC 5545 recurrence rule (section 3.3.10)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from switchboard.local.supervisor import Supervisor
 
 IMAGES = {
     "POSTGRES_IMAGE": "postgres:17-bookworm",
-    "RABBITMQ_IMAGE": "rabbitmq:4-management",
+    "RABBITMQ_IMAGE": "rabbitmq:4.2-management",
     "REDIS_IMAGE": "redis:8-bookworm",
 }
 WORD = "test"

@@ -3,6 +3,9 @@
 The header `X-Switchboard-Identity` carries a JWT signed with Ed25519. Its claims: `aud` the service, `sub` the user,
 `tid` the tenant, `role`, `sid` the session, `sxp` the end of the session, `exp` one minute ahead. Services accept no
 other proof of identity, also within the private network.
+
+Tenant isolation: the tenant of a request is that of its signed identity, never one that the client names. The `store`
+of each service looks for a caller's rows by that tenant.
 """
 
 from collections.abc import Callable

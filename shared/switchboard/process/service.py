@@ -1,4 +1,4 @@
-"""`open_service`: the connections that a service's settings name, opened once and closed in reverse order.
+"""Composition of a service: `open_service` opens the connections that its settings name, and closes them in reverse.
 
     @asynccontextmanager
     async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIterator[App]:

@@ -1,4 +1,4 @@
-"""Health probes: eject failing instances from load balancing, and readmit them when they answer again."""
+"""Health probes, and ejection of failing instances from load balancing until they answer again."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Rooms: the members on this instance, by tenant and user.
+"""Rooms and room fan-out: the members on this instance, by tenant and user, and the entries that reach them.
 
 A room follows from the identity of a session; nothing that a client sends chooses one. All of it is plain memory and
 synchronous.

@@ -34,7 +34,7 @@ logs: ## follow all logs
 demo: ## a tour of the running stack
 	@bin/switchboard demo
 
-test: test-unit ## every test but the slow ones, on private servers of its own
+test: test-unit ## every test but the slow ones, on private servers
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(UNIT:%=--ignore=%) $(ARGS)
 
 test-unit: setup-tests ## the pure tests, which need no server
@@ -58,7 +58,7 @@ endif
 faults: setup ## a fault run under load, checked against a ledger (SECONDS, default 120; SEED repeats a run)
 	@$(PY) -m tests.faults $(FAULT_SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-check: setup ## format, lint, types, layers
+check: setup ## format, lint, types, layers, class names
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@.venv/bin/mypy $(addprefix -p ,$(PACKAGES))

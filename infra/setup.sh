@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Sets a machine up: installs the servers, and makes .venv with the pinned requirements.
+# Sets up a machine: installs the servers, and creates .venv with the pinned requirements.
 # Installs only what is missing; a second run does nothing. `--for-tests` installs Node too, for its Socket.IO client.
+# `--python-only` creates .venv and installs no server.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -26,7 +27,7 @@ as_root() {
   sudo "$@"
 }
 
-# The distribution would start each server that it installs, and again at every boot; ours are private ones.
+# The distribution would start each installed server, now and at every boot; the stack runs private ones.
 install_quietly() {
   command -v apt-get >/dev/null || fail "not a Debian system; install yourself: $packages"
   say "installing $packages"
@@ -35,7 +36,7 @@ install_quietly() {
     printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod 755 $policy
     written=1
   fi
-  as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
+  as_root apt-get update -qq || say "apt-get update failed; continuing with the existing package lists"
   local status=0
   as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $packages >"$log" 2>&1 || status=$?
@@ -52,7 +53,7 @@ install_quietly() {
 
 make_environment() {
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "python3 must be 3.11 or newer"
-  say "making .venv with the pinned requirements"
+  say "creating .venv with the pinned requirements"
   [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; python3 -m venv .venv; }
   .venv/bin/python -m pip install -q --disable-pip-version-check "$(grep '^uv==' requirements/dev.txt)"
   local packages="-e shared"
@@ -64,7 +65,7 @@ make_environment() {
 
 install() {
   .venv/bin/uv pip install -q --python .venv/bin/python "$@" && return
-  say "uv could not; trying pip"
+  say "uv failed; trying pip"
   .venv/bin/python -m pip install -q --disable-pip-version-check "$@"
 }
 

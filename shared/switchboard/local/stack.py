@@ -29,6 +29,7 @@ from switchboard.local.supervisor import Supervisor, running_pid
 
 SERVERS_WITHIN = 60.0
 READY_WITHIN = 60.0
+DEVELOPMENT_TOOLS = {"cli", "client", "local", "testing"}  # packages of the library that no service imports
 Tell = Callable[[str], None]
 
 
@@ -165,6 +166,6 @@ def _instances(ports: Ports) -> Iterator[ServiceProcess]:
 def _build_of(package: Path) -> str:
     """Changes when the code that the process would run does."""
     shared = REPOSITORY / "shared" / "switchboard"
-    folders = [package, *(shared / name for name in ("contracts", "messaging", "runtime"))]
+    folders = [package, *(folder for folder in shared.iterdir() if folder.name not in DEVELOPMENT_TOOLS)]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
     return fingerprint(*(file.read_bytes() for file in [*files, REPOSITORY / "requirements" / "base.txt"]))

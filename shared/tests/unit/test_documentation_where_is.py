@@ -14,7 +14,7 @@ ROW = re.compile(r"^\| (?P<term>[^|]+) \| `(?P<file>[^`]+)` \| `(?P<symbol>[^`]+
 
 def rows() -> list[tuple[str, str, str]]:
     text = (REPOSITORY / "docs" / "architecture.md").read_text().partition("## Where is…")[2]
-    return [row.group("term", "file", "symbol") for row in ROW.finditer(text)]
+    return [(row["term"], row["file"], row["symbol"]) for row in ROW.finditer(text)]
 
 
 def definitions_in(source: str) -> dict[str, str]:

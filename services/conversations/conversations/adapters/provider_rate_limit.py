@@ -1,4 +1,4 @@
-"""Rate limits of sending: per provider account, tenant and campaign, shared by all instances through Redis (GCRA).
+"""Rate limits per provider account, per tenant and per campaign, shared by all instances through Redis (GCRA).
 
 An account that answers 429 is paused for as long as it asks, continues at half its rate and recovers gradually.
 """

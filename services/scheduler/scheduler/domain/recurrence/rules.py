@@ -1,4 +1,4 @@
-"""Parse an RFC 5545 recurrence rule (section 3.3.10)."""
+"""Recurrence rules: parses one of RFC 5545 (section 3.3.10)."""
 
 import re
 from collections.abc import Mapping

@@ -38,7 +38,7 @@ test: test-unit ## every test but the slow ones, on private servers
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(UNIT:%=--ignore=%) $(ARGS)
 
 test-unit: setup-tests ## the pure tests, which need no server
-	@$(PY) -m pytest -q $(UNIT)
+	@$(PY) -m pytest -q -m "not slow" $(UNIT)
 
 test-all: setup-tests ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)

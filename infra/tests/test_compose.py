@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml, for real. Not part of `make test`: it wants Docker and builds images."""
+"""The stack of docker-compose.yml on a real Docker. Not part of `make test`: it needs Docker and builds images."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(BUILT_WITHIN + HEALTHY_WITHI
 
 
 class Compose:
-    """One project, at ports of its own."""
+    """A Compose project on free ports."""
 
     def __init__(self, command: list[str], ports: list[int]) -> None:
         self.gateways = [f"http://127.0.0.1:{port}" for port in ports]
@@ -51,7 +51,7 @@ class Compose:
         return self.run("ps", "-q", service).split()
 
     def instances(self, service: str) -> list[dict[str, Any]]:
-        """What the first gateway says of them."""
+        """The instances of a service as the first gateway reports them."""
         with urllib.request.urlopen(f"{self.gateways[0]}/health", timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)["services"][service]
         return found
@@ -106,7 +106,7 @@ def docker(*words: str) -> str:
 
 
 def kill_main_process(container: str) -> None:
-    """Kill it as a crash would: after `docker kill` Docker would not restart the container."""
+    """Kill the process like a crash does: after `docker kill` Docker would not restart the container."""
     pid = docker("inspect", "-f", "{{.State.Pid}}", container)
     subprocess.run([*([] if os.geteuid() == 0 else ["sudo"]), "kill", "-9", pid], check=True)
 
@@ -130,7 +130,7 @@ async def test_only_the_gateways_have_ports_on_the_host(compose: Compose) -> Non
     assert {service for service, ports in published.items() if ports} == {"gateway-1", "gateway-2"}
 
 
-async def test_what_is_said_at_one_gateway_is_heard_and_read_at_the_other(compose: Compose, anna: User) -> None:
+async def test_messages_sent_at_one_gateway_are_received_at_the_other(compose: Compose, anna: User) -> None:
     async with listening(anna, 0, ["websocket"]) as first, listening(anna, 1, ["polling", "websocket"]) as second:
         await anna.say(PHONE, "from one")
         await anna.say(PHONE, "from the other")

@@ -15,18 +15,18 @@ OWNS = {
     "auth": "tenants, users, sessions, invites, OAuth accounts, trials",
     "files": "documents: metadata in Postgres, bytes in S3",
     "conversations": "contacts, conversations, messages, deliveries, calls, notifications",
-    "scheduler": "what is due when: campaigns, reminders, calls, trial deadlines, housekeeping",
+    "scheduler": "schedules: campaigns, reminders, calls, ends of trials, housekeeping",
     "realtime": "nothing durable: a bounded event log and presence in Redis",
 }
 
 EFFECT_WHEN_REPEATED = {
     "trial.expire": "none: acts only if the stored end of the trial equals `trial_ends_at`",
     "trial.sweep": "none: ends only trials that are over and not yet ended",
-    "files.cleanup": "none: removes what is left to remove",
+    "files.cleanup": "none: deletes the leftovers that there still are",
     "calls.cleanup": "none: ends only calls that are overdue",
-    "campaign.pause": "none: an older revision than the recorded one is passed over",
-    "campaign.resume": "none: an older revision than the recorded one is passed over",
-    "campaign.cancel": "none: an older revision than the recorded one is passed over",
+    "campaign.pause": "none: a revision older than the recorded one is ignored",
+    "campaign.resume": "none: a revision older than the recorded one is ignored",
+    "campaign.cancel": "none: a revision older than the recorded one is ignored",
 }
 
 

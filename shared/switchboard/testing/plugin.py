@@ -46,6 +46,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         end_run()
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Restore structlog: a command that runs in the test's process configures it for a captured stream."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 

@@ -44,9 +44,10 @@ class EdgeApplication:
 
     async def _route(self, incoming: ProxyRequest) -> web.StreamResponse:
         path = incoming.path
-        preflight = self._config.cors.preflight(incoming.request)
-        if preflight is not None:
-            return self._finish(incoming, preflight)
+        if incoming.request.method == "OPTIONS":
+            preflight = self._config.cors.preflight(incoming.request)
+            if preflight is not None:
+                return self._finish(incoming, preflight)
         if path.startswith(API):
             return await self._proxy.handle(incoming)
         if path.startswith(SOCKETS):

@@ -7,7 +7,7 @@ gateway only fills keys that are absent (`SET NX`), for a minute, and so never o
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic, time
@@ -18,10 +18,11 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from api_gateway.identity.coalesced_reads import CoalescedReads
 from switchboard.http.identity import Identity, Role
+from switchboard.runtime.batching import Batcher
 from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 
+RETRY_SECONDS = 0.5  # after a failure Redis is not asked for so long
 FILL_SECONDS = 60
 FILL_WITHIN = 5.0  # seconds; an older answer of auth may precede a mark that has expired
 MAX_PARSED = 20_000
@@ -52,12 +53,32 @@ class ResolvedSession:
     trial_expired: bool
 
 
+class CoalescedReads:
+    """Reads the keys of concurrent requests by one MGET: a GET for each would double the cost of a request."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._unavailable_until = 0.0
+
+    async def flush(self, reads: Sequence[Sequence[str]]) -> list[list[bytes | None]]:
+        """The values of each read, in the order of its keys. Raises `RedisUnavailable`."""
+        if monotonic() < self._unavailable_until:
+            raise RedisUnavailable("Redis was unavailable a moment ago")
+        keys = list(dict.fromkeys(key for read in reads for key in read))
+        try:
+            found = dict(zip(keys, cast("list[bytes | None]", await self._redis.mget(keys)), strict=True))
+        except REDIS_ERRORS as error:
+            self._unavailable_until = monotonic() + RETRY_SECONDS
+            raise RedisUnavailable(f"Redis is unavailable: {str(error) or type(error).__name__}") from error
+        return [[found[key] for key in read] for read in reads]
+
+
 class SessionResolver:
     """Resolves tokens. Parsed sessions are kept in memory, by their bytes in Redis."""
 
     def __init__(self, redis: Redis, resolve_by_auth: ResolveByAuth) -> None:
         self._redis = redis
-        self._reads = CoalescedReads(redis)
+        self._reads = Batcher(CoalescedReads(redis).flush)
         self._resolve_by_auth = resolve_by_auth
         self._resolving: dict[str, asyncio.Task[ResolvedSession | None]] = {}
         self._keys: dict[str, tuple[str, ...]] = {}  # by token: the session's key, and the tenant's once it is known
@@ -78,7 +99,7 @@ class SessionResolver:
     async def _find_cached(self, token: str) -> Any:
         """The session, None, or the reason to ask auth: `_MISS` or `_STALE`."""
         keys = self._keys.get(token) or (_key(token),)
-        values = await self._reads.get(keys)
+        values = await self._reads.do(keys)
         raw = values[0]
         if raw is None:
             return _MISS
@@ -89,7 +110,7 @@ class SessionResolver:
             return None
         if len(keys) == 1:
             keys = self._keys[token] = (keys[0], f"tenant:{session.tenant_id}")
-            values = [raw, *(await self._reads.get(keys[1:]))]
+            values = [raw, *(await self._reads.do(keys[1:]))]
         if values[1] is None:
             return _MISS
         tenant = orjson.loads(values[1])

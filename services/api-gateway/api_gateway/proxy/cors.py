@@ -22,13 +22,12 @@ class Cors:
         ).encode()
 
     def headers(self, request: web.BaseRequest) -> bytes:
-        """Header lines for a response to this request."""
-        origin = request.headers.get("Origin")
-        return self._headers if origin is not None and origin == self._origin else b""
+        """Header lines for a response to a request with an `Origin`."""
+        return self._headers if request.headers["Origin"] == self._origin else b""
 
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
-        """The response to a preflight request; None for any other request."""
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        """The response to a preflight request; None for any other OPTIONS request."""
+        if "Access-Control-Request-Method" not in request.headers:
             return None
         response = web.Response(status=204, headers={"Vary": "Origin"})
         if request.headers.get("Origin") == self._origin:

@@ -143,7 +143,8 @@ class ProxyRequest:
         """Header lines of every response."""
         config = self._config
         request_id = b"X-Request-Id: %b\r\n" % self.request_id.encode()
-        return request_id + config.security_headers + config.cors.headers(self.request)
+        cors = config.cors.headers(self.request) if "Origin" in self.request.headers else b""
+        return request_id + config.security_headers + cors
 
     def finish(self, status: int) -> None:
         """Record metrics and the log line, once the response has been sent or was cut off."""

@@ -18,9 +18,9 @@ from conversations.domain.providers import NotSent, OutcomeUnknown, Outgoing, Pr
 from conversations.store import delivery_claims as store
 from conversations.store.delivery_claims import Claimed, Lane, Release, SendAttempt
 from conversations.store.delivery_settlement import Outcome
-from conversations.workers.batching import Batcher
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop, Wakeup
+from switchboard.runtime.batching import Batcher
 from switchboard.runtime.unavailable import Unavailable
 
 SLOTS = 64

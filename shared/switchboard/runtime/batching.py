@@ -1,4 +1,4 @@
-"""Batching: items of many concurrent tasks are processed together, in one database statement."""
+"""Batching: items of many concurrent tasks are processed together, by one database statement or one Redis command."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,7 +1,7 @@
-"""Every benchmark in turn, each in a process of its own; all their tables once more at the end.
+"""Run all benchmarks in turn, each in its own process, and print their tables at the end.
 
-`python -m bench [--quick] [--keep] [NAME ...]`: a name is that of a file, `bench_NAME.py`; `--keep` writes the tables
-to `docs/numbers.md` as well.
+`python -m bench [--quick] [--keep] [NAME ...]`: NAME runs `bench_NAME.py` only; `--keep` writes the tables to
+`docs/numbers.md` as well.
 """
 
 import subprocess

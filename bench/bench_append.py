@@ -1,8 +1,8 @@
-"""What appending a message costs as its conversation grows, beside the original's growing JSON value.
+"""Benchmark appending a message to a growing conversation, compared with the legacy platform's JSON column.
 
-`python -m bench.bench_append [--quick]`. Both in the same Postgres, over the same pool, from as many tasks at a time.
-Ours is the whole of it: conversation, message, event and delivery, in one statement and commit. The original's is the
-row of `ConversationHistory` rewritten: what Prisma's `push` on a Json field comes to.
+`python -m bench.bench_append [--quick]`. Both use the same Postgres, pool and number of tasks. Switchboard's append
+writes conversation, message, event and delivery in one statement and commit. The legacy platform's append rewrites the
+row of `ConversationHistory`, as Prisma's `push` on a Json field does.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ SIZES = (10, 1_000, 10_000)
 CONCURRENCY = 16
 TENANT = UUID(int=1)
 BODY = "Thursday after five would be great. Could you send me the address again, please?"
-ORIGINAL = """
+LEGACY_TABLE = """
 create table if not exists conversation_history (
     id uuid primary key, user_id text not null, contact_phone text not null, messages jsonb not null default '[]',
     metadata jsonb, updated_at timestamptz not null default now(), unique (user_id, contact_phone)
@@ -43,7 +43,7 @@ set messages = conversation_history.messages || excluded.messages, updated_at = 
 Append = Callable[[Database, UUID, str], Awaitable[None]]
 
 
-async def ours(database: Database, user_id: UUID, phone: str) -> None:
+async def append_here(database: Database, user_id: UUID, phone: str) -> None:
     new = MessageToAppend(
         id=uuid7(),
         user_id=user_id,
@@ -60,7 +60,7 @@ async def ours(database: Database, user_id: UUID, phone: str) -> None:
         await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
 
 
-async def originals(database: Database, user_id: UUID, phone: str) -> None:
+async def append_legacy(database: Database, user_id: UUID, phone: str) -> None:
     message = {
         "id": str(uuid4()),
         "role": "assistant",
@@ -73,13 +73,13 @@ async def originals(database: Database, user_id: UUID, phone: str) -> None:
 
 
 async def measure(database: Database, append: Append, size: int, seconds: float) -> float:
-    """Appends a second to conversations that hold `size` messages already, one task to each conversation."""
+    """Measure appends a second to conversations that have `size` messages already, one task for each conversation."""
     user_id = uuid4()
     phones = [f"+1415555{n:04}" for n in range(CONCURRENCY)]
     await _fill(database, append, user_id, phones, size)
     until = perf_counter() + seconds
 
-    async def work_off(phone: str) -> int:
+    async def append_until_the_end(phone: str) -> int:
         done = 0
         while perf_counter() < until:
             await append(database, user_id, phone)
@@ -87,16 +87,16 @@ async def measure(database: Database, append: Append, size: int, seconds: float)
         return done
 
     started = perf_counter()
-    done = sum(await asyncio.gather(*(work_off(phone) for phone in phones)))
+    done = sum(await asyncio.gather(*(append_until_the_end(phone) for phone in phones)))
     return done / (perf_counter() - started)
 
 
 async def _fill(database: Database, append: Append, user_id: UUID, phones: list[str], size: int) -> None:
-    """Straight into the tables: the way there is not what is measured."""
+    """Insert the existing messages directly into the tables; this is not measured."""
     for phone in phones:
         await append(database, user_id, phone)
     async with database.connection() as conn:
-        if append is ours:
+        if append is append_here:
             await conn.execute(
                 """
                 insert into messages (conversation_id, seq, id, tenant_id, direction, channel, body, status, created_at)
@@ -119,12 +119,16 @@ async def _fill(database: Database, append: Append, user_id: UUID, phones: list[
 
 
 async def run(url: str, seconds: float) -> list[tuple[int, float, float]]:
-    """(messages in the conversation, our appends/s, the original's)."""
+    """Return (messages in the conversation, Switchboard's appends/s, the legacy platform's)."""
     async with open_database(url, application="conversations", size=CONCURRENCY) as database:
         async with database.connection() as conn:
-            await conn.execute(ORIGINAL)
+            await conn.execute(LEGACY_TABLE)
         return [
-            (size, await measure(database, ours, size, seconds), await measure(database, originals, size, seconds))
+            (
+                size,
+                await measure(database, append_here, size, seconds),
+                await measure(database, append_legacy, size, seconds),
+            )
             for size in SIZES
         ]
 
@@ -138,7 +142,7 @@ def main() -> None:
         databases.close()
     finally:
         end_run()
-    table = Table("messages in the conversation", "appends/s", "original's JSON push/s", "times as many", "aim")
+    table = Table("messages in the conversation", "appends/s", "legacy JSON push/s", "times as many", "aim")
     for (size, here, there), aim in zip(rows, (2, 25, 200), strict=True):
         table.add_row(f"{size:,}", f"{here:,.0f}", f"{there:,.0f}", f"{here / there:,.1f}", f"{aim}")
     Terminal().print(table)

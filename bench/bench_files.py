@@ -1,8 +1,8 @@
-"""Uploads: through us, beside a PUT straight to the store and beside the original's multer-s3, in the same run.
+"""Benchmark uploads: through files, directly to the store, and through the legacy platform's multer-s3, in one run.
 
-`python -m bench.bench_files [--quick]`. 40 MiB each, one at a time and eight at once, the ways in turn, the median of
-all turns; in brackets its share of the first way's. `resident` is how much the serving process grew at most above what
-it was before it served anything, for each upload under way.
+`python -m bench.bench_files [--quick]`. 40 MiB each, one at a time and eight at once, the ways in turn; the median of
+all rounds, and in brackets its ratio to the direct way. `resident` is the largest growth of the serving process over
+its idle size, for each concurrent upload.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ HEAD = (
     b'--b\r\nContent-Disposition: form-data; name="entity_id"\r\n\r\n1\r\n'
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
 )
-STRAIGHT = "straight to the store"
+DIRECT = "directly to the store"
 TAIL = b"\r\n--b--\r\n"
 
 
@@ -85,7 +85,7 @@ def direct_upload(bucket: Bucket) -> Upload:
 
 
 async def measure(upload: Upload, at_once: int, pid: int | None) -> tuple[float, float]:
-    """MB/s, and the most MiB that the process held."""
+    """Return MB/s, and the largest resident size of the process in MiB."""
     largest = resident(pid)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=300)) as http:
         began = perf_counter()
@@ -100,7 +100,7 @@ async def measure(upload: Upload, at_once: int, pid: int | None) -> tuple[float,
 
 
 def resident(pid: int | None) -> float:
-    """MiB."""
+    """Return the resident size of the process in MiB."""
     return psutil.Process(pid).memory_info().rss / MIB if pid else 0.0
 
 
@@ -113,11 +113,11 @@ async def run(servers: PrivateServers, quick: bool) -> Table:
         bucket = await stack.enter_async_context(open_bucket(settings))
         ours, ours_pid = await _ours(stack, store, databases.fresh("files"))
         multer, multer_pid = await _multer(stack, store)
-        ways = ((STRAIGHT, direct_upload(bucket), None), ("files", ours, ours_pid), ("multer-s3", multer, multer_pid))
+        ways = ((DIRECT, direct_upload(bucket), None), ("files", ours, ours_pid), ("multer-s3", multer, multer_pid))
         kinds = [Kind(name, upload, pid, resident(pid)) for name, upload, pid in ways]
         for kind in kinds:
             await measure(kind.upload, 1, kind.pid)
-        for _ in range(rounds):  # in turn, so that what else the machine does falls on all of them
+        for _ in range(rounds):  # in turn, so that other load on the machine affects all ways alike
             for kind in kinds:
                 kind.one.append(await measure(kind.upload, 1, kind.pid))
                 kind.eight.append(await measure(kind.upload, 8, kind.pid))
@@ -127,20 +127,20 @@ async def run(servers: PrivateServers, quick: bool) -> Table:
 
 @dataclass
 class Kind:
-    """One way to upload, and what was measured of it."""
+    """One way to upload, and its measurements."""
 
     name: str
     upload: Upload
     pid: int | None
-    before: float  # MiB, of the process when it had served nothing yet
+    before: float  # resident MiB of the idle process
     one: list[tuple[float, float]] = field(default_factory=list)
     eight: list[tuple[float, float]] = field(default_factory=list)
 
     def speed(self, at_once: int) -> float:
         return median(speed for speed, _ in (self.one if at_once == 1 else self.eight))
 
-    def row(self, at_once: int, straight: "Kind") -> str:
-        return f"{self.speed(at_once):,.0f} ({self.speed(at_once) / straight.speed(at_once):.2f})"
+    def row(self, at_once: int, direct: "Kind") -> str:
+        return f"{self.speed(at_once):,.0f} ({self.speed(at_once) / direct.speed(at_once):.2f})"
 
 
 def _table(kinds: list[Kind]) -> Table:

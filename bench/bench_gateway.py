@@ -1,7 +1,7 @@
-"""The gateway's hop: against no proxy, nginx, and a plain aiohttp proxy with the same checks; in one run, as ratios.
+"""Benchmark the gateway against no proxy, nginx, and a plain aiohttp proxy with the same checks, in one run.
 
 `python -m bench.bench_gateway [--quick]`. Needs redis-server; nginx is left out where it isn't installed. The
-gateway checks the session in Redis, counts the request and signs the identity; nginx passes on without any check.
+gateway checks the session in Redis, counts the request and signs the identity; nginx forwards without any check.
 """
 
 import json
@@ -54,7 +54,7 @@ Figures = dict[str, float]
 
 
 def run(seconds: float) -> dict[tuple[str, str, int], Figures]:
-    """{(what, way, connections): figures}."""
+    """Return {(measurement, way, connections): figures}."""
     figures: dict[tuple[str, str, int], Figures] = {}
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -75,7 +75,7 @@ def run(seconds: float) -> dict[tuple[str, str, int], Figures]:
 
 
 def table(figures: dict[tuple[str, str, int], Figures]) -> Table:
-    """As it is shown; ratios are against the gateway's own row of so many connections."""
+    """Format the figures; ratios are to the gateway's row with as many connections."""
     shown = Table(
         "what", "connections", "way", "per second", "p50 ms", "p99 ms", "hop's CPU µs", "gateway's share", "failed"
     )
@@ -90,7 +90,7 @@ def table(figures: dict[tuple[str, str, int], Figures]) -> Table:
 
 @contextmanager
 def _everything(directory: Path) -> Iterator[tuple[dict[str, int], dict[str, psutil.Process]]]:
-    """The parts on ports of their own, {way: port}, and what each way adds, {way: process}."""
+    """Start all processes; yield {way: port} and {way: process of that way}."""
     ports = {name: free_port() for name in ("direct", "nginx", "gateway", "plain", "redis")}
     redis_url = f"redis://127.0.0.1:{ports['redis']}/0"
     keys = directory / "keys.json"
@@ -131,7 +131,7 @@ def _everything(directory: Path) -> Iterator[tuple[dict[str, int], dict[str, psu
 
 
 def _sign_in(redis_url: str) -> None:
-    """As auth and the gateways would have filled the cache."""
+    """Fill the cache of sessions as auth and the gateways do."""
     tenant = str(uuid4())
     session = {
         "state": "live",
@@ -157,7 +157,7 @@ def _measure(
 
 
 def _cpu_seconds(hop: psutil.Process | None) -> float:
-    """Of the process and its children: nginx works in one."""
+    """Return the CPU seconds of the process and its children: nginx works in a child."""
     if hop is None:
         return 0.0
     return sum(sum(process.cpu_times()[:2]) for process in [hop, *hop.children()])

@@ -1,8 +1,8 @@
-"""From a request to the event at a client, through the whole product at low load.
+"""Benchmark the latency from a request to the event at a client, through the whole product at low load.
 
-`python -m bench.bench_live [--quick]`. A stack of its own, two instances of everything: messages are posted at both
-gateways in turn, 20 a second, and heard by one Socket.IO client at each. "After the 201": from the answer in hand to
-the event in hand, in one process; less than nothing when the event was the faster one.
+`python -m bench.bench_live [--quick]`. On a private stack, messages are posted at both gateways in turn, 20 a second,
+and received by one Socket.IO client at each. "After the 201": from the answer to the event; negative if the event
+arrives first.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ WARM_UP = 40  # messages not counted
 
 
 async def measure(gateways: list[str], messages: int) -> dict[str, list[float]]:
-    """Seconds, in the order of sending."""
+    """Return latencies in seconds, in the order of sending."""
     asked: dict[str, float] = {}
     answered: dict[str, float] = {}
     heard: list[dict[str, float]] = [{} for _ in gateways]
@@ -57,7 +57,7 @@ async def measure(gateways: list[str], messages: int) -> dict[str, list[float]]:
 
 
 async def sign_up(http: aiohttp.ClientSession, gateway: str) -> str:
-    """A new tenant's owner; the session's token."""
+    """Sign up the owner of a new tenant, and return the session's token."""
     body = {"tenant_name": "Bench", "name": "Anna", "email": f"{uuid4().hex}@example.com", "password": uuid4().hex}
     async with http.post(f"{gateway}/api/v1/auth/signup", json=body) as answer:
         assert answer.status == 201, await answer.text()
@@ -66,7 +66,7 @@ async def sign_up(http: aiohttp.ClientSession, gateway: str) -> str:
 
 
 def listening(gateway: str, token: str, times: dict[str, float]) -> LiveClient:
-    """Notes when each text was first heard, and when all is `ready`."""
+    """Record when each text was first received, and when the client was `ready`."""
 
     async def hear(event: LiveEvent) -> None:
         message: dict[str, Any] = event.data.get("message", {})

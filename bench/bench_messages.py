@@ -1,8 +1,8 @@
-"""Messages accepted through the API: a second in all, and to a core of the service.
+"""Benchmark messages accepted through the API: a second in total, and per core of the service.
 
-`python -m bench.bench_messages [--quick]`. One instance of conversations as it is run, with the whole work of
-conversation, message, event and delivery behind each 201. The broker is unavailable and the rate limit close to zero,
-so that only accepting is measured. "Per core" counts the CPU time of that process; the database's is beside it.
+`python -m bench.bench_messages [--quick]`. One instance of conversations stores conversation, message, event and
+delivery before each 201. The broker is unavailable and the rate limit close to zero, so that only accepting is
+measured. "Per core" counts the CPU time of that process, without the database's.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ BODY = "Thursday after five would be great. Could you send me the address again,
 
 
 async def write(http: aiohttp.ClientSession, url: str, until_: float) -> int:
-    """How many were accepted."""
+    """Send messages one after another, and return the number accepted."""
     done = 0
     while perf_counter() < until_:
         async with http.post(url, json={"body": BODY}) as answer:
@@ -43,7 +43,7 @@ async def write(http: aiohttp.ClientSession, url: str, until_: float) -> int:
 
 
 async def measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
-    """A second, and a second of the process's CPU time."""
+    """Return messages per second, and per CPU second of the process."""
     who = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
     headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(who, "conversations")}
     process = psutil.Process(pid)

@@ -1,7 +1,7 @@
-"""From commit to confirm, from the queue to the inbox, and from commit to handled.
+"""Benchmark messaging: the outbox relay, the consumer with the inbox, and the latency from commit to handler.
 
-`python -m bench.bench_messaging [--quick]`. One process each for relay and consumer; beside the relay, the same
-messages published straight through aio-pika and awaited together, which is what it could reach at most.
+`python -m bench.bench_messaging [--quick]`. The relay is compared with aio-pika alone, publishing the same messages
+concurrently: the most that it could reach.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ async def waiting(database: Database) -> int:
 
 
 async def relay(database: Database, bus: Bus, count: int) -> float:
-    """Rows/s from the first that is gone to the last: without the wait for the lease."""
+    """Measure the relay's rows/s, without the wait for the lease."""
     await write(database, count)
     async with running(bus.relay(database)):
 
@@ -81,8 +81,8 @@ async def relay(database: Database, bus: Bus, count: int) -> float:
         return left / (perf_counter() - began)
 
 
-async def straight(amqp_url: str, count: int) -> float:
-    """Published by aio-pika's own means to one quorum queue, as many at once as the relay has subjects."""
+async def publish_directly(amqp_url: str, count: int) -> float:
+    """Measure aio-pika alone: publish to one quorum queue, as many messages at once as the relay has subjects."""
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
         arguments: dict[str, Any] = {"x-queue-type": "quorum"}
@@ -91,8 +91,8 @@ async def straight(amqp_url: str, count: int) -> float:
 
         async def publish() -> None:
             for _ in numbers:
-                words = aio_pika.Message(b"x" * 500, delivery_mode=2, message_id=uuid4().hex)
-                await channel.default_exchange.publish(words, queue.name)
+                raw = aio_pika.Message(b"x" * 500, delivery_mode=2, message_id=uuid4().hex)
+                await channel.default_exchange.publish(raw, queue.name)
 
         began = perf_counter()
         await asyncio.gather(*(publish() for _ in range(SUBJECTS)))
@@ -100,7 +100,7 @@ async def straight(amqp_url: str, count: int) -> float:
 
 
 async def consume(database: Database, bus: Bus, count: int) -> float:
-    """Messages/s that are in their queues already, handled in transactions with their inbox rows."""
+    """Measure the consumer's messages/s from a full queue, in transactions with their inbox rows."""
     seen = 0
 
     async def handle(_: ConversationRead, work: Work) -> None:
@@ -115,8 +115,8 @@ async def consume(database: Database, bus: Bus, count: int) -> float:
         return (seen - before) / (perf_counter() - began)
 
 
-async def together(database: Database, bus: Bus, count: int) -> float:
-    """Messages/s through all of it at once, in this one process: written, relayed and handled."""
+async def run_all(database: Database, bus: Bus, count: int) -> float:
+    """Measure messages/s that are written, relayed and handled concurrently in this process."""
     seen = 0
 
     async def handle(_: ConversationRead, work: Work) -> None:
@@ -133,7 +133,7 @@ async def together(database: Database, bus: Bus, count: int) -> float:
 
 
 async def latency(database: Database, bus: Bus, count: int, each: int = 1) -> tuple[float, float]:
-    """Milliseconds from before the commit to within the handler, p50 and p99: fifty times a second, `each` messages."""
+    """Measure milliseconds from commit to handler, p50 and p99: fifty times a second, `each` messages."""
     took: list[float] = []
 
     async def handle(_: ConversationRead, work: Work) -> None:
@@ -170,11 +170,11 @@ async def run(database_url: str, amqp_url: str, count: int) -> list[tuple[str, s
         for statement in MESSAGING_TABLES:
             await database.pool.execute(statement)
         rows_per_second = await relay(database, bus, count)
-        most = await straight(amqp_url, count)
+        most = await publish_directly(amqp_url, count)
         handled = await consume(database, bus, count)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         p50, p99 = await latency(database, bus, min(count // 50, 500))
-        through = await together(database, bus, min(count, 20_000))
+        through = await run_all(database, bus, min(count, 20_000))
         half = max(1, round(through / 2 / 50))  # fifty times a second
         half_p50, half_p99 = await latency(database, bus, half * 50 * 4, each=half)
     return [

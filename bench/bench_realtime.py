@@ -1,9 +1,8 @@
-"""Fan-out: ours beside a plain python-socketio server and the original's design (Node with the Redis adapter).
+"""Benchmark fan-out: realtime, plain python-socketio, and the legacy platform's design (Node with the Redis adapter).
 
-`python -m bench.bench_realtime [--quick]`. Two servers of each kind, the same clients and payloads. Ours is fed through
-RabbitMQ, its log and Redis, as in the product; the others emit to their Redis adapters, all that they ever do. So that
-a burst measures the servers and not who publishes, ours finds it waiting in RabbitMQ: the clock starts when they may
-take it.
+`python -m bench.bench_realtime [--quick]`. Two servers of each kind, the same clients and payloads. Realtime is fed
+through RabbitMQ, its log and Redis, as in the product; the others emit to their Redis adapters. A burst for realtime
+waits in RabbitMQ before the clock starts, so that the publisher is not measured.
 """
 
 import asyncio
@@ -14,26 +13,20 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from time import time
-from typing import Any, Protocol
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
-import aiohttp
 import psutil
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from rich.table import Table
 
+from bench.realtime.kinds import KEY, Kind, PlainServers, Switchboard
 from bench.realtime.listeners import listen
-from switchboard.contracts.auth import TenantUpdated
-from switchboard.contracts.conversations import ConversationRead
-from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
-from switchboard.http.identity_keys import new_key, public_set
+from switchboard.http.identity_keys import public_set
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.outbox.publisher import ConfirmChannel
-from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.terminal import Terminal
 from switchboard.testing import until
 from switchboard.testing.brokers import VirtualHosts
@@ -41,105 +34,9 @@ from switchboard.testing.javascript import NODE, install_packages
 from switchboard.testing.network import answers, free_port
 from switchboard.testing.servers import PrivateServers, begin_run, end_run, find_servers
 
-KEY = new_key("bench")
-FILLER = "x" * 200
-
-
-class Kind(Protocol):
-    """A kind of server under measurement."""
-
-    name: str
-
-    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]: ...
-
-    async def to_all(self, count: int) -> None: ...
-
-    async def to_each(self, users: list[UUID]) -> None: ...
-
-    async def burst(self, sending: Awaitable[None]) -> float:
-        """Send all of it; the time at which the servers could begin with it."""
-
-
-def now() -> str:
-    return f"t{time():.6f}"
-
-
-@dataclass
-class Ours:
-    urls: list[str]
-    channel: ConfirmChannel
-    tenant: UUID
-    pids: list[int]
-    name: str = "switchboard"
-
-    async def burst(self, sending: Awaitable[None]) -> float:
-        """What is sent waits in RabbitMQ until all of it is there."""
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            await sending
-        finally:
-            for pid in self.pids:
-                os.kill(pid, signal.SIGCONT)
-        return time()
-
-    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
-        signer = IdentitySigner(KEY)
-        identities = [Identity(user, self.tenant, Role.AGENT, user) for user in users]
-        return [(self.urls[n % 2], {IDENTITY_HEADER: signer.sign(who, "realtime")}) for n, who in enumerate(identities)]
-
-    async def to_all(self, count: int) -> None:
-        await self._publish(
-            lambda: TenantUpdated(tenant_id=uuid4(), name=now(), status="active", trial_ends_at=None), count
-        )
-
-    async def to_each(self, users: list[UUID]) -> None:
-        waiting = iter(users)
-        await self._publish(lambda: ConversationRead(user_id=next(waiting), contact_phone=now(), seq=1), len(users))
-
-    async def _publish(self, event: Any, count: int) -> None:
-        for start in range(0, count, 200):
-            rows = [
-                row_of(event(), source="conversations", tenant_id=self.tenant) for _ in range(min(200, count - start))
-            ]
-            sending = (
-                self.channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id) for r in rows
-            )
-            await asyncio.gather(*sending)
-
-
-@dataclass
-class Theirs:
-    urls: list[str]
-    name: str
-
-    async def burst(self, sending: Awaitable[None]) -> float:
-        began = time()
-        await sending
-        return began
-
-    def clients(self, users: list[UUID]) -> list[tuple[str, dict[str, str]]]:
-        return [(f"{self.urls[n % 2]}/?room={user}", {}) for n, user in enumerate(users)]
-
-    async def to_all(self, count: int) -> None:
-        await self._emit([("all", _payload()) for _ in range(count)])
-
-    async def to_each(self, users: list[UUID]) -> None:
-        await self._emit([(str(user), _payload()) for user in users])
-
-    async def _emit(self, emits: list[tuple[str, dict[str, Any]]]) -> None:
-        async with aiohttp.ClientSession() as http, http.post(f"{self.urls[0]}/emit", json=emits) as answer:
-            answer.raise_for_status()
-
-
-def _payload() -> dict[str, Any]:
-    """As long as ours."""
-    ids = {"tenant_id": str(uuid4()), "name": now(), "status": "active", "trial_ends_at": None}
-    return {"id": str(uuid4()), "event_id": "x" * 28, "time": "2026-01-01T00:00:00.000000Z", "data": ids}
-
 
 class Clients:
-    """The process that listens."""
+    """The process with the Socket.IO clients."""
 
     def __init__(self) -> None:
         self._pipe, other = multiprocessing.Pipe()
@@ -157,7 +54,7 @@ class Clients:
 
 
 async def measure(kind: Kind, pids: list[int], size: int, events: int) -> dict[str, str]:
-    """One room of `size`, then rooms of their own, then a low rate."""
+    """Measure a room of `size` clients, then one room for each client, then a low rate."""
     users = [uuid4() for _ in range(size)]
     clients = Clients()
     found: dict[str, str] = {}
@@ -171,8 +68,8 @@ async def measure(kind: Kind, pids: list[int], size: int, events: int) -> dict[s
         found["to all: deliveries/s"] = f"{rate:,.0f}"
         delays = await _steady(clients, kind, size, per_second=10, seconds=5)
         found["to all, 10/s: p50, p99 ms"] = _spread(delays)
-        everybody = [user for _ in range(max(1, 5 * events // size)) for user in users]
-        rate, _ = await _burst(clients, kind, kind.to_each(everybody), len(everybody))
+        recipients = [user for _ in range(max(1, 5 * events // size)) for user in users]
+        rate, _ = await _burst(clients, kind, kind.to_each(recipients), len(recipients))
         found["own rooms: events/s"] = f"{rate:,.0f}"
         await clients.ask("reset")
         for user in users[:60]:
@@ -186,7 +83,7 @@ async def measure(kind: Kind, pids: list[int], size: int, events: int) -> dict[s
 
 
 async def _burst(clients: Clients, kind: Kind, sending: Awaitable[None], wanted: int) -> tuple[float, list[float]]:
-    """Deliveries a second, from when the servers had something to send to the last heard."""
+    """Return deliveries a second, from the start of delivery to the last event received, and the delays."""
     await clients.ask("reset")
     waiting = asyncio.create_task(clients.ask("await", wanted, 120))
     began = await kind.burst(sending)
@@ -216,7 +113,7 @@ def _memory(pids: list[int]) -> int:
 
 @contextmanager
 def processes(command: list[str], count: int, environment: dict[str, str], ports: list[int]) -> Iterator[list[int]]:
-    """`{port}` in the command, and PORT, are each one's own."""
+    """Run the command once for each port; `{port}` in it, and PORT, are replaced."""
     started = [
         subprocess.Popen(
             [word.format(port=port) for word in command],
@@ -268,20 +165,20 @@ async def _ours(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, l
     broker = Broker(environment["AMQP_URL"], "bench")
     stack.push_async_callback(broker.close)
     channel = ConfirmChannel(await stack.enter_async_context(broker.channel(confirms=True)))
-    return Ours(urls, channel, uuid4(), pids), pids
+    return Switchboard(urls, channel, uuid4(), pids), pids
 
 
 async def _plain(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, list[int]]:
     script = Path(__file__).parent / "realtime" / "plain_server.py"
-    return await _theirs(stack, servers, "python-socketio", [sys.executable, str(script)])
+    return await _plain_servers(stack, servers, "python-socketio", [sys.executable, str(script)])
 
 
 async def _node(stack: AsyncExitStack, servers: PrivateServers) -> tuple[Kind, list[int]]:
     await asyncio.to_thread(install_packages)
-    return await _theirs(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
+    return await _plain_servers(stack, servers, "Node, redis-adapter", ["node", str(NODE / "server.js")])
 
 
-async def _theirs(
+async def _plain_servers(
     stack: AsyncExitStack, servers: PrivateServers, name: str, command: list[str]
 ) -> tuple[Kind, list[int]]:
     ports = [free_port(), free_port()]
@@ -289,7 +186,7 @@ async def _theirs(
     urls = [f"http://127.0.0.1:{port}" for port in ports]
     for url in urls:
         await until(lambda url=url: answers(f"{url}/socket.io/", None), within=60)
-    return Theirs(urls, name), pids
+    return PlainServers(urls, name), pids
 
 
 def _auth() -> web.Application:

@@ -1,7 +1,7 @@
-"""How late, how many, and what it costs to wait; pgqueuer and procrastinate beside it in the same run.
+"""Benchmark the scheduler: lateness, throughput and idle CPU, compared with pgqueuer and procrastinate.
 
-`python -m bench.bench_scheduler [--quick]`. Ours is measured from the due time to the arrival of the confirmed
-command at a consumer on the broker; theirs to the beginning of the handler in the worker itself. They are left out
+`python -m bench.bench_scheduler [--quick]`. The scheduler is measured from the due time to the arrival of the
+confirmed command at a consumer; the others to the start of the handler in their worker. They are left out
 where they aren't installed: `pip install --target .local/bench -r requirements/bench.in`.
 """
 
@@ -36,7 +36,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def lateness(values: list[float]) -> tuple[str, str]:
-    """p50 and p99, in milliseconds."""
+    """Format p50 and p99 in milliseconds."""
     return f"{percentile(values, 0.5) * 1000:,.1f}", f"{percentile(values, 0.99) * 1000:,.1f}"
 
 
@@ -47,14 +47,14 @@ async def ours_late(ours: Ours, count: int, spread: float) -> tuple[str, str]:
 
 
 async def ours_rate(ours: Ours, count: int, kind: str) -> str:
-    """Occurrences a second, from the first command's arrival to the last one's."""
+    """Measure occurrences a second, from the arrival of the first command to the last."""
     await ours.plan(count, now() - timedelta(seconds=60), 1, kind)
     await ours.all_heard(count)
     return f"{(count - 1) / (ours.arrived[-1] - ours.arrived[0]):,.0f}"
 
 
 async def ours_idle(ours: Ours) -> str:
-    """CPU of the leader while a million rows lie in the future, as a share of one core."""
+    """Measure the CPU of an idle leader with a million future rows, as a share of one core."""
     await ours.plan(FUTURE_ROWS, now() + timedelta(days=30), 86_400)
     await asyncio.sleep(3)
     before = cpu(ours.process)
@@ -63,10 +63,10 @@ async def ours_idle(ours: Ours) -> str:
 
 
 def foreign(library: str, url: str, count: int, spread: float) -> list[float] | None:
-    """Its latenesses, or None where it isn't installed."""
+    """Measure another library's lateness in seconds; None if it isn't installed."""
     environment = {**os.environ, "PYTHONPATH": str(FOREIGN.resolve())}
-    words = [sys.executable, "-m", "bench.scheduler.foreign", library, url, str(count), str(spread)]
-    ran = subprocess.run(words, check=False, env=environment, capture_output=True, text=True, timeout=400)
+    command = [sys.executable, "-m", "bench.scheduler.foreign", library, url, str(count), str(spread)]
+    ran = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=400)
     if ran.returncode:
         print(f"{library}: {ran.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return None
@@ -101,7 +101,7 @@ def _name(count: int, spread: float) -> str:
 
 
 def table(rows: Rows) -> Table:
-    shown = Table("what", "who", "p50 or figure", "p99", title="scheduler")
+    shown = Table("what", "library", "p50 or figure", "p99", title="scheduler")
     for row in sorted(rows, key=lambda row: (row[0].startswith(("call", "reminder", "idle")), row[0])):
         shown.add_row(*row)
     return shown

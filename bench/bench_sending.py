@@ -1,6 +1,6 @@
-"""How fast campaigns get out: a million recipients expanded, and deliveries to a provider that answers at once.
+"""Benchmark campaigns: expansion of a million recipients, and deliveries to a provider that answers at once.
 
-`python -m bench.bench_sending [--quick]`. In one process; the database's share of the CPU is not in "per core".
+`python -m bench.bench_sending [--quick]`. In one process; "per core" does not count the database's CPU.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ select uuid7(), $1, '+1' || (2010000000 + n), 'Contact ' || n from generate_seri
 
 
 class AtOnce:
-    """A provider that says yes before it is asked twice."""
+    """A provider that accepts each message at once."""
 
     name = "at_once"
     idempotent = True
@@ -66,7 +66,7 @@ async def campaign(database: Database, recipients: int) -> None:
 
 
 async def expansion(database: Database) -> float:
-    """Seconds until every recipient has its row."""
+    """Measure the seconds until every recipient has a row."""
     expanding = CampaignExpander(database, "US")
     started = perf_counter()
     while await expanding.expand_one_chunk():
@@ -75,11 +75,11 @@ async def expansion(database: Database) -> float:
 
 
 async def deliveries(database: Database, redis_url: str, seconds: float) -> tuple[float, float]:
-    """Deliveries a second: in all, and to a core of this process."""
+    """Measure deliveries a second, in total and per core of this process."""
     accounts = ProviderAccounts({"at_once": AtOnce()}, ProviderAccount("at_once", "+15005550006", "default"))
     async with open_redis(redis_url) as redis:
-        pace = ProviderRateLimit(redis, provider_rate=100_000, tenant_rate=100_000)
-        sender, stop = MessageSender(database, accounts, pace, instance="bench", slots=200), Stop()
+        rate_limit = ProviderRateLimit(redis, provider_rate=100_000, tenant_rate=100_000)
+        sender, stop = MessageSender(database, accounts, rate_limit, instance="bench", slots=200), Stop()
         before, began, started = process_time(), await _sent(database), perf_counter()
         running = asyncio.create_task(sender.run(stop))
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""`docs/numbers.md`: what was measured last, and on which machine."""
+"""Write the latest measurements, and the machine, to `docs/numbers.md`."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "numbers.md"
 
 
 def keep(section: str, text: str, page: Path = PAGE) -> None:
-    """In place of what the section said before. Sections stand between `<!-- NAME -->` and `<!-- end -->`."""
+    """Replace a section of the page, between `<!-- NAME -->` and `<!-- end -->`."""
     section_text = f"<!-- {section} -->\n{machine()}\n\n{text.strip()}\n<!-- end -->"
     before = page.read_text()
     after, found = re.subn(
@@ -24,7 +24,7 @@ def keep(section: str, text: str, page: Path = PAGE) -> None:
 
 
 def machine() -> str:
-    """When, and on what."""
+    """Describe the date and the machine."""
     memory = psutil.virtual_memory().total / 2**30
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return (

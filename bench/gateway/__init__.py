@@ -1,1 +1,1 @@
-"""The gateway against nginx, a plain proxy and no proxy at all: the parts that take part."""
+"""The programs that `bench_gateway` runs: load generators, a plain proxy and an upstream."""

@@ -1,4 +1,4 @@
-"""A load generator in a process of its own: as many connections as wanted, one request after another on each.
+"""Generate load: several connections, one request after another on each.
 
 `python -m bench.gateway.load URL CONNECTIONS SECONDS [TOKEN]` prints one JSON line.
 """
@@ -15,7 +15,7 @@ import uvloop
 
 
 class Client(asyncio.Protocol):
-    """Sends the request again as soon as its answer is whole."""
+    """Sends the request again as soon as the answer is complete."""
 
     def __init__(self, request: bytes, until: float, times: list[float], done: asyncio.Future[None]) -> None:
         self._request = request
@@ -53,7 +53,7 @@ class Client(asyncio.Protocol):
 
 
 async def load(url: str, connections: int, seconds: float, token: str = "") -> dict[str, float]:
-    """Requests a second and latencies in milliseconds."""
+    """Measure requests a second, and latencies in milliseconds."""
     parts = urlsplit(url)
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}\r\n".encode()

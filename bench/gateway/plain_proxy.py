@@ -1,4 +1,4 @@
-"""The proxy one would write first: aiohttp's server, a ClientSession behind it, and the same checks.
+"""A simple proxy for comparison: aiohttp's server, a ClientSession behind it, and the same checks.
 
 `python -m bench.gateway.plain_proxy PORT UPSTREAM REDIS_URL KEY_FILE`
 """

@@ -1,6 +1,6 @@
-"""The upstream behind every proxy: it answers each request with the same small JSON, and echoes websockets.
+"""The upstream behind every proxy: it answers each request with the same small JSON, and echoes WebSocket frames.
 
-`python -m bench.gateway.service PORT`. The HTTP part is a bare protocol, so that it is never what is measured.
+`python -m bench.gateway.service PORT`. The HTTP part is a bare protocol, fast enough not to be the bottleneck.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 WEBSOCKET_MARK = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-class ServiceSpec(asyncio.Protocol):
+class Service(asyncio.Protocol):
     """One connection."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class ServiceSpec(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(ServiceSpec, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(Service, "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -1,4 +1,4 @@
-"""Echoes on websockets: `python -m bench.gateway.sockets URL CONNECTIONS SECONDS` prints one JSON line."""
+"""Measure WebSocket echoes: `python -m bench.gateway.sockets URL CONNECTIONS SECONDS` prints one JSON line."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ ECHO = 34  # bytes of the answer
 
 
 class Echo(asyncio.Protocol):
-    """Sends a frame again as soon as it is back."""
+    """Sends a frame again as soon as its echo arrives."""
 
     def __init__(self, url: str, until: float, times: list[float], done: asyncio.Future[None]) -> None:
         self._url = urlsplit(url)
@@ -61,7 +61,7 @@ class Echo(asyncio.Protocol):
 
 
 async def echo(url: str, connections: int, seconds: float) -> dict[str, float]:
-    """Echoes a second and latencies in milliseconds."""
+    """Measure echoes a second, and latencies in milliseconds."""
     loop = asyncio.get_running_loop()
     parts, began = urlsplit(url), perf_counter()
     times: list[float] = []

@@ -1,4 +1,4 @@
-// The original's design: socket.io with its Redis adapter. node server.js PORT REDIS
+// The legacy platform's design: socket.io with its Redis adapter. node server.js PORT REDIS
 import http from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";

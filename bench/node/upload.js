@@ -1,4 +1,4 @@
-// The original's upload: express, multer and multer-s3. node upload.js PORT ENDPOINT BUCKET KEY SECRET
+// The legacy platform's upload: express, multer and multer-s3. node upload.js PORT ENDPOINT BUCKET KEY SECRET
 import { S3Client } from "@aws-sdk/client-s3";
 import express from "express";
 import multer from "multer";

@@ -1,6 +1,6 @@
-"""Many Socket.IO clients in one process, as cheap as they can be: they find frames, count them, and read some times.
+"""Run many cheap Socket.IO clients in one process: they find frames, count them, and measure some delays.
 
-The same for every server measured. A frame's time of sending is the text `"t<seconds>"` somewhere in it.
+All servers are measured with the same clients. A frame contains the time of sending as the text `"t<seconds>"`.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 import uvloop
 
 SENT_AT = re.compile(rb'"t(\d+\.\d+)"')
-EACH_NTH = 7  # frame's time is looked at
-CONNECT = b"\x81\x82\x00\x00\x00\x0040"  # masked by zeros, as is all we send
+SAMPLE_EVERY = 7  # frames: one delay is measured
+CONNECT = b"\x81\x82\x00\x00\x00\x0040"  # masked by zeros, like all frames sent here
 PONG = b"\x81\x81\x00\x00\x00\x003"
 
 
 @dataclass
 class Tally:
-    """What all clients together have heard."""
+    """Counts the frames of all clients together."""
 
     frames: int = 0
     first: float = 0.0
@@ -85,7 +85,7 @@ class Listener(asyncio.Protocol):
                 self._joined.set_result(None)
         elif data[start : start + 2] == b"42":
             tally = self._tally
-            if tally.frames % EACH_NTH == 0:
+            if tally.frames % SAMPLE_EVERY == 0:
                 found = SENT_AT.search(data, start, end)
                 if found is None:
                     return
@@ -99,7 +99,7 @@ class Listener(asyncio.Protocol):
 
 
 def listen(pipe: Connection) -> None:
-    """The process: it takes its commands from the pipe."""
+    """Run the clients' process; it receives commands from the pipe."""
     uvloop.run(_listen(pipe))
 
 

@@ -1,4 +1,4 @@
-"""A plain python-socketio server with its Redis manager: what most people would write. `plain_server.py PORT REDIS`."""
+"""A plain python-socketio server with its Redis manager: `plain_server.py PORT REDIS`."""
 
 import sys
 
@@ -18,7 +18,7 @@ async def connect(sid: str, environ: dict[str, str]) -> None:
 
 
 async def emit(request: web.Request) -> web.Response:
-    """`[[room, payload], ...]`: emitted one after the other, as fast as it goes."""
+    """Emit `[[room, payload], ...]` one after the other."""
     for room, payload in await request.json():
         await server.emit("conversation.read", payload, room=room)
     return web.Response()

@@ -1,7 +1,7 @@
-"""pgqueuer and procrastinate at the same task: N jobs due at given times, each noting how late its handler began.
+"""Run pgqueuer or procrastinate with N jobs due at given times, and measure how late each handler starts.
 
-Run by `bench_scheduler` in a process of its own: `python -m bench.scheduler.foreign LIBRARY DATABASE_URL COUNT SPREAD`.
-Prints the latenesses in seconds as JSON. Both are in `requirements/bench.in`, and nothing of ours uses them.
+`bench_scheduler` runs it in a subprocess: `python -m bench.scheduler.foreign LIBRARY DATABASE_URL COUNT SPREAD`. It
+prints the delays in seconds as JSON. Both are in `requirements/bench.in`; the product does not use them.
 """
 
 # mypy: ignore-errors
@@ -15,7 +15,7 @@ LEAD = 4.0  # seconds between planning and the first due time
 
 
 async def pgqueuer(url: str, count: int, spread: float) -> list[float]:
-    """Its own worker loop, woken by its own notifications and timers."""
+    """Measure pgqueuer's worker, woken by its notifications and timers."""
     import asyncpg
     from pgqueuer import PgQueuer
     from pgqueuer.db import AsyncpgDriver
@@ -48,7 +48,7 @@ async def pgqueuer(url: str, count: int, spread: float) -> list[float]:
 
 
 async def procrastinate(url: str, count: int, spread: float) -> list[float]:
-    """One worker; it polls for what becomes due."""
+    """Measure one worker of procrastinate, which polls for due jobs."""
     from procrastinate import App, PsycopgConnector
 
     app = App(connector=PsycopgConnector(conninfo=url))

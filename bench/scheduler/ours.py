@@ -1,4 +1,4 @@
-"""One real instance of the scheduler, and an ear on the bus that notes how late each command arrives."""
+"""Run one instance of the scheduler, and measure how late each of its commands arrives on the bus."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ DUE = {"reminder": "remind_at", "call": "scheduled_at"}
 
 @dataclass
 class Ours:
-    """A running instance."""
+    """A running instance of the scheduler, and the delays of its commands."""
 
     conn: asyncpg.Connection
     process: psutil.Process
@@ -59,7 +59,7 @@ class Ours:
 
 @asynccontextmanager
 async def open_ours(database_url: str, amqp_url: str) -> AsyncIterator[Ours]:
-    """Started, leading, heard."""
+    """Start an instance, wait until it is the leader, and subscribe to its commands."""
     port = str(free_port())
     environment = {
         **os.environ,
@@ -98,7 +98,7 @@ async def _listen(channel: Any, ours: Ours) -> None:
 
 
 def cpu(process: psutil.Process) -> float:
-    """Seconds of CPU so far."""
+    """Return the CPU seconds used so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

@@ -1,4 +1,4 @@
-"""Users of the product, as they are: an HTTP client at the gateways, and Socket.IO clients. Nothing else is seen."""
+"""Users of the product: HTTP clients of the gateways, and Socket.IO clients. They use nothing but the public API."""
 
 import asyncio
 import itertools
@@ -13,14 +13,14 @@ import socketio
 from yarl import URL
 
 PATIENCE = 120.0  # seconds that a user keeps trying
-ANSWER_WITHIN = 60.0  # far beyond every bound of the product, also on a machine that is busy
-HOPELESS = {400, 401, 402, 403, 404, 413, 415, 422}
+ANSWER_WITHIN = 60.0  # longer than every timeout of the product, even on a busy machine
+NOT_RETRYABLE = {400, 401, 402, 403, 404, 413, 415, 422}
 PASSWORD = "correct horse battery staple"
 
 
 @dataclass
 class Answer:
-    """What came back; `seconds` is how long it took."""
+    """A response; `seconds` is how long it took."""
 
     status: int
     body: Any
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """Asking again would not help."""
+    """The request was refused, and a retry would not help."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class User:
     async def ask(
         self, method: str, path: str, body: Any = None, *, gateway: int | None = None, key: str | None = None
     ) -> Answer:
-        """One request, to the next gateway or the one named. Raises `aiohttp.ClientError` when it is cut off."""
+        """Send one request, to the next gateway or the given one. Raises `aiohttp.ClientError` on a lost connection."""
         chosen = self.gateways[(next(self._turn) if gateway is None else gateway) % len(self.gateways)]
         headers = {"Authorization": f"Bearer {self.token}", **({"Idempotency-Key": key} if key else {})}
         began = asyncio.get_running_loop().time()
@@ -54,10 +54,10 @@ class User:
             content = await answer.json(content_type=None) if await answer.read() else None
             return Answer(answer.status, content, asyncio.get_running_loop().time() - began)
 
-    async def plainly(
+    async def ask_for_text(
         self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None
     ) -> tuple[int, str]:
-        """Status and text of one request, whatever its answer is; redirects are not followed."""
+        """Send one request, and return its status and text. Redirects are not followed."""
         chosen = self.gateways[next(self._turn) % len(self.gateways)]
         async with self.http.request(
             method,
@@ -69,9 +69,9 @@ class User:
             return answer.status, await answer.text()
 
     async def insist(self, method: str, path: str, body: Any = None) -> Answer:
-        """As a good client does: the same request with the same key again, until it is answered by 2xx.
+        """Retry a request with the same idempotency key until the answer is 2xx.
 
-        Every other answer is kept in `refused`. Raises `Refused` when the request itself is at fault.
+        Every other answer is kept in `refused`. Raises `Refused` for an answer that a retry can't change.
         """
         key = str(uuid4())
         async with asyncio.timeout(self.patience):
@@ -80,23 +80,23 @@ class User:
                     answer = await self.ask(method, path, body, key=key)
                     if 200 <= answer.status < 300:
                         return answer
-                    if answer.status in HOPELESS:
+                    if answer.status in NOT_RETRYABLE:
                         raise Refused(f"{method} {path} answered {answer.status}: {answer.body}")
                     self.refused.append(answer)
                 except (aiohttp.ClientError, TimeoutError):
-                    pass  # cut off: the outcome is unknown
+                    pass  # the connection was lost: the outcome is unknown
                 await asyncio.sleep(0.2)
 
     async def say(self, phone: str, text: str) -> Answer:
         return await self.insist("POST", f"/conversations/{phone}/messages", {"body": text})
 
     async def make(self, path: str, body: Any) -> dict[str, Any]:
-        """A new thing, insisted on."""
+        """Create a resource, with retries."""
         made: dict[str, Any] = (await self.insist("POST", path, body)).body
         return made
 
     async def upload(self, name: str, content: bytes, *, lead: str = "1", gateway: int | None = None) -> dict[str, Any]:
-        """A document on a lead."""
+        """Upload a document for a lead."""
         chosen = self.gateways[(next(self._turn) if gateway is None else gateway) % len(self.gateways)]
         form = aiohttp.FormData({"entity_type": "lead", "entity_id": lead}, quote_fields=False)
         form.add_field("file", content, filename=name, content_type="application/octet-stream")
@@ -107,7 +107,7 @@ class User:
             return file
 
     async def messages(self, phone: str) -> list[dict[str, Any]]:
-        """The whole conversation, oldest first."""
+        """Load the whole conversation, oldest message first."""
         found: list[dict[str, Any]] = []
         before = ""
         while True:
@@ -120,7 +120,7 @@ class User:
 
 @asynccontextmanager
 async def signed_up(gateways: list[str]) -> AsyncIterator[User]:
-    """The owner of a new tenant."""
+    """Sign up, and yield the owner of a new tenant."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as http:
         user = User(gateways, http, "", "")
         await _sign_up(user)
@@ -128,7 +128,7 @@ async def signed_up(gateways: list[str]) -> AsyncIterator[User]:
 
 
 async def _sign_up(user: User) -> None:
-    """Where it is not known whether it took effect, again with another address: the route takes no key."""
+    """Sign up, with retries under another email address: the route takes no idempotency key."""
     async with asyncio.timeout(PATIENCE):
         while not user.token:
             user.email = f"{uuid4().hex}@example.com"
@@ -146,7 +146,7 @@ async def _sign_up(user: User) -> None:
 
 @asynccontextmanager
 async def logged_in(gateways: list[str], email: str, password: str) -> AsyncIterator[User]:
-    """A user with an account."""
+    """Log in, and yield the user."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as http:
         user = User(gateways, http, "", email)
         answer = await user.ask("POST", "/auth/login", {"email": email, "password": password})
@@ -156,7 +156,7 @@ async def logged_in(gateways: list[str], email: str, password: str) -> AsyncIter
 
 
 async def member(owner: User, role: str) -> User:
-    """A colleague of that role."""
+    """Invite a colleague with that role, and accept the invitation."""
     email = f"{uuid4().hex}@example.com"
     invited = await owner.ask("POST", "/users", {"email": email, "name": "Bob", "role": role})
     body = {"token": invited.body["invite_token"], "password": PASSWORD}
@@ -166,19 +166,19 @@ async def member(owner: User, role: str) -> User:
 
 @dataclass
 class Listener:
-    """A Socket.IO client that writes down what it hears. `cut`: why, for each connection that it lost."""
+    """Records the events of a Socket.IO client. `cut`: the reason of each disconnect."""
 
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
 
     def of(self, event: str) -> list[dict[str, Any]]:
-        """The data of these events, in the order in which they came."""
+        """Return the data of these events, in order of arrival."""
         return [envelope["data"] for name, envelope in self.heard if name == event]
 
 
 @asynccontextmanager
 async def listening(user: User, gateway: int, transports: list[str]) -> AsyncIterator[Listener]:
-    """Connected to that gateway, from `session.ready` on. A lost connection is made again, from the last event on."""
+    """Connect to that gateway, and wait for `session.ready`. After a lost connection, resume from the last event."""
     listener = Listener()
     ready = asyncio.Event()
     client = socketio.AsyncClient(reconnection_delay=0.2, reconnection_delay_max=1, logger=False)

@@ -16,11 +16,11 @@ async def anna(stack: RunningStack) -> AsyncIterator[User]:
 
 @pytest.fixture
 async def stranger(stack: RunningStack) -> AsyncIterator[User]:
-    """Of another tenant."""
+    """A user of another tenant."""
     async with signed_up(stack.gateways) as user:
         yield user
 
 
 async def all_healthy(stack: RunningStack) -> None:
-    """Everything that was killed is back."""
+    """Wait until all processes are healthy again."""
     await until(lambda: all(row.healthy for row in stack.instances()), within=120, what="everything healthy again")

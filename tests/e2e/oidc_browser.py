@@ -1,4 +1,4 @@
-"""A browser."""
+"""A browser that signs in with OpenID Connect."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,14 +11,14 @@ import aiohttp
 
 @dataclass
 class Browser:
-    """Keeps the cookies of the one site that all gateways are, and follows no redirect by itself."""
+    """Keeps one set of cookies for all gateways, and follows no redirect."""
 
     gateways: list[str]
     http: aiohttp.ClientSession
     cookies: dict[str, str] = field(default_factory=dict)
 
     async def get(self, gateway: int, path: str) -> tuple[int, str, Any]:
-        """Status, where to, and the body when it is JSON."""
+        """Return the status, the Location header, and the body if it is JSON."""
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         url = f"{self.gateways[gateway % len(self.gateways)]}/api/v1{path}"
         async with self.http.get(url, headers=headers, allow_redirects=False) as answer:
@@ -30,7 +30,7 @@ class Browser:
             return answer.status, answer.headers.get("Location", ""), await answer.json() if is_json else None
 
     async def approve(self, location: str, subject: str) -> str:
-        """Says yes at the provider; the query that the browser is sent back with."""
+        """Approve the sign-in at the provider, and return the query of its redirect."""
         async with self.http.post(location, data={"sub": subject}, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
             return urlsplit(answer.headers["Location"]).query

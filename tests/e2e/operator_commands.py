@@ -1,4 +1,4 @@
-"""`bin/switchboard`, as an operator runs it on the stack under test."""
+"""Run operator commands of `bin/switchboard` on the stack under test."""
 
 import asyncio
 import os
@@ -11,13 +11,13 @@ from switchboard.cli.operator import ENVIRONMENTS
 from switchboard.testing.stack import RunningStack
 
 
-async def operate(stack: RunningStack, *words: object, **settings: str) -> str:
-    """The output of an operator's command that has to succeed. Skips on a stack with unknown settings."""
-    where = str(stack.stack_dir / "env") if stack.stack_dir is not None else os.environ.get(ENVIRONMENTS)
-    if where is None:
+async def operate(stack: RunningStack, *arguments: object, **settings: str) -> str:
+    """Run an operator command that must succeed, and return its output. Skips on a stack with unknown settings."""
+    directory = str(stack.stack_dir / "env") if stack.stack_dir is not None else os.environ.get(ENVIRONMENTS)
+    if directory is None:
         pytest.skip(f"an operator needs the settings of that stack: {ENVIRONMENTS}")
-    command = [sys.executable, "-m", "switchboard.cli.operator", *map(str, words)]
-    environment = {**os.environ, ENVIRONMENTS: where, "NO_COLOR": "1", "COLUMNS": "200", **settings}
+    command = [sys.executable, "-m", "switchboard.cli.operator", *map(str, arguments)]
+    environment = {**os.environ, ENVIRONMENTS: directory, "NO_COLOR": "1", "COLUMNS": "200", **settings}
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

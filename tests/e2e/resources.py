@@ -1,4 +1,4 @@
-"""One thing of each kind that a tenant can own."""
+"""Create one resource of each kind that a tenant can own."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def new_campaign(hours: float) -> dict[str, Any]:
 
 
 async def everything_of(user: User) -> dict[str, str]:
-    """Their ids by kind. What other services make of them is waited for."""
+    """Create one resource of each kind, wait for those that other services create, and return their ids by kind."""
     await made(user, "/reminders", new_reminder(0))  # becomes a notification
     await user.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})
     things = {

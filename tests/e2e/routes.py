@@ -1,23 +1,23 @@
-"""Every route of the API by hand: who may ask at least, what its path names, and which colleagues see that.
+"""The access rules of every API route, written by hand: least role, resource in the path, and who can see it.
 
-A route that is not in this table fails its test: say here what it is.
+A route that is missing here fails a test: add it.
 """
 
 from typing import Literal, NamedTuple
 
 Least = Literal["public", "agent", "admin", "owner"]
-Seen = Literal["", "mine", "admins", "tenant"]
+VisibleTo = Literal["", "mine", "admins", "tenant"]
 
 
 class Access(NamedTuple):
-    """`thing`: what the `{...}` of the path names (`things.py` makes one), if a tenant can own it.
+    """`resource`: the kind that `{...}` in the path names (see `resources.py`), if a tenant can own it.
 
-    `seen`: by its user alone, by its user and admins, or by the whole tenant.
+    `visible_to`: its user alone, its user and admins, or the whole tenant.
     """
 
     least: Least
-    thing: str = ""
-    seen: Seen = ""
+    resource: str = ""
+    visible_to: VisibleTo = ""
 
 
 TABLE: dict[str, Access] = {
@@ -51,7 +51,7 @@ TABLE: dict[str, Access] = {
     "GET /contacts/{id}": Access("agent", "contact", "tenant"),
     "PATCH /contacts/{id}": Access("agent", "contact", "tenant"),
     "DELETE /contacts/{id}": Access("agent", "contact", "tenant"),
-    # A conversation is one user's with a phone: everybody has their own under the same path.
+    # A conversation belongs to one user and a phone number: each user has another one under the same path.
     "GET /conversations": Access("agent"),
     "PATCH /conversations/{phone}": Access("agent"),
     "DELETE /conversations/{phone}": Access("agent"),
@@ -89,7 +89,7 @@ TABLE: dict[str, Access] = {
     "GET /events": Access("agent"),
 }
 
-# Fields of requests that name something by its id: what another tenant's must not do there.
+# Request fields that take the id of a resource: another tenant's ids must be refused.
 GIVEN_IDS: dict[str, dict[str, str]] = {
     "GET /calls": {"user_id": "user"},
     "POST /calls": {"user_id": "user"},

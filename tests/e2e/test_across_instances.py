@@ -1,4 +1,4 @@
-"""What the original kept in one process: begun at one instance, it goes on at another."""
+"""Flows that begin at one instance continue at another: OAuth, conversations, calls, trials, roles."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -51,13 +51,13 @@ async def test_oauth_ends_at_another_gateway_once_and_in_its_own_browser(stack: 
 
 
 async def _begun(at: Browser, subject: str, *, gateway: int) -> str:
-    """The way back from the provider, not taken yet."""
+    """Begin to sign in, approve, and return the callback path that the browser has not requested yet."""
     status, location, problem = await at.get(gateway, "/auth/oauth/mock/login?redirect_to=/inbox")
     assert status == 302, problem
     return f"/auth/oauth/mock/callback?{await at.approve(location, subject)}"
 
 
-async def test_a_conversation_is_one_whichever_instance_is_asked(anna: User) -> None:
+async def test_a_conversation_is_the_same_at_every_instance(anna: User) -> None:
     path = f"/conversations/{PHONE.replace('+', '%2B')}"
     for n in range(12):
         assert (await anna.ask("POST", f"{path}/messages", {"body": f"{n}"}, gateway=n)).status == 201
@@ -76,17 +76,17 @@ async def test_a_conversation_is_one_whichever_instance_is_asked(anna: User) -> 
 
     assert (await anna.ask("DELETE", path, gateway=1)).status == 204
     assert (await anna.ask("GET", f"{path}/messages", gateway=0)).body["items"] == []
-    assert (await anna.ask("DELETE", path, gateway=0)).status == 204  # there is none: fine as well
+    assert (await anna.ask("DELETE", path, gateway=0)).status == 204  # deleting is idempotent
 
     again = await anna.ask("POST", f"{path}/messages", {"body": "again"}, gateway=0)
-    assert again.body["seq"] == 13  # a position once given is never given again
+    assert again.body["seq"] == 13  # positions are never reused
 
 
 async def all_delivered(user: User) -> bool:
     return {message["status"] for message in await user.messages(PHONE)} == {"delivered"}
 
 
-async def test_a_call_rings_at_its_time_and_its_history_is_seen_everywhere(anna: User) -> None:
+async def test_a_call_rings_on_time_and_its_history_is_seen_everywhere(anna: User) -> None:
     assert (await anna.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})).status == 200
     async with listening(anna, 0, ["websocket"]) as first, listening(anna, 1, ["websocket"]) as second:
         planned = await anna.make("/calls", {"contact_phone": PHONE, "scheduled_at": in_seconds(3), "note": "offer"})
@@ -107,8 +107,8 @@ async def test_a_call_rings_at_its_time_and_its_history_is_seen_everywhere(anna:
         assert [entry["kind"] for entry in history] == ["requested", "ringing", "completed"]
 
 
-async def test_an_answer_holds_at_other_services_before_its_event_arrives(stack: RunningStack, anna: User) -> None:
-    stack.kill("rabbitmq", signal.SIGSTOP)  # from here on no event comes anywhere
+async def test_a_write_is_visible_to_other_services_before_its_event_arrives(stack: RunningStack, anna: User) -> None:
+    stack.kill("rabbitmq", signal.SIGSTOP)  # no event is delivered from here on
     try:
         changes = {"notify_phone": "+14155550199", "time_zone": "Europe/Berlin"}
         assert (await anna.ask("PATCH", "/auth/me", changes)).status == 200
@@ -133,7 +133,7 @@ async def test_an_answer_holds_at_other_services_before_its_event_arrives(stack:
 
 @asynccontextmanager
 async def short_trial(stack: RunningStack) -> AsyncIterator[tuple[User, Listener]]:
-    """The owner of a tenant, connected, with a trial that ends soon: a little later on a slow machine."""
+    """Yield the owner of a tenant whose trial ends soon, connected; on a slow machine the trial is longer."""
     for seconds in (6, 20, 60):
         email = f"{uuid4().hex}@example.com"
         await operate(stack, "user", "create", email, "--password", PASSWORD, TRIAL_DURATION=f"{seconds}s")
@@ -178,7 +178,7 @@ async def test_a_trial_that_its_owner_extends_in_time_does_not_end(stack: Runnin
             assert listener.of("tenant.trial_expired") == []
 
 
-async def test_a_revoked_role_is_gone_on_every_instance_at_once(anna: User) -> None:
+async def test_a_changed_role_applies_at_every_instance_at_once(anna: User) -> None:
     admin = await member(anna, "admin")
     me = (await admin.ask("GET", "/auth/me")).body["user"]["id"]
     assert [(await admin.ask("GET", "/users", gateway=gateway)).status for gateway in (0, 1)] == [200, 200]

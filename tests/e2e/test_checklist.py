@@ -1,4 +1,4 @@
-"""The original's testing checklist, a test for each of its lines, on several instances of everything."""
+"""The testing checklist of the legacy platform: one test for each line, with several instances of each service."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.tim
 async def test_login_and_logout_across_several_instances(stack: RunningStack, anna: User) -> None:
     last = len(stack.gateways) - 1
     async with logged_in(stack.gateways, anna.email, PASSWORD) as again:
-        for gateway in (0, last, 0, last):  # both instances of auth are asked in turn behind each
+        for gateway in (0, last, 0, last):  # each gateway balances over both instances of auth
             assert (await again.ask("GET", "/auth/me", gateway=gateway)).status == 200
 
         assert (await again.ask("POST", "/auth/logout", gateway=0)).status == 204
@@ -87,14 +87,14 @@ async def test_file_downloads_work_with_signed_urls(stack: RunningStack, anna: U
 
     link = seen["download_url"]
     for url in (link, await _redirect(anna, f"/files/{file['id']}/content")):
-        async with anna.http.get(url) as answer:  # without a session: the signature is all
+        async with anna.http.get(url) as answer:  # without a session: the signature suffices
             assert (answer.status, await answer.read()) == (200, content)
             assert "offer.txt" in answer.headers["Content-Disposition"]
     signature = link.partition("X-Amz-Signature=")[2][:64]
     forged = link.replace(signature, signature[::-1])
     for bad in (forged, link.partition("?")[0], link.replace("offer", "other")):
         async with anna.http.get(bad) as answer:
-            assert answer.status in (401, 403, 404), bad  # no word of what is there
+            assert answer.status in (401, 403, 404), bad  # the answer reveals nothing
     assert (await stranger.ask("GET", f"/files/{file['id']}")).status == 404
 
 
@@ -111,7 +111,7 @@ async def test_campaigns_send_exactly_once(stack: RunningStack, anna: User) -> N
     campaign = await anna.make("/campaigns", body)
     path = f"/campaigns/{campaign['id']}"
     if stack.stack_dir is not None:
-        stack.kill("scheduler-1")  # perhaps the one that leads
+        stack.kill("scheduler-1")  # it may be the leader
 
     async def status() -> Any:
         return (await anna.ask("GET", path)).body["status"]
@@ -126,7 +126,7 @@ async def test_campaigns_send_exactly_once(stack: RunningStack, anna: User) -> N
 
 
 async def _sent(stack: RunningStack, campaign_id: str) -> Counter[str]:
-    """What the sandbox took, by phone."""
+    """Count the messages that the sandbox provider received, by phone."""
     import asyncpg
 
     conn = await asyncpg.connect(stack.environment("conversations")["DATABASE_URL"])
@@ -161,39 +161,45 @@ async def test_reminders_send_exactly_once(stack: RunningStack, anna: User) -> N
 
 
 def titles(notifications: list[dict[str, Any]]) -> Counter[str]:
-    """Whether they were late or not: another scheduler may have to take over first."""
+    """Count the titles, ignoring "(late)": another scheduler may have to take over first."""
     return Counter(notification["title"].removesuffix(" (late)") for notification in notifications)
 
 
 async def test_health_checks_pass_on_all_instances(stack: RunningStack) -> None:
     async with aiohttp.ClientSession() as http:
 
-        async def all_well() -> bool:
-            return all([await _is_well(http, gateway) for gateway in stack.gateways])
+        async def all_healthy_at_gateways() -> bool:
+            return all([await _gateway_is_healthy(http, gateway) for gateway in stack.gateways])
 
-        async def each_says_so() -> bool:
-            return all([await _says_so(http, row) for row in stack.instances() if row.instance.endswith(("-1", "-2"))])
+        async def all_healthy_directly() -> bool:
+            return all(
+                [
+                    await _instance_is_healthy(http, row)
+                    for row in stack.instances()
+                    if row.instance.endswith(("-1", "-2"))
+                ]
+            )
 
-        await until(all_well, within=60)  # a test before this one may have killed something
+        await until(all_healthy_at_gateways, within=60)  # an earlier test may have killed a process
         if stack.stack_dir is not None:
-            await until(each_says_so, within=60)
+            await until(all_healthy_directly, within=60)
 
 
-async def _says_so(http: aiohttp.ClientSession, row: StatusRow) -> bool:
-    """The instance itself."""
+async def _instance_is_healthy(http: aiohttp.ClientSession, row: StatusRow) -> bool:
+    """Check the report of one instance."""
     try:
         async with http.get(f"http://127.0.0.1:{row.port}/health") as answer:
             report = await answer.json()
-    except aiohttp.ClientError as trouble:
-        raise AssertionError(f"{row.instance}: {trouble!r}") from trouble
+    except aiohttp.ClientError as error:
+        raise AssertionError(f"{row.instance}: {error!r}") from error
     assert (answer.status, report["status"], report["instance"]) == (200, "ok", row.instance)
     assert report["uptime"] > 0
     assert set(report["checks"].values()) <= {"ok"}
     return True
 
 
-async def _is_well(http: aiohttp.ClientSession, gateway: str) -> bool:
-    """Every instance of every service that this gateway knows of, and there are several of each."""
+async def _gateway_is_healthy(http: aiohttp.ClientSession, gateway: str) -> bool:
+    """Check a gateway's report: every instance of every service is healthy, and each service has several."""
     async with http.get(f"{gateway}/health") as answer:
         report = await answer.json()
         assert (answer.status, report["status"]) == (200, "ok"), report

@@ -1,4 +1,4 @@
-"""What providers and files bring in through the gateways, and what goes out again."""
+"""Webhooks, contact imports and campaigns through the gateways."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ async def test_a_signed_webhook_has_one_effect_at_either_gateway(stack: RunningS
     signed = _signature(channel["webhook"], form)
 
     async with listening(anna, 1, ["websocket"]) as listener:
-        # Until the new tenant is known everywhere it is 503, and the provider tries again.
+        # The answer is 503 until the new tenant is known everywhere; the provider retries.
         await until(partial(_is_taken, anna, path, form, signed), within=30)
         answers = [await _hook(anna, gateway, path, form, signed) for gateway in (0, 1)]
         await until(lambda: listener.of("conversation.message_appended"))
@@ -38,7 +38,7 @@ async def test_a_signed_webhook_has_one_effect_at_either_gateway(stack: RunningS
     assert await _hook(anna, 0, path + "x", form, signed) == 404
 
 
-async def test_contacts_come_from_a_file_get_a_campaign_and_say_stop(stack: RunningStack, anna: User) -> None:
+async def test_imported_contacts_get_a_campaign_unless_they_opted_out(stack: RunningStack, anna: User) -> None:
     lines = "".join(f"+1415777{n:04},Contact {n},spring\n" for n in range(1, 301))
     imported = await _upload(anna, f"phone,name,tags\n{lines}no phone,,spring\n")
     assert imported == {

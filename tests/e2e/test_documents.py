@@ -1,4 +1,4 @@
-"""Documents as users see them: up at one gateway, down by a signed URL, and nothing of what was broken off."""
+"""Uploads at one gateway, downloads by a signed URL, and the cleanup of interrupted uploads."""
 
 import asyncio
 import os
@@ -48,7 +48,7 @@ async def download(user: User, url: str) -> bytes:
 
 
 async def begin_upload(user: User, announced: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A request for a file of so many bytes, and nothing of it yet."""
+    """Open an upload request that announces so many bytes, without sending the file."""
     address = urlsplit(user.gateways[0])
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(
@@ -66,8 +66,8 @@ async def send(writer: asyncio.StreamWriter, content: bytes) -> None:
         await writer.drain()
 
 
-async def kept_of(stack: RunningStack, tenant: str) -> tuple[int, list[str]]:
-    """How many rows, and which objects, there are of a tenant."""
+async def rows_and_objects(stack: RunningStack, tenant: str) -> tuple[int, list[str]]:
+    """Return the number of rows, and the keys of the objects, of a tenant."""
     settings = stack.environment("files")
     database = await asyncpg.connect(settings["DATABASE_URL"])
     try:
@@ -85,7 +85,7 @@ async def tenant_of(user: User) -> str:
     return str((await user.ask("GET", "/auth/me")).body["tenant"]["id"])
 
 
-async def test_40_mib_up_at_one_gateway_come_back_by_the_url_that_the_other_one_signs(anna: User) -> None:
+async def test_a_40_mib_upload_is_downloaded_by_the_other_gateways_signed_url(anna: User) -> None:
     content = noise(40 * MIB)
 
     made = await upload(anna, content, gateway=0)
@@ -97,7 +97,7 @@ async def test_40_mib_up_at_one_gateway_come_back_by_the_url_that_the_other_one_
 
 
 async def download_as_a_browser(user: User, file_id: str) -> bytes:
-    """Along the redirect, to which no header of the session goes."""
+    """Download by following the redirect, without the session's header."""
     headers = {"Authorization": f"Bearer {user.token}"}
     url = f"{user.gateways[1]}/api/v1/files/{file_id}/content"
     async with user.http.get(url, headers=headers, allow_redirects=False) as answer:
@@ -105,12 +105,12 @@ async def download_as_a_browser(user: User, file_id: str) -> bytes:
         return await download(user, answer.headers["Location"])
 
 
-async def test_what_is_announced_at_one_gateway_and_put_is_complete_at_the_other(anna: User) -> None:
+async def test_an_upload_announced_at_one_gateway_is_completed_at_the_other(anna: User) -> None:
     content = noise(6 * MIB)
     wanted = {"name": "a.bin", "size": len(content), "content_type": "application/octet-stream"}
     announced = await anna.ask("POST", "/files/uploads", {**wanted, "entity_type": "lead", "entity_id": "1"}, gateway=0)
     assert announced.status == 201, announced.body
-    assert announced.body["url"].startswith(f"{anna.gateways[0]}/s3/")  # where a browser may put it
+    assert announced.body["url"].startswith(f"{anna.gateways[0]}/s3/")  # the URL that a browser can reach
 
     async with anna.http.put(announced.body["url"], data=content, headers=announced.body["headers"]) as answer:
         assert answer.status == 200, await answer.text()
@@ -119,9 +119,7 @@ async def test_what_is_announced_at_one_gateway_and_put_is_complete_at_the_other
     assert (done.status, done.body["sha256"]) == (201, sha256(content).hexdigest())
 
 
-async def test_one_byte_over_the_limit_is_answered_while_the_client_still_sends(
-    stack: RunningStack, anna: User
-) -> None:
+async def test_an_upload_over_the_limit_is_refused_while_the_client_sends(stack: RunningStack, anna: User) -> None:
     tenant = await tenant_of(anna)
     reader, writer = await begin_upload(anna, announced=LIMIT + 64 * 1024)
 
@@ -135,27 +133,25 @@ async def test_one_byte_over_the_limit_is_answered_while_the_client_still_sends(
     assert b"application/problem+json" in head
     assert b'"code":"too_large"' in body
     writer.close()
-    await becomes(lambda: kept_of(stack, tenant), (0, []), within=30)
+    await becomes(lambda: rows_and_objects(stack, tenant), (0, []), within=30)
 
 
-async def test_a_client_cut_off_half_way_leaves_nothing(stack: RunningStack, anna: User) -> None:
+async def test_an_interrupted_upload_leaves_no_data(stack: RunningStack, anna: User) -> None:
     tenant = await tenant_of(anna)
     _, writer = await begin_upload(anna, announced=40 * MIB)
     await send(writer, noise(20 * MIB))
 
     async def is_under_way() -> bool:
-        return (await kept_of(stack, tenant))[0] == 1
+        return (await rows_and_objects(stack, tenant))[0] == 1
 
     await until(is_under_way, within=30)
     writer.transport.abort()
 
-    await becomes(lambda: kept_of(stack, tenant), (0, []), within=30)
+    await becomes(lambda: rows_and_objects(stack, tenant), (0, []), within=30)
 
 
 @pytest.mark.slow
-async def test_processes_that_are_killed_lose_no_document_that_was_answered_for(
-    stack: RunningStack, anna: User
-) -> None:
+async def test_killed_processes_lose_no_acknowledged_document(stack: RunningStack, anna: User) -> None:
     contents = [noise(size) for size in (1000, 300_000, 7 * MIB)]
     answered: list[tuple[str, str]] = []
     ending = asyncio.Event()

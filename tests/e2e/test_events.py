@@ -1,4 +1,4 @@
-"""What everybody hears, by whichever way and wherever: one order, one's own events, and who is there."""
+"""Events over sockets and HTTP: one order at all gateways, tenant isolation, and presence."""
 
 import asyncio
 import signal
@@ -17,28 +17,27 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.tim
 PHONE = "+14155550100"
 APPENDED = "conversation.message_appended"
 UPLOADED = "file.uploaded"
-GHOSTS_WITHIN = 30.0  # seconds after a killed instance took its sockets with it
+STALE_PRESENCE_WITHIN = 30.0  # seconds until the users of a killed instance are offline
 
 
 def heard_by(listener: Listener) -> list[dict[str, Any]]:
-    """Each event with its place, as `GET /events` gives them too."""
+    """Return the received events in the format of `GET /events`."""
     return [{"type": name, **event} for name, event in listener.heard if "event_id" in event]
 
 
 async def events(user: User, after: str, **query: int) -> dict[str, Any]:
-    words = "".join(f"&{name}={value}" for name, value in query.items())
-    answer = await user.ask("GET", f"/events?after={after}{words}")
+    parameters = "".join(f"&{name}={value}" for name, value in query.items())
+    answer = await user.ask("GET", f"/events?after={after}{parameters}")
     assert answer.status == 200, answer.body
     body: dict[str, Any] = answer.body
     return body
 
 
-async def here(user: User) -> str:
-    stack_dir: str = (await user.ask("GET", "/events")).body["last_event_id"]
-    return stack_dir
+async def last_event_id(user: User) -> str:
+    return str((await user.ask("GET", "/events")).body["last_event_id"])
 
 
-async def test_events_by_http_are_those_that_a_socket_hears(anna: User) -> None:
+async def test_polling_returns_the_same_events_as_a_socket(anna: User) -> None:
     async with listening(anna, 0, ["websocket"]) as listener:
         began = next(event["last_event_id"] for name, event in listener.heard if name == "session.ready")
         for n in range(5):
@@ -54,7 +53,7 @@ async def test_events_by_http_are_those_that_a_socket_hears(anna: User) -> None:
 
 
 async def test_a_poll_for_events_waits_for_the_next_one(anna: User) -> None:
-    began = await here(anna)
+    began = await last_event_id(anna)
     waiting = asyncio.create_task(next_of(anna, APPENDED, began))
 
     await anna.say(PHONE, "late")
@@ -63,7 +62,7 @@ async def test_a_poll_for_events_waits_for_the_next_one(anna: User) -> None:
 
 
 async def next_of(user: User, type: str, after: str) -> dict[str, Any]:
-    """By polling, as a client without sockets does."""
+    """Poll until an event of that type arrives."""
     while True:
         page = await events(user, after, wait=20)
         for event in page["items"]:
@@ -73,8 +72,8 @@ async def next_of(user: User, type: str, after: str) -> dict[str, Any]:
         after = page["last_event_id"]
 
 
-async def test_another_tenant_s_events_are_not_there(stack: RunningStack, anna: User) -> None:
-    began = await here(anna)
+async def test_another_tenants_events_are_not_returned(stack: RunningStack, anna: User) -> None:
+    began = await last_event_id(anna)
     await anna.say(PHONE, "ours alone")
     await next_of(anna, APPENDED, began)
 
@@ -85,7 +84,7 @@ async def test_another_tenant_s_events_are_not_there(stack: RunningStack, anna: 
 
 
 @pytest.mark.parametrize("after", ["nonsense", "000000000000-1-0"])
-async def test_from_a_place_that_is_no_more_there_is_a_new_beginning(anna: User, after: str) -> None:
+async def test_an_unknown_last_event_id_starts_at_the_end_without_resuming(anna: User, after: str) -> None:
     page = await events(anna, after)
 
     assert (page["items"], page["resumed"]) == ([], False)
@@ -108,18 +107,18 @@ async def test_a_tenants_events_have_the_same_order_at_either_gateway(anna: User
         for listener in (first, second, third):
             await becomes(lambda listener=listener: len(listener.of(UPLOADED)), 210, within=90)
 
-    places = [
+    event_ids = [
         [event["event_id"] for event in heard_by(listener) if event["type"] == UPLOADED]
         for listener in (first, second, third)
     ]
-    assert len(set(places[0])) == 210
-    assert places[0] == places[1] == places[2]
+    assert len(set(event_ids[0])) == 210
+    assert event_ids[0] == event_ids[1] == event_ids[2]
 
 
 @pytest.mark.slow
-async def test_a_killed_instance_leaves_no_ghosts_and_two_tabs_are_one_user(stack: RunningStack, anna: User) -> None:
+async def test_users_of_a_killed_instance_go_offline_and_two_tabs_are_one_user(stack: RunningStack, anna: User) -> None:
     bob = await member(anna, "agent")
-    gone, tab = await connected(bob, 0), await connected(anna, 1)
+    bobs, tab = await connected(bob, 0), await connected(anna, 1)
     for number in (1, 2):
         await until(lambda number=number: stack.is_healthy(f"realtime-{number}"), within=60)
     await becomes(lambda: online(tab), sorted([await id_of(anna), await id_of(bob)]))
@@ -128,13 +127,13 @@ async def test_a_killed_instance_leaves_no_ghosts_and_two_tabs_are_one_user(stac
         stack.kill(f"realtime-{number}", signal.SIGKILL)
     tabs = [await connected(anna, gateway) for gateway in (0, 1)]
 
-    await becomes(lambda: online(tabs[0]), [await id_of(anna)], within=GHOSTS_WITHIN)
-    for client in (gone, tab, *tabs):
+    await becomes(lambda: online(tabs[0]), [await id_of(anna)], within=STALE_PRESENCE_WITHIN)
+    for client in (bobs, tab, *tabs):
         await client.disconnect()
 
 
 async def connected(user: User, gateway: int) -> socketio.AsyncClient:
-    """A client that doesn't come back by itself."""
+    """Connect a client that doesn't reconnect."""
 
     async def connect() -> socketio.AsyncClient:
         client = socketio.AsyncClient(reconnection=False)
@@ -142,8 +141,8 @@ async def connected(user: User, gateway: int) -> socketio.AsyncClient:
             await client.connect(
                 user.gateways[gateway], auth={"token": user.token}, transports=["websocket"], wait_timeout=20
             )
-        except socketio.exceptions.ConnectionError as trouble:
-            raise AssertionError(trouble) from None
+        except socketio.exceptions.ConnectionError as error:
+            raise AssertionError(error) from None
         return client
 
     return await until(connect, within=90)

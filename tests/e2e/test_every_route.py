@@ -1,4 +1,4 @@
-"""Every route of the document, none forgotten: without a session, with each role, with others' ids."""
+"""Authorization of every route: without a session, with each role, with ids of other users and tenants."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ async def document(user: User) -> Any:
 
 
 def operations(described: Any) -> dict[str, Any]:
-    """What the document says of each `METHOD /path` under the API."""
+    """Return the operations of the document by `METHOD /path`, without the API's prefix."""
     return {
         f"{method.upper()} {path.removeprefix(API)}": operation
         for path, methods in described["paths"].items()
@@ -47,19 +47,19 @@ def operations(described: Any) -> dict[str, Any]:
 
 
 async def ask(user: User, route: str, id: str = "") -> int:
-    """The status of a request for this id, by default one that doesn't exist."""
+    """Send a request for this id, by default an unknown one, and return the status."""
     return (await answer_to(user, route, id))[0]
 
 
 async def answer_to(user: User, route: str, id: str = "", given: dict[str, Any] | None = None) -> tuple[int, str]:
-    """With `given` in its body or query: status and text."""
+    """Send a request with `given` in its body or query, and return status and text."""
     method, path = route.split(" ")
     path = path.replace("{id}", id or str(uuid4())).replace("{phone}", "%2B14155550100")
     path = path.replace("{provider}", "google").replace("{endpoint_key}", "x")
     asked = {**BODIES.get(route, {}), **(given or {})}
     if method == "GET":
-        return await user.plainly(method, path, query=asked)
-    return await user.plainly(method, path, asked if asked or route in BODIES else None)
+        return await user.ask_for_text(method, path, query=asked)
+    return await user.ask_for_text(method, path, asked if asked or route in BODIES else None)
 
 
 async def test_the_table_names_every_route_and_its_least_role(anna: User) -> None:
@@ -67,8 +67,8 @@ async def test_the_table_names_every_route_and_its_least_role(anna: User) -> Non
         route: operation.get("x-role", "public") for route, operation in operations(await document(anna)).items()
     }
 
-    assert described == {route: access.least for route, access in TABLE.items()}, "say in routes.py what it is"
-    assert [route for route in TABLE if "{id}" in route and not TABLE[route].thing] == []
+    assert described == {route: access.least for route, access in TABLE.items()}, "update routes.py"
+    assert [route for route in TABLE if "{id}" in route and not TABLE[route].resource] == []
 
 
 async def test_the_table_names_every_field_that_takes_an_id(anna: User) -> None:
@@ -76,10 +76,10 @@ async def test_the_table_names_every_field_that_takes_an_id(anna: User) -> None:
 
     found = {route: set(fields) for route, o in operations(described).items() if (fields := id_fields(described, o))}
 
-    assert found == {route: set(fields) for route, fields in GIVEN_IDS.items()}, "say in routes.py what it names"
+    assert found == {route: set(fields) for route, fields in GIVEN_IDS.items()}, "update routes.py"
 
 
-async def test_no_route_but_public_ones_answers_without_a_session(anna: User) -> None:
+async def test_only_public_routes_answer_without_a_session(anna: User) -> None:
     unknown = replace(anna, token="unknown")
 
     answers = {route: await ask(unknown, route) for route, access in TABLE.items() if access.least != "public"}
@@ -87,7 +87,7 @@ async def test_no_route_but_public_ones_answers_without_a_session(anna: User) ->
     assert {route: status for route, status in answers.items() if status != 401} == {}
 
 
-async def test_each_route_refuses_a_role_that_is_too_low_and_no_other(anna: User) -> None:
+async def test_each_route_refuses_exactly_the_roles_below_its_least_role(anna: User) -> None:
     agent, admin = [await member(anna, role) for role in ("agent", "admin")]
     wrong = {}
 
@@ -102,36 +102,36 @@ async def test_each_route_refuses_a_role_that_is_too_low_and_no_other(anna: User
     assert wrong == {}
 
 
-async def test_ids_of_others_name_nothing(anna: User, stranger: User) -> None:
-    """Neither another tenant's, nor those of a colleague's that are theirs alone. The owner's own do."""
-    things = await everything_of(anna)
+async def test_ids_of_invisible_resources_answer_404(anna: User, stranger: User) -> None:
+    """Ids of another tenant, and of a colleague's private resources, answer 404; the owner's do not."""
+    resources = await everything_of(anna)
     agent, admin = [await member(anna, role) for role in ("agent", "admin")]
     wrong = {}
 
     for route, access in TABLE.items():
         for who, user in {"stranger": stranger, "agent": agent, "admin": admin, "owner": anna}.items():
-            if not access.thing or (who != "stranger" and not says_something(route, access, who)):
+            if not access.resource or (who != "stranger" and not is_harmless(route, access, who)):
                 continue
-            status = await ask(user, route, things[access.thing])
+            status = await ask(user, route, resources[access.resource])
             if (status == 404) != (who not in seers(access)):
                 wrong[route, who] = status
 
     assert wrong == {}
 
 
-async def test_an_id_that_a_request_gives_must_be_of_its_own_tenant(anna: User, stranger: User) -> None:
+async def test_ids_in_requests_must_belong_to_the_same_tenant(anna: User, stranger: User) -> None:
     theirs, mine = await everything_of(anna), await everything_of(stranger)
     wrong = {}
 
     for route, fields in GIVEN_IDS.items():
-        for field, thing in fields.items():
-            own = mine.get(TABLE[route].thing, "")
-            status, text = await answer_to(stranger, route, own, {field: naming(field, theirs[thing])})
-            described = status not in (404, 422) and (
+        for field, resource in fields.items():
+            own = mine.get(TABLE[route].resource, "")
+            status, text = await answer_to(stranger, route, own, {field: naming(field, theirs[resource])})
+            leaked = status not in (404, 422) and (
                 not route.startswith("GET ") or any(one in text for one in theirs.values())
             )
-            good, _ = await answer_to(stranger, route, own, {field: naming(field, mine[thing])})
-            if described or good not in (200, 201):
+            good, _ = await answer_to(stranger, route, own, {field: naming(field, mine[resource])})
+            if leaked or good not in (200, 201):
                 wrong[route, field] = status, good
 
     assert wrong == {}
@@ -141,22 +141,22 @@ def naming(field: str, id: str) -> Any:
     return id if field.endswith("_id") else [id]
 
 
-def says_something(route: str, access: Access, who: str) -> bool:
-    """Colleagues change nothing here that a later row looks at: they read, or are refused."""
+def is_harmless(route: str, access: Access, who: str) -> bool:
+    """Tell whether a colleague's request changes nothing that a later row needs: it reads, or is refused."""
     return who not in seers(access) or route.startswith("GET ")
 
 
 def seers(access: Access) -> set[str]:
-    """Who finds a thing of the tenant's owner."""
+    """Return the roles that can see a resource of the tenant's owner."""
     return {
         "mine": {"owner"},
         "admins": {"owner", "admin"},
         "tenant": {"owner", "admin", "agent"},
-    }[access.seen]
+    }[access.visible_to]
 
 
 def id_fields(described: Any, operation: Any) -> list[str]:
-    """Fields of the body, and of the query, that are ids or lists of ids."""
+    """List the fields of the body and the query that are ids or lists of ids."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if "$ref" in body:
         body = described["components"]["schemas"][body["$ref"].rpartition("/")[2]]

@@ -1,4 +1,4 @@
-"""One slice through every service: posted at either gateway, stored once, seen once by every user who may see it."""
+"""Messages through every service: posted at either gateway, stored once, delivered once to each client of the user."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ APPENDED = "conversation.message_appended"
 
 
 async def say_all(user: User, texts: list[str], at_once: int = 16) -> None:
-    """So many requests under way at any time, at the gateways in turn."""
+    """Post the texts, `at_once` requests at a time, at the gateways in turn."""
     waiting = iter(texts)
 
     async def one_after_another() -> None:
@@ -55,12 +55,12 @@ async def test_each_message_is_seen_once_in_order_by_its_user_alone(
     )
 
 
-async def post_while(anna: User, trouble: Callable[[], Awaitable[None]], texts: list[str]) -> None:
-    """The trouble comes when a third is said."""
+async def post_while(anna: User, fault: Callable[[], Awaitable[None]], texts: list[str]) -> None:
+    """Post the texts, and inject the fault after the first third."""
     third = len(texts) // 3
     await say_all(anna, texts[:third])
     rest = asyncio.create_task(say_all(anna, texts[third:]))
-    await trouble()
+    await fault()
     await rest
 
 
@@ -80,7 +80,7 @@ async def assert_each_is_there_once(anna: User, texts: list[str]) -> None:
     ],
 )
 async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, anna: User, service: str) -> None:
-    """Of a service, first the one and then the other: so the relay's holder too, whichever it is."""
+    """Kill both instances of the service in turn, so that one of them is the leader."""
     texts = [f"{service} {n}" for n in range(150)]
 
     async def kill_both() -> None:
@@ -97,7 +97,7 @@ async def test_a_killed_process_loses_and_doubles_nothing(stack: RunningStack, a
 
 
 @pytest.mark.parametrize("server", ["rabbitmq", "postgres", "redis"])
-async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningStack, anna: User, server: str) -> None:
+async def test_a_restarted_server_loses_and_doubles_nothing(stack: RunningStack, anna: User, server: str) -> None:
     texts = [f"{server} {n}" for n in range(150)]
 
     async def restart() -> None:
@@ -109,14 +109,14 @@ async def test_a_server_that_dies_and_comes_back_leaves_no_trace(stack: RunningS
     await assert_each_is_there_once(anna, texts)
     for refusal in anna.refused:
         assert refusal.status == 503 or (refusal.status, refusal.body["code"]) == (409, "in_progress"), refusal
-        assert refusal.body["title"], refusal  # a problem that says what it is
+        assert refusal.body["title"], refusal  # a problem document
     await all_healthy(stack)
     async with listening(anna, random.randrange(2), ["websocket"]) as listener:
-        await anna.say(PHONE, "all flows again")
+        await anna.say(PHONE, "everything works again")
         last = len(texts) + 1
         await becomes(lambda: seqs(listener)[-1:], [last], within=60)
 
-        heard = seqs(listener)  # what had waited for the server came first
+        heard = seqs(listener)  # the delayed messages came first
         assert heard == list(range(heard[0], last + 1))
 
 

@@ -1,4 +1,4 @@
-"""What the alerts and the dashboard ask for is what the processes tell."""
+"""The alerts and the dashboard use metrics that the processes expose."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ from switchboard.testing.stack import RunningStack
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 MONITORING = REPOSITORY / "infra" / "monitoring"
-SERVERS = 4  # that tell nothing themselves, but for the broker
+SERVERS = 4  # without metrics, except for the broker
 Ask = Callable[..., Awaitable[Any]]
 NOT_OURS = re.compile(r"up|rabbitmq_\w+")
 NAME = re.compile(r"\b(?:up\b|[a-z]+_[a-z_]+)(?=\{| ==|\)|\[| >|$)")
 
 
-def asked_for() -> set[str]:
-    """Names of metrics in every expression."""
+def used_metrics() -> set[str]:
+    """Return the names of the metrics in every expression."""
     dashboard = json.loads((MONITORING / "grafana" / "dashboards" / "switchboard.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     rules = (MONITORING / "alerts.yml").read_text()
@@ -49,21 +49,19 @@ async def exposed_metrics(stack: RunningStack) -> set[str]:
     return names
 
 
-async def test_every_metric_that_is_asked_for_is_exposed(stack: RunningStack) -> None:
+async def test_every_used_metric_is_exposed(stack: RunningStack) -> None:
     known = await exposed_metrics(stack)
 
-    asked = {re.sub(r"_(bucket|count|sum)$", "", name) for name in asked_for() if not NOT_OURS.fullmatch(name)}
+    asked = {re.sub(r"_(bucket|count|sum)$", "", name) for name in used_metrics() if not NOT_OURS.fullmatch(name)}
 
     assert len(asked) >= 10
     assert asked - known == set()
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
-@pytest.mark.parametrize("words", [("rules", "alerts.yml"), ("config", "prometheus.yml")])
-def test_prometheus_takes_the_configuration(words: tuple[str, str]) -> None:
-    checked = subprocess.run(
-        ["promtool", "check", words[0], str(MONITORING / words[1])], capture_output=True, text=True
-    )
+@pytest.mark.parametrize(("kind", "file"), [("rules", "alerts.yml"), ("config", "prometheus.yml")])
+def test_promtool_accepts_the_configuration(kind: str, file: str) -> None:
+    checked = subprocess.run(["promtool", "check", kind, str(MONITORING / file)], capture_output=True, text=True)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -78,12 +76,12 @@ async def test_prometheus_evaluates_every_alert_and_panel(stack: RunningStack, t
             assert {target["scrapeUrl"]: target["lastError"] for target in targets if target["health"] != "up"} == {}
             return len(targets) == targets_in_all
 
-        async def all_worked_out() -> bool:
+        async def all_evaluated() -> bool:
             rules = [rule for group in (await ask("rules"))["groups"] for rule in group["rules"]]
             return len(rules) > 10 and all(rule["health"] == "ok" for rule in rules)
 
         await until(all_up, within=60)
-        await until(all_worked_out, within=60)
+        await until(all_evaluated, within=60)
         queues = (await ask("query", query="sum by (queue) (rabbitmq_detailed_queue_messages)"))["result"]
         names = {queue["metric"]["queue"] for queue in queues}
         assert {"conversations.commands", "realtime.feed.0", "realtime.feed.dead"} <= names
@@ -93,18 +91,18 @@ async def test_prometheus_evaluates_every_alert_and_panel(stack: RunningStack, t
 
 @asynccontextmanager
 async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
-    """Debian's, as the guide says; what it answers under `/api/v1`."""
+    """Run Prometheus with the stack's configuration, and yield a function that queries its API."""
     assert stack.stack_dir is not None
     address = f"127.0.0.1:{free_port()}"
     configuration = StackDirectory(stack.stack_dir).config("prometheus.yml")
-    words = [f"--config.file={configuration}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
+    options = [f"--config.file={configuration}", f"--storage.tsdb.path={folder}", f"--web.listen-address={address}"]
     with (folder / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec("prometheus", *words, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec("prometheus", *options, stdout=log, stderr=log)
     try:
         async with aiohttp.ClientSession() as http:
 
-            async def ask(what: str, **query: str) -> Any:
-                async with http.get(f"http://{address}/api/v1/{what}", params=query) as answer:
+            async def ask(path: str, **query: str) -> Any:
+                async with http.get(f"http://{address}/api/v1/{path}", params=query) as answer:
                     body = await answer.json()
                     assert body["status"] == "success", body
                     return body["data"]
@@ -117,7 +115,7 @@ async def prometheus(stack: RunningStack, folder: Path) -> AsyncIterator[Ask]:
 
 
 def panels() -> list[str]:
-    """The dashboard's expressions, with the window that Grafana would put in."""
+    """Return the dashboard's expressions, with a value for Grafana's interval variable."""
     dashboard = json.loads((MONITORING / "grafana" / "dashboards" / "switchboard.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     return [expression.replace("$__rate_interval", "1m") for expression in expressions]

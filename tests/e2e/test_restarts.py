@@ -1,4 +1,4 @@
-"""Restarting what runs, under load: a user who goes on asking notices nothing."""
+"""Restarts of services under load, without failed requests."""
 
 import asyncio
 import signal
@@ -17,12 +17,12 @@ from .client import User
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
 PER_SECOND = 150  # requests, at most: a user is limited to 500
-EJECTED_AFTER = 4.0  # seconds: two probes without an answer, and some
+EJECTED_AFTER = 4.0  # seconds: two failed probes, with a margin
 
 
 @dataclass
 class Load:
-    """Requests that go on and on. `failures`: what was not answered by 200; `seconds`: (when, how long)."""
+    """The statistics of repeated requests. `failures`: answers other than 200; `seconds`: (start, duration)."""
 
     gateways: set[int] = field(default_factory=lambda: {0, 1})
     answered: int = 0
@@ -61,7 +61,7 @@ async def loaded(user: User, path: str, at_once: int = 8) -> AsyncIterator[Load]
 
 @asynccontextmanager
 async def balancing(user: User, load: Load) -> AsyncIterator[None]:
-    """Asks each gateway ten times a second whether it is ready; the load goes to those that are."""
+    """Act as a load balancer: probe each gateway ten times a second, and send load to the ready ones."""
 
     async def watch(number: int) -> None:
         while True:
@@ -83,14 +83,14 @@ async def balancing(user: User, load: Load) -> AsyncIterator[None]:
 
 
 async def restart(stack: RunningStack, instance: str) -> None:
-    """Stop it by SIGTERM and wait until it is back."""
+    """Stop an instance with SIGTERM, and wait until it is healthy again."""
     before = stack.kill(instance, signal.SIGTERM)
     await until(lambda: stack.pid(instance) not in (None, before), within=120)
     await until(lambda: stack.is_healthy(instance), within=120)
 
 
 @pytest.mark.slow
-async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningStack, anna: User) -> None:
+async def test_a_rolling_restart_of_auth_fails_no_request(stack: RunningStack, anna: User) -> None:
     async with loaded(anna, "/auth/me") as load:
         for row in stack.instances("auth"):
             await restart(stack, row.instance)
@@ -100,8 +100,8 @@ async def test_a_rolling_restart_of_auth_fails_not_one_request(stack: RunningSta
 
 
 @pytest.mark.slow
-async def test_a_rolling_restart_of_the_gateways_fails_not_one_request(stack: RunningStack, anna: User) -> None:
-    """Behind a balancer that goes by their readiness, as each fails its own before it ends."""
+async def test_a_rolling_restart_of_the_gateways_fails_no_request(stack: RunningStack, anna: User) -> None:
+    """With a load balancer that probes readiness: a draining gateway reports not ready."""
     async with loaded(anna, "/auth/me") as load, balancing(anna, load):
         for row in stack.instances("api-gateway"):
             await until(lambda: len(load.gateways) == 2, within=60)

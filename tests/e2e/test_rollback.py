@@ -1,4 +1,4 @@
-"""From the original's files into Switchboard, at work there, and back to the original's files."""
+"""Migrate the legacy platform's files, use the data in Switchboard, and export it back to legacy files."""
 
 import csv
 import hashlib

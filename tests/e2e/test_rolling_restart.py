@@ -1,4 +1,4 @@
-"""A rolling restart of every process under load: users notice nothing."""
+"""A rolling restart of every process under load, without failed requests or lost messages."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ PHONE = "+14155550100"
 
 @dataclass
 class Work:
-    """`gateways`: those that a balancer would still send us to; `said`: what was answered by 201; `heard`: live."""
+    """The load's state: `gateways` in the balancer, acknowledged messages (`said`), failures, events (`heard`)."""
 
     gateways: set[int]
     said: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Work:
 
 @asynccontextmanager
 async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
-    """Messages written and read at all gateways, each request made once, while a client listens."""
+    """Write and read messages at all gateways, without retries, while a client listens."""
     work, ending, turn = Work(set(range(len(user.gateways)))), asyncio.Event(), itertools.count()
 
     async def ask(method: str, path: str, body: object, expected: int) -> bool:
@@ -78,7 +78,7 @@ async def working(user: User, at_once: int = 4) -> AsyncIterator[Work]:
 async def restart_all(stack: RunningStack, rows: Iterable[StatusRow], work: Work) -> None:
     for row in rows:
         is_gateway = row.service == "api-gateway"
-        if is_gateway:  # a balancer goes to the others as soon as it drains
+        if is_gateway:  # a balancer removes a draining gateway
             work.gateways.discard(int(row.instance[-1]) - 1)
         done = len(work.said)
         await restart(stack, row.instance)
@@ -94,7 +94,7 @@ async def assert_all_is_there(user: User, work: Work) -> None:
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
 
 
-async def test_one_that_keeps_the_messages_restarts_unnoticed(stack: RunningStack, anna: User) -> None:
+async def test_an_instance_of_conversations_restarts_without_failures(stack: RunningStack, anna: User) -> None:
     async with working(anna) as work:
         await restart_all(stack, stack.instances("conversations")[:1], work)
 
@@ -102,7 +102,7 @@ async def test_one_that_keeps_the_messages_restarts_unnoticed(stack: RunningStac
 
 
 @pytest.mark.slow
-async def test_every_service_restarts_unnoticed(stack: RunningStack, anna: User) -> None:
+async def test_every_service_restarts_without_failures(stack: RunningStack, anna: User) -> None:
     ours = [row for row in stack.instances() if row.instance.endswith(("-1", "-2"))]
     async with working(anna) as work:
         await restart_all(stack, ours, work)

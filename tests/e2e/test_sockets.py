@@ -1,4 +1,4 @@
-"""Sockets through the gateways: over whichever transport, in one order, and only as long as the session lives."""
+"""Sockets through the gateways: order over each transport, resuming at another gateway, revoked sessions."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
 
 
 def conversation(listener: Listener) -> list[dict[str, Any]]:
-    """As a client holds it that goes by what it hears alone. Fails when something is heard twice."""
+    """Build the conversation from the received events alone. Fails on a duplicate."""
     messages: dict[str, dict[str, Any]] = {}
     for name, event in listener.heard:
         if name == APPENDED:
@@ -34,7 +34,7 @@ def conversation(listener: Listener) -> list[dict[str, Any]]:
 
 
 async def delivered(user: User) -> list[dict[str, Any]]:
-    """The conversation, once all of it is."""
+    """Wait until all messages are delivered, and return the conversation."""
 
     async def kept() -> list[dict[str, Any]]:
         messages = await user.messages(PHONE)
@@ -45,9 +45,7 @@ async def delivered(user: User) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="+".join)
-async def test_what_is_heard_at_either_gateway_is_what_the_conversation_holds(
-    anna: User, transports: list[str]
-) -> None:
+async def test_events_at_either_gateway_add_up_to_the_stored_conversation(anna: User, transports: list[str]) -> None:
     async with listening(anna, 0, transports) as first, listening(anna, 1, transports) as second:
         for n in range(60):
             await anna.say(PHONE, f"{n} is ä")
@@ -59,7 +57,7 @@ async def test_what_is_heard_at_either_gateway_is_what_the_conversation_holds(
 
 
 @pytest.mark.parametrize("transports", ["websocket", "polling,websocket"])
-async def test_the_official_client_goes_on_at_the_other_gateway_where_it_was(
+async def test_the_official_client_resumes_at_the_other_gateway(
     anna: User, javascript: JavaScript, transports: str
 ) -> None:
     async with javascript(anna.gateways[0], {}, transports, anna.token) as client:
@@ -82,7 +80,7 @@ async def test_the_official_client_goes_on_at_the_other_gateway_where_it_was(
 
 @dataclass(frozen=True)
 class Bob:
-    """One user, signed in twice: what he does is done by `stays`, and the session of `lost` ends by it."""
+    """One user, signed in twice: actions of the session `stays` end the session `lost`."""
 
     anna: User
     stays: User
@@ -109,7 +107,7 @@ class Bob:
 
 
 async def refusal(user: User, gateway: int) -> Any:
-    """The error of a connection that is refused."""
+    """Try to connect, and return the error of the refusal."""
     refusals: list[Any] = []
     client = socketio.AsyncClient(reconnection=False)
     client.on("connect_error", refusals.append)

@@ -1,4 +1,4 @@
-"""Another team's service, as docs/subscribing.md has it: the text itself is run, as a user with the rights it names."""
+"""The example of docs/subscribing.md: its code is run as a broker user with the permissions that it lists."""
 
 import asyncio
 import json
@@ -24,22 +24,22 @@ GUIDE = (REPOSITORY / "docs" / "subscribing.md").read_text()
 
 
 def user_of_another_team(stack: RunningStack) -> str:
-    """Where it connects to, with the permissions that the guide gives."""
+    """Create a broker user with the permissions of the guide, and return its AMQP URL."""
     admin = stack.environment("messaging")["AMQP_URL"]
-    where = urlsplit(admin)
-    host, name, password = where.netloc.rpartition("@")[2], f"billing-{uuid4().hex[:6]}", uuid4().hex
+    url = urlsplit(admin)
+    host, name, password = url.netloc.rpartition("@")[2], f"billing-{uuid4().hex[:6]}", uuid4().hex
     rights = re.search(r"set_permissions -p switchboard billing '(.*)' '(.*)' '(.*)'", GUIDE)
     assert rights is not None
     configure, write, read = rights.groups()
     management = VirtualHosts(stack.management_url, admin)
     management.ask("PUT", f"/users/{name}", {"password": password, "tags": ""})
-    vhost = quote(where.path.lstrip("/"), safe="")
+    vhost = quote(url.path.lstrip("/"), safe="")
     permissions = {"configure": configure, "write": write, "read": read}
     management.ask("PUT", f"/permissions/{vhost}/{name}", permissions)
-    return where._replace(netloc=f"{name}:{password}@{host}").geturl()
+    return url._replace(netloc=f"{name}:{password}@{host}").geturl()
 
 
-async def test_the_service_of_the_guide_hears_what_it_asked_for(stack: RunningStack, anna: User) -> None:
+async def test_the_service_of_the_guide_receives_the_events_it_subscribed_to(stack: RunningStack, anna: User) -> None:
     code = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert code is not None
     assert len([line for line in code[1].splitlines() if line.strip()]) <= 22
@@ -59,7 +59,7 @@ async def test_the_service_of_the_guide_hears_what_it_asked_for(stack: RunningSt
     reading = asyncio.create_task(read_on())
     days = iter(range(30, 400))
 
-    async def extended_until_heard() -> bool:  # its queue is bound at some moment from now
+    async def extended_until_heard() -> bool:  # its queue is not bound yet
         body = {"trial_ends_at": in_seconds(86400 * next(days))}
         assert (await anna.ask("PATCH", "/tenant", body)).status == 200
         await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What goes wrong, at random: the same order for the same seed."""
+"""Draw and inject random faults: the same order for the same seed."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ DATABASES = tuple(service.database_name for service in SERVICES if service.datab
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing going wrong, and set right again when `make` returns. `kind` has no name of a process in it."""
+    """One fault. `make` injects it and returns when it is over. `kind` doesn't name the target."""
 
     kind: str
     target: str
@@ -32,17 +32,17 @@ class Fault:
 
 
 class FaultInjector:
-    """Draws them. Kinds come in rounds, each once a round, so that a short run sees most and a long one all."""
+    """Draws faults in rounds, each kind once a round, so that a short run injects most kinds and a long one all."""
 
     def __init__(self, testbed: Testbed, seed: int) -> None:
-        self._ground = testbed
+        self._testbed = testbed
         self._random = random.Random(seed)
         self._processes = [f"{service.name}-{n}" for service in SERVICES for n in range(1, INSTANCES + 1)]
 
     def drawn(self) -> Iterator[Fault]:
-        """Without an end."""
+        """Draw faults, endlessly."""
         kinds = [self._kill, self._stop, self._drain, *(self._server(name) for name in SERVERS), self._terminate]
-        if self._ground.proxies:
+        if self._testbed.proxies:
             kinds += [self._cut, self._slow]
         while True:
             round_ = list(kinds)
@@ -51,7 +51,7 @@ class FaultInjector:
                 yield kind()
 
     def pause(self) -> float:
-        """Until the next one; sometimes it comes on top of the last."""
+        """Draw the seconds until the next fault; 0 injects both at once."""
         return self._random.choice((0.0, 0.5, 1.0, 2.0))
 
     def _kill(self) -> Fault:
@@ -93,8 +93,8 @@ class FaultInjector:
         target = self._random.choice(DATABASES)
 
         async def make() -> None:
-            url = self._ground.stack.environment(target.removeprefix("switchboard_").replace("_", "-"))["DATABASE_URL"]
-            # Several troubles may come at once: a database that can't be reached has no backends to end.
+            url = self._testbed.stack.environment(target.removeprefix("switchboard_").replace("_", "-"))["DATABASE_URL"]
+            # Several faults may be injected at once: an unreachable database has no backends to end.
             with contextlib.suppress(asyncpg.PostgresError, OSError):
                 conn = await asyncpg.connect(url, timeout=20)
                 await conn.execute(
@@ -109,7 +109,7 @@ class FaultInjector:
         target = self._random.choice(SERVERS)
 
         async def make() -> None:
-            self._ground.proxies[target].cut()
+            self._testbed.proxies[target].cut()
 
         return Fault("connections cut", target, make)
 
@@ -118,7 +118,7 @@ class FaultInjector:
         delay = self._random.uniform(*SLOWED_BY)
 
         async def make() -> None:
-            proxy = self._ground.proxies[target]
+            proxy = self._testbed.proxies[target]
             proxy.delay = delay
             try:
                 await asyncio.sleep(seconds)
@@ -129,6 +129,6 @@ class FaultInjector:
 
     def _signal(self, target: str, number: signal.Signals) -> int:
         try:
-            return self._ground.stack.kill(target, number)
+            return self._testbed.stack.kill(target, number)
         except ProcessLookupError:
             return 0  # it is down already

@@ -1,4 +1,4 @@
-"""What was attempted, what was acknowledged, and what is there: the counters of a fault run."""
+"""The ledgers of a fault run: attempts, acknowledgements, and their comparison with the data found."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ KINDS = ("messages", "files", "reminders", "campaign deliveries", "calls", "sock
 
 @dataclass(frozen=True)
 class Balance:
-    """Of one kind of thing. `lost`, `doubled` and `unexpected` have to be empty."""
+    """The result for one kind of data. `lost`, `doubled` and `unexpected` must be empty."""
 
     attempted: int
     acknowledged: int
@@ -16,7 +16,7 @@ class Balance:
     doubled: list[str]
     unexpected: list[str]
     uncertain: list[str]
-    recovered: int  # never acknowledged, and there all the same
+    recovered: int  # found, although never acknowledged
 
     @property
     def is_good(self) -> bool:
@@ -25,21 +25,21 @@ class Balance:
 
 @dataclass
 class Ledger:
-    """Things by a name that is theirs alone."""
+    """Attempted and acknowledged writes, by unique names."""
 
     attempted: set[str] = field(default_factory=set)
     acknowledged: set[str] = field(default_factory=set)
 
     def attempt(self, name: str) -> None:
-        """Before the request goes out."""
+        """Record an attempt, before its request is sent."""
         self.attempted.add(name)
 
     def acknowledge(self, name: str) -> None:
-        """Answered by 2xx."""
+        """Record a 2xx answer."""
         self.acknowledged.add(name)
 
     def close(self, there: Counter[str], *, uncertain: frozenset[str] = frozenset()) -> Balance:
-        """`there`: how often each was found; `uncertain`: found, and said not to be known how it went."""
+        """Compare with the data. `there`: how often each name was found; `uncertain`: its outcome is unknown."""
         return Balance(
             attempted=len(self.attempted),
             acknowledged=len(self.acknowledged),
@@ -52,7 +52,7 @@ class Ledger:
 
 
 def table(balances: dict[str, Balance]) -> str:
-    """In Markdown, which reads well on a terminal too."""
+    """Format the balances as a Markdown table."""
     heads = ("", "attempted", "acknowledged", "lost", "doubled", "unexpected", "uncertain", "recovered")
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for kind, found in balances.items():

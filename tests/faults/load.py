@@ -1,4 +1,4 @@
-"""Users at work: each writes, uploads, plans and listens, and keeps a book of it."""
+"""The load of a fault run: users write, upload, plan and listen, and record each attempt in ledgers."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,15 @@ from switchboard.client import LiveClient, LiveEvent
 from tests.e2e.client import Refused, User
 from tests.e2e.times import in_seconds
 
-from .ledger import KINDS, Balance, Ledger
+from .ledger import KINDS, Ledger
 
 PHONES = tuple(f"+1415555010{n}" for n in range(6))
 CAMPAIGN_PHONES = 40
-OVER = ("completed", "missed", "failed")
 
 
 @dataclass
 class Pace:
-    """Users who see that nothing moves wait longer: the load is what a machine can bear, however busy it is."""
+    """Backoff of all users: they wait longer while requests fail, so that a busy machine is not overloaded."""
 
     factor: float = 1.0
 
@@ -39,15 +38,15 @@ class Pace:
 
 @dataclass
 class Worker:
-    """One user, their books, and what they heard."""
+    """One user with their ledgers and the events that they received."""
 
     user: User
     random: random.Random
     pace: Pace
     ledgers: dict[str, Ledger] = field(default_factory=lambda: {kind: Ledger() for kind in KINDS})
-    heard: Counter[str] = field(default_factory=Counter)  # message -> how often, since the last reload
-    twice: list[str] = field(default_factory=list)
-    strange: list[str] = field(default_factory=list)
+    received: Counter[str] = field(default_factory=Counter)  # message -> how often, since the last reload
+    duplicates: list[str] = field(default_factory=list)
+    unrecognised: list[str] = field(default_factory=list)
     reloads: int = 0
     id: str = ""
 
@@ -84,7 +83,7 @@ class Worker:
         self.ledgers["socket events"].acknowledge(name)
 
     async def _upload(self, name: str) -> None:
-        """Tried once: what a client does that can't read its file again."""
+        """Upload once, without a retry, like a client that can't read its file again."""
         content = name.encode() * self.random.choice((1, 100, 50_000))
         self.ledgers["files"].attempt(named := f"{name} {hashlib.sha256(content).hexdigest()}")
         try:
@@ -120,143 +119,33 @@ class Worker:
             return
         name = event.data["message"]["body"]
         if name in self.ledgers["socket events"].attempted:
-            self.heard[name] += 1
+            self.received[name] += 1
         else:
-            self.strange.append(name)  # a campaign's or unexpected: the ledger decides at the end
+            self.unrecognised.append(name)  # a campaign's message or an unexpected one: the audit decides
 
     async def reload(self) -> None:
-        """What a client does that may have missed events: it looks."""
+        """Load the conversations again, as a client does that may have missed events."""
         self.reloads += 1
-        self.twice += [name for name, count in self.heard.items() if count > 1]
-        texts = await self._texts_in_the_end()
-        # Seen before: an event that arrives now, once, was published before the look.
-        self.heard = Counter(dict.fromkeys(set(texts) & self.ledgers["socket events"].attempted, 0))
+        self.duplicates += [name for name, count in self.received.items() if count > 1]
+        texts = await self._texts_with_retries()
+        # An event of a loaded message may still arrive, once.
+        self.received = Counter(dict.fromkeys(set(texts) & self.ledgers["socket events"].attempted, 0))
 
-    async def _texts_in_the_end(self) -> list[str]:
+    async def _texts_with_retries(self) -> list[str]:
         while True:
             try:
-                return await self._texts()
+                return await self.texts()
             except (aiohttp.ClientError, TimeoutError, AssertionError):
                 await asyncio.sleep(0.3)
 
-    async def _texts(self) -> list[str]:
+    async def texts(self) -> list[str]:
         return [message["body"] for phone in PHONES for message in await self.user.messages(phone)]
-
-    async def close_books(self) -> dict[str, Balance]:
-        """As things stand now."""
-        sent, uncertain = await self._deliveries()
-        found = {
-            "messages": Counter(await self._texts()),
-            "files": await self._files(),
-            "reminders": await self._reminders(),
-            "campaign deliveries": sent,
-            "calls": await self._rung(),
-            "socket events": self._events(),
-        }
-        return {
-            kind: self.ledgers[kind].close(there, uncertain=uncertain if kind == "campaign deliveries" else frozenset())
-            for kind, there in found.items()
-        }
-
-    def _events(self) -> Counter[str]:
-        there = Counter({name: max(count, 1) for name, count in self.heard.items()})
-        for name in self.twice:
-            there[name] = 2
-        campaigns = {name.split()[0] for name in self.ledgers["campaign deliveries"].attempted}
-        return there + Counter(name for name in self.strange if name.split()[0] not in campaigns)
-
-    async def _files(self) -> Counter[str]:
-        """With the bytes that the store gives back."""
-        there: Counter[str] = Counter()
-        for file in await self._all("/files?entity_type=lead&entity_id=1&"):
-            if file["uploaded_by"] != self.id:
-                continue
-            link = (await self._got(f"/files/{file['id']}"))["download_url"]
-            async with self.user.http.get(link) as answer:
-                there[f"{file['name']} {hashlib.sha256(await answer.read()).hexdigest()}"] += 1
-        return there
-
-    async def _reminders(self) -> Counter[str]:
-        titles = [item["title"] for item in await self._all("/notifications?") if item["kind"] == "reminder"]
-        return Counter(title.removeprefix("Reminder: ").removesuffix(" (late)") for title in titles)
-
-    async def _deliveries(self) -> tuple[Counter[str], frozenset[str]]:
-        """The settled deliveries, by the campaigns' counts and by the conversations' messages: the worse counts."""
-        there: Counter[str] = Counter()
-        uncertain: set[str] = set()
-        phones: set[str] = set()
-        for id_, name in (await self._my_campaigns()).items():
-            for item in await self._of_campaign(f"/campaigns/{id_}/deliveries?"):
-                named = f"{name} {item['contact_phone']}"
-                phones.add(item["contact_phone"])
-                if item["status"] in ("sent", "delivered", "read"):
-                    there[named] += 1
-                elif item["status"] == "uncertain":
-                    there[named] += 1
-                    uncertain.add(named)
-        for phone in sorted(phones):
-            for text, count in Counter(message["body"] for message in await self.user.messages(phone)).items():
-                there[text] = max(there[text], count)
-        return there, frozenset(uncertain)
-
-    async def _my_campaigns(self) -> dict[str, str]:
-        campaigns = await self._all("/campaigns?")
-        return {campaign["id"]: campaign["name"] for campaign in campaigns if campaign["user_id"] == self.id}
-
-    async def _of_campaign(self, path: str) -> list[dict[str, Any]]:
-        """None while it has not begun: what is never begun has to count as lost."""
-        if (await self.user.ask("GET", f"{path}limit=1")).status == 404:
-            return []
-        return await self._all(path)
-
-    async def _rung(self) -> Counter[str]:
-        """Calls that came to an end, by how often they rang."""
-        there: Counter[str] = Counter()
-        for call in await self._all("/calls?"):
-            if call["status"] in OVER:
-                history = [entry["kind"] for entry in (await self._got(f"/calls/{call['id']}/events"))["items"]]
-                there[call["note"]] += max(1, history.count("ringing"))
-        return there
-
-    async def _all(self, path: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            answer = await self._got(f"{path}limit=200{cursor}")
-            found += answer["items"]
-            if answer["next_cursor"] is None:
-                return found
-            cursor = f"&cursor={answer['next_cursor']}"
-
-    async def _got(self, path: str) -> dict[str, Any]:
-        answer = await self.user.ask("GET", path)
-        assert answer.status == 200, (path, answer.body)
-        body: dict[str, Any] = answer.body
-        return body
 
 
 @asynccontextmanager
 async def listening(worker: Worker) -> AsyncIterator[LiveClient]:
-    """From the first connection on."""
+    """Connect a live client to a random gateway, and wait until it is connected."""
     urls = worker.random.sample(worker.user.gateways, len(worker.user.gateways))
     async with LiveClient(urls, worker.user.token, on_event=worker.hear, on_reload=worker.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
         yield live
-
-
-def summed(all_books: list[dict[str, Balance]]) -> dict[str, Balance]:
-    """Those of all workers together."""
-
-    def of(kind: str) -> Balance:
-        each = [ledgers[kind] for ledgers in all_books]
-        return Balance(
-            attempted=sum(one.attempted for one in each),
-            acknowledged=sum(one.acknowledged for one in each),
-            lost=[name for one in each for name in one.lost],
-            doubled=[name for one in each for name in one.doubled],
-            unexpected=[name for one in each for name in one.unexpected],
-            uncertain=[name for one in each for name in one.uncertain],
-            recovered=sum(one.recovered for one in each),
-        )
-
-    return {kind: of(kind) for kind in KINDS}

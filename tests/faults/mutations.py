@@ -1,7 +1,9 @@
-"""Services with planted faults, for proof that the run notices: `python -m tests.faults.mutations MUTATION PACKAGE`.
+"""Run a service with a planted bug, to prove that a fault run detects it.
 
-Every few times the broker is unavailable at the worst moment, so that no process has to be killed at the right one. A
-product that keeps its promises survives that (`stumbling`); one without its inbox, or with a hasty relay, does not.
+`python -m tests.faults.mutations MUTATION PACKAGE`
+
+The broker fails at the worst moments, every few times, so that no process must be killed at the right moment. The
+correct product survives that (`stumbling`); without its inbox, or with a relay that deletes too early, it does not.
 """
 
 import itertools
@@ -27,7 +29,7 @@ EVERY = 5
 
 
 def stumble_before_acknowledging() -> None:
-    """Every so many batches: their effect is committed, and they come again."""
+    """Fail after every fifth committed batch, so that it is redelivered."""
     handle = consumer.Consumer._handle
     count = itertools.count(1)
 
@@ -49,7 +51,7 @@ def stumble_before_acknowledging() -> None:
 
 
 def stumble_before_publishing() -> None:
-    """At a third of the messages, once each: read from the outbox, and not sent. So what waits gets on all the same."""
+    """Fail once before publishing a third of the messages; a retry succeeds."""
     publish = publisher.ConfirmChannel.publish
     stumbled: set[str] = set()
 
@@ -89,9 +91,9 @@ BROKEN: dict[str, dict[str, Callable[[], None]]] = {
 }
 
 if __name__ == "__main__":
-    what, package = sys.argv[1:]
-    for spoil in (STUMBLES.get(package), BROKEN[what].get(package)):
-        if spoil is not None:
-            spoil()
+    mutation, package = sys.argv[1:]
+    for mutate in (STUMBLES.get(package), BROKEN[mutation].get(package)):
+        if mutate is not None:
+            mutate()
     sys.argv = [package]
     runpy.run_module(package, run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""A fault run: users at work, things going wrong, and the books closed at the end."""
+"""A fault run: users work while faults are injected; an audit at the end compares their ledgers with the data."""
 
 import asyncio
 import itertools
@@ -14,30 +14,31 @@ import aiohttp
 from switchboard.testing import until
 from tests.e2e.client import User, member, signed_up
 
+from .audit import audit_all
 from .faults import Fault, FaultInjector
 from .ledger import Balance, table
-from .load import Pace, Worker, listening, summed
+from .load import Pace, Worker, listening
 from .testbed import Testbed
 
-FLOWS_WITHIN = 240.0  # seconds after a trouble, on a machine that is busy with other things; longer is a failure
+RECOVERS_WITHIN = 240.0  # seconds after a fault, on a busy machine; longer is a failure
 BALANCED_WITHIN = 120.0
 SETTLED_SECONDS = 5.0
-"""Before the first trouble. RabbitMQ notes a new queue a moment later: killed before that (3.10), it comes back with a
-queue that has no leader, see `docs/operating.md`. That is the beginning of a broker, not of a run."""
-LEAST_TROUBLES = 2  # of a run that the first one alone would fill, on a slow machine
-STEP_SECONDS = 3.0  # that one step of the user who tries everything may take, to count as flowing
+"""Before the first fault. RabbitMQ records a new queue with a delay: killed before that (3.10), it restarts with a
+queue without a leader, see `docs/operating.md`. That concerns a new broker, not a fault run."""
+LEAST_FAULTS = 2  # even if the first one takes all the time, on a slow machine
+STEP_SECONDS = 3.0  # a slower request of the probing user counts as a failure
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
 class Report:
-    """What came of it."""
+    """The result of a fault run."""
 
     seed: int
     seconds: float
     balances: dict[str, Balance] = field(default_factory=dict)
-    longest: dict[str, float] = field(default_factory=dict)  # by kind of trouble: seconds until all flowed again
+    longest: dict[str, float] = field(default_factory=dict)  # by kind of fault: seconds until everything worked again
     faults: list[str] = field(default_factory=list)
     dead_letters: int = 0
     reloads: int = 0
@@ -50,12 +51,12 @@ class Report:
         rows = [f"| {kind} | {seconds:.1f} |" for kind, seconds in sorted(self.longest.items())]
         return "\n".join(
             [
-                f"seed {self.seed}, {self.seconds:.0f} s, {len(self.faults)} troubles, "
+                f"seed {self.seed}, {self.seconds:.0f} s, {len(self.faults)} faults, "
                 f"{self.reloads} reloads of clients, {self.dead_letters} dead letters",
                 "",
                 table(self.balances),
                 "",
-                "| after | seconds until all flowed again, at most |",
+                "| after | seconds until everything worked again, at most |",
                 "|---|---|",
                 *rows,
             ]
@@ -67,20 +68,20 @@ async def fault_run(
     *,
     seconds: float,
     seed: int,
-    tell: Tell,
+    log: Log,
     users: int = 4,
     calm: bool = False,
     balanced_within: float = BALANCED_WITHIN,
 ) -> Report:
-    """Raises when the product doesn't come back at all; else the report says how good it was.
+    """Run users and faults, and audit the result. Raises if the product doesn't recover.
 
-    `calm`: the users work, and nothing is done to the product. What is not there after `balanced_within` is lost.
+    `calm`: inject no faults. Data that is missing after `balanced_within` seconds counts as lost.
     """
     report = Report(seed, seconds)
     pace = Pace()
-    async with at_work(testbed, seed, users, pace) as (workers, prober), AsyncExitStack() as ears:
+    async with signed_up_users(testbed, seed, users, pace) as (workers, prober), AsyncExitStack() as clients:
         for worker in workers:
-            await ears.enter_async_context(listening(worker))
+            await clients.enter_async_context(listening(worker))
         ending = asyncio.Event()
         async with asyncio.TaskGroup() as working:
             for worker in workers:
@@ -89,43 +90,45 @@ async def fault_run(
                 await asyncio.sleep(seconds)
             else:
                 await asyncio.sleep(SETTLED_SECONDS)
-                await make_trouble(testbed, FaultInjector(testbed, seed), prober, pace, seconds, report, tell)
+                await inject_faults(testbed, FaultInjector(testbed, seed), prober, pace, seconds, report, log)
             ending.set()
-        tell("closing the books")
-        report.balances = await settled(workers, balanced_within)
-        report.reloads = sum(worker.reloads for worker in workers) - len(workers)  # the first is none
+        log("auditing")
+        report.balances = await final_balances(workers, balanced_within)
+        report.reloads = sum(worker.reloads for worker in workers) - len(workers)  # not the first load
         report.dead_letters = await count_dead_letters(testbed)
     return report
 
 
 @asynccontextmanager
-async def at_work(testbed: Testbed, seed: int, users: int, pace: Pace) -> AsyncIterator[tuple[list[Worker], User]]:
-    """Pairs of users, each pair in its own tenant, and one more who tries everything after each fault."""
-    async with AsyncExitStack() as doors:
+async def signed_up_users(
+    testbed: Testbed, seed: int, users: int, pace: Pace
+) -> AsyncIterator[tuple[list[Worker], User]]:
+    """Sign up pairs of users, each pair in a new tenant, and one more who probes everything after each fault."""
+    async with AsyncExitStack() as stack:
         workers: list[Worker] = []
         for number in range(0, users, 2):
-            owner = await doors.enter_async_context(signed_up(testbed.stack.gateways))
+            owner = await stack.enter_async_context(signed_up(testbed.stack.gateways))
             for user in (owner, await member(owner, "agent"))[: users - number]:
-                user.patience = FLOWS_WITHIN
+                user.patience = RECOVERS_WITHIN
                 workers.append(Worker(user, random.Random(f"{seed} {len(workers)}"), pace))
-        yield workers, await doors.enter_async_context(signed_up(testbed.stack.gateways))
+        yield workers, await stack.enter_async_context(signed_up(testbed.stack.gateways))
 
 
-async def make_trouble(
-    testbed: Testbed, faults: FaultInjector, prober: User, pace: Pace, seconds: float, report: Report, tell: Tell
+async def inject_faults(
+    testbed: Testbed, faults: FaultInjector, prober: User, pace: Pace, seconds: float, report: Report, log: Log
 ) -> None:
     began = monotonic()
     drawn = faults.drawn()
-    while monotonic() < began + seconds or len(report.faults) < LEAST_TROUBLES:
+    while monotonic() < began + seconds or len(report.faults) < LEAST_FAULTS:
         several = [next(drawn)]
         while (pause := faults.pause()) == 0.0 and len(several) < 3:
             several.append(next(drawn))
         since = monotonic()
         await asyncio.gather(*(each.make() for each in several))
-        await flows(prober, pace)
+        await wait_until_all_works(prober, pace)
         took = monotonic() - since
         note(report, several, took)
-        tell(f"{since - began:6.1f} s  {' + '.join(map(str, several))}: all flows after {took:.1f} s")
+        log(f"{since - began:6.1f} s  {' + '.join(map(str, several))}: everything works after {took:.1f} s")
         await asyncio.sleep(pause)
 
 
@@ -136,7 +139,7 @@ def note(report: Report, several: list[Fault], took: float) -> None:
         report.longest[kind] = max(took, report.longest.get(kind, 0.0))
 
 
-async def flows(user: User, pace: Pace) -> None:
+async def wait_until_all_works(user: User, pace: Pace) -> None:
     """Wait until each gateway serves each service without delay, and events arrive live."""
     count = itertools.count()
 
@@ -158,40 +161,40 @@ async def flows(user: User, pace: Pace) -> None:
                     await user.upload("still there", b"x", gateway=gateway)
                     events = await step(1 - gateway, "GET", f"/events?after={last}&wait=2")
                     assert text in str(events), "the message did not arrive live"
-            except (aiohttp.ClientError, TimeoutError) as trouble:
-                raise AssertionError(repr(trouble)) from trouble
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise AssertionError(repr(error)) from error
         return True
 
     async def try_all() -> bool:
         try:
-            flowing = await all_steps()
+            works = await all_steps()
         except AssertionError:
             pace.slower()
             raise
         pace.faster()
-        return flowing
+        return works
 
-    await until(try_all, within=FLOWS_WITHIN, what="all flows again")
+    await until(try_all, within=RECOVERS_WITHIN, what="everything works again")
 
 
-async def settled(workers: list[Worker], within: float) -> dict[str, Balance]:
-    """The books when nothing is lost any more, or when we have waited long enough for that."""
+async def final_balances(workers: list[Worker], within: float) -> dict[str, Balance]:
+    """Audit until nothing is missing, or until the time is up."""
     deadline = monotonic() + within
     while True:
         try:
-            balances = summed([await worker.close_books() for worker in workers])
+            balances = await audit_all(workers)
             if not any(balance.lost for balance in balances.values()) or monotonic() > deadline:
                 break
         except (aiohttp.ClientError, TimeoutError, AssertionError):
             if monotonic() > deadline:
                 raise
         await asyncio.sleep(2)
-    await asyncio.sleep(3)  # for what might come a second time
-    return summed([await worker.close_books() for worker in workers])
+    await asyncio.sleep(3)  # for duplicates
+    return await audit_all(workers)
 
 
 async def count_dead_letters(testbed: Testbed) -> int:
-    """Messages that were given up, in all of the broker's queues for them."""
+    """Count the messages in all dead-letter queues."""
     import aio_pika
 
     from switchboard.contracts.consumers import SUBSCRIPTIONS

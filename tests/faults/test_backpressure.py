@@ -1,4 +1,4 @@
-"""More comes in than can go on: nothing grows without a bound, and all of it drains afterwards, in order."""
+"""Backpressure: while consumers or the broker stop, memory stays bounded; afterwards all messages arrive in order."""
 
 import asyncio
 import os
@@ -19,14 +19,14 @@ from switchboard.testing import becomes, until
 from switchboard.testing.stack import RunningStack
 from tests.e2e.client import Answer, User, signed_up
 
-OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "0"))  # how long the trouble lasts, at least
+OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "0"))  # how long the fault lasts, at least
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600 + OUTAGE)]
 
 PHONE = "+14155550100"
-MOST_MEMORY = 300 * 2**20  # bytes of one process of ours
+MOST_MEMORY = 300 * 2**20  # bytes of one service process
 WATERMARK = "768MB"
-COUNT = max(400, int(OUTAGE * 10))  # messages meanwhile
+COUNT = max(400, int(OUTAGE * 10))  # messages written during the fault
 WRITERS = 8
 
 
@@ -38,8 +38,8 @@ async def anna(stack: RunningStack) -> AsyncIterator[User]:
 
 
 @dataclass
-class Ear:
-    """Positions of the messages, as they arrived live."""
+class LiveSeqs:
+    """Records the `seq` of each message that arrives live."""
 
     seqs: list[int] = field(default_factory=list)
 
@@ -51,13 +51,13 @@ class Ear:
 
 
 def memory_of(stack: RunningStack) -> int:
-    """Of the largest process of ours."""
+    """Return the memory of the largest service process."""
     pids = [row.pid for row in stack.instances() if row.pid and row.instance.endswith(("-1", "-2"))]
     return max(psutil.Process(pid).memory_info().rss for pid in pids)
 
 
 async def write_meanwhile(user: User, count: int) -> list[Answer]:
-    """So many messages, some at a time. Every answer that is not 2xx is in `user.refused`."""
+    """Write `count` messages concurrently. Every answer that is not 2xx is in `user.refused`."""
     numbers = iter(range(count))
 
     async def go_on() -> list[Answer]:
@@ -70,14 +70,14 @@ async def write_meanwhile(user: User, count: int) -> list[Answer]:
     return [answer for answers in await asyncio.gather(*(go_on() for _ in range(WRITERS))) for answer in answers]
 
 
-async def assert_nothing_is_missed(stack: RunningStack, user: User, trouble: "Fault") -> None:
-    ear = Ear()
-    async with LiveClient(stack.gateways, user.token, on_event=ear.hear, on_reload=ear.reload) as live:
+async def assert_nothing_is_missed(stack: RunningStack, user: User, fault: "Fault") -> None:
+    received = LiveSeqs()
+    async with LiveClient(stack.gateways, user.token, on_event=received.hear, on_reload=received.reload) as live:
         await asyncio.wait_for(live.connected.wait(), 60)
-        async with trouble(stack):
+        async with fault(stack):
             answers = await write_meanwhile(user, COUNT)
             assert memory_of(stack) < MOST_MEMORY
-        await becomes(lambda: ear.seqs, list(range(1, COUNT + 1)), within=120)
+        await becomes(lambda: received.seqs, list(range(1, COUNT + 1)), within=120)
     assert len(answers) == COUNT
     for refusal in user.refused:
         assert (refusal.status, refusal.body["code"]) in {(503, "unavailable"), (409, "in_progress")}, refusal
@@ -88,7 +88,7 @@ Fault = Callable[[RunningStack], Any]
 
 @asynccontextmanager
 async def consumers_stopped(stack: RunningStack) -> AsyncIterator[None]:
-    """The scheduler's and the sockets' own readers of the bus stand still; sockets stay open."""
+    """Stop the consumers of the scheduler and of realtime; sockets stay open."""
     pids = [stack.kill(f"{service}-{n}", signal.SIGSTOP) for service in ("realtime", "scheduler") for n in (1, 2)]
     try:
         yield
@@ -99,7 +99,7 @@ async def consumers_stopped(stack: RunningStack) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def broker_alarmed(stack: RunningStack) -> AsyncIterator[None]:
-    """Its memory alarm: the broker takes nothing from publishers until it is over."""
+    """Raise the broker's memory alarm: it blocks publishers until the alarm is cleared."""
     await asyncio.to_thread(rabbitmqctl, stack, "set_vm_memory_high_watermark", "absolute", "1MB")
     try:
         await until(lambda: "memory" in rabbitmqctl(stack, "eval", "rabbit_alarm:get_alarms()."), within=60)
@@ -109,7 +109,7 @@ async def broker_alarmed(stack: RunningStack) -> AsyncIterator[None]:
 
 
 def rabbitmqctl(stack: RunningStack, *words: str) -> str:
-    """Of the stack's own broker."""
+    """Run `rabbitmqctl` on the broker of the stack."""
     assert stack.stack_dir is not None
     environment = dict(
         Stack.at(StackDirectory(stack.stack_dir, throwaway=True), {}).servers.rabbitmq.program().environment
@@ -121,8 +121,8 @@ def rabbitmqctl(stack: RunningStack, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("trouble", [consumers_stopped, broker_alarmed])
-async def test_what_could_not_go_on_goes_on_afterwards_in_order(
-    stack: RunningStack, anna: User, trouble: Fault
+@pytest.mark.parametrize("fault", [consumers_stopped, broker_alarmed])
+async def test_blocked_messages_are_all_delivered_in_order_afterwards(
+    stack: RunningStack, anna: User, fault: Fault
 ) -> None:
-    await assert_nothing_is_missed(stack, anna, trouble)
+    await assert_nothing_is_missed(stack, anna, fault)

@@ -1,4 +1,4 @@
-"""Each counter can fail."""
+"""Each counter of a ledger detects its defect."""
 
 from collections import Counter
 
@@ -14,28 +14,28 @@ def ledger() -> Ledger:
     return kept
 
 
-def test_all_that_was_acknowledged_is_there_once() -> None:
+def test_a_balance_is_good_if_each_acknowledged_write_is_found_once() -> None:
     balance = ledger().close(Counter("ab"))
 
     assert balance.is_good
     assert (balance.attempted, balance.acknowledged, balance.recovered) == (3, 2, 0)
 
 
-def test_what_was_never_acknowledged_may_be_there_or_not() -> None:
+def test_a_write_without_acknowledgement_counts_as_recovered() -> None:
     balance = ledger().close(Counter("abc"))
 
     assert balance.is_good
     assert balance.recovered == 1
 
 
-def test_what_was_acknowledged_and_is_not_there_is_lost() -> None:
+def test_an_acknowledged_write_that_is_missing_is_lost() -> None:
     balance = ledger().close(Counter("bc"))
 
     assert not balance.is_good
     assert balance.lost == ["a"]
 
 
-def test_what_is_there_twice_is_doubled_acknowledged_or_not() -> None:
+def test_a_write_found_twice_is_doubled_acknowledged_or_not() -> None:
     balance = ledger().close(Counter("aabcc"))
 
     assert not balance.is_good
@@ -49,7 +49,7 @@ def test_a_message_without_an_attempt_is_unexpected() -> None:
     assert balance.unexpected == ["x"]
 
 
-def test_uncertain_deliveries_are_reported_and_no_fault() -> None:
+def test_uncertain_deliveries_are_reported_and_are_no_defect() -> None:
     balance = ledger().close(Counter("ab"), uncertain=frozenset("a"))
 
     assert balance.is_good

@@ -1,4 +1,4 @@
-"""The stack of a fault run: its services reach every server through a proxy."""
+"""The stack of a fault run, in which the services reach every server through a TCP proxy."""
 
 import asyncio
 import shutil
@@ -26,7 +26,7 @@ HEALTHY_WITHIN = 150.0
 
 @dataclass(frozen=True)
 class Testbed:
-    """`proxies`: by the server behind each; none where services talk to their servers directly."""
+    """A stack, and its proxies by the name of the server; none if the services connect directly."""
 
     stack: RunningStack
     proxies: Mapping[str, TcpProxy] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Testbed:
 
 @dataclass(frozen=True)
 class BehindProxies(Environment):
-    """The same settings, with the proxies' ports in the servers' addresses."""
+    """The settings of a stack, with the proxies' ports in the servers' addresses."""
 
     ports: Mapping[int, int] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class BehindProxies(Environment):
 
 @dataclass(frozen=True)
 class FaultStack(Stack):
-    """`mutation`: the name of what goes wrong inside its services, to see that the counters tell."""
+    """A stack whose services run with a `mutation`, a planted bug."""
 
     mutation: str = ""
 
@@ -69,15 +69,17 @@ def _package(program: Program) -> list[str]:
 
 
 @asynccontextmanager
-async def own_testbed(directory: Path, *, mutation: str = "") -> AsyncIterator[Testbed]:
-    """Made, used and removed; the load and the proxies run in this process."""
+async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterator[Testbed]:
+    """Start a testbed, and remove it afterwards. The load and the proxies run in this process."""
     stack_dir = StackDirectory(directory.resolve(), throwaway=True)
     stack_dir.create()
     orphans.end(stack_dir)
     ports = Ports.of(stack_dir.root)
     moved = {ports.get(name): ports.get(f"proxy-{name}") for name in SERVERS}
     stack = Stack.at(stack_dir, {})
-    environment = BehindProxies(stack.servers, stack.secrets, stack.instances, stack.environment.given, ports=moved)
+    environment = BehindProxies(
+        stack.environment.servers, stack.secrets, stack.instances, stack.environment.given, ports=moved
+    )
     stack = FaultStack(
         stack.stack_dir, stack.ports, stack.secrets, stack.servers, environment, stack.supervisor, mutation=mutation
     )

@@ -11,8 +11,7 @@ from api_gateway.proxy.request import EdgeConfig
 from api_gateway.settings import Settings
 from api_gateway.upstreams.health_probes import HealthProbes
 from api_gateway.upstreams.upstreams import open_upstreams
-from switchboard.process.runner import App
-from switchboard.process.service import open_service
+from switchboard.process import App, open_service
 
 
 @asynccontextmanager

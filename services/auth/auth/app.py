@@ -11,8 +11,7 @@ from auth.api import routes
 from auth.consumers import subscriptions
 from auth.settings import Settings
 from auth.workers import workers
-from switchboard.process.runner import App
-from switchboard.process.service import open_service
+from switchboard.process import App, open_service
 
 
 @asynccontextmanager

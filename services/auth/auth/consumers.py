@@ -6,7 +6,6 @@ from switchboard.messaging.inbox.subscriptions import Subscriptions
 
 
 def subscriptions() -> Subscriptions:
-    """Auth's subscriptions."""
     subs = Subscriptions("auth")
     subs.on(TrialExpire, expire_trial)
     subs.on(TrialSweep, sweep_trials)

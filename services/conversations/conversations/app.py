@@ -9,9 +9,7 @@ from conversations.consumers import subscriptions
 from conversations.settings import Settings
 from conversations.workers import workers
 from conversations.workers.message_sender import Checkpoint, no_checkpoint
-from switchboard.http.identity_keys import Keys
-from switchboard.process.runner import App
-from switchboard.process.service import open_service
+from switchboard.process import App, Keys, open_service
 
 
 @asynccontextmanager

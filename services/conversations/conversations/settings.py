@@ -11,8 +11,6 @@ Rate = Annotated[float, Field(gt=0, le=100_000)]
 
 
 class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
-    """Settings of `conversations`."""
-
     files_urls: Urls
     default_region: Region = "US"
     """The country of phone numbers without a country code."""

@@ -10,9 +10,7 @@ from files.consumers import subscriptions
 from files.metrics import FilesMetrics
 from files.settings import Settings
 from files.workers.cleanup import CleanupWorker
-from switchboard.http.identity_keys import Keys
-from switchboard.process.runner import App
-from switchboard.process.service import open_service
+from switchboard.process import App, Keys, open_service
 
 
 @asynccontextmanager

@@ -24,8 +24,6 @@ class BucketSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings, BucketSettings):
-    """The settings of a service process."""
-
     max_upload_bytes: int = Field(default=50 * 1024 * 1024, ge=1)
     upload_memory_bytes: int = Field(default=96 * 1024 * 1024, ge=10 * 1024 * 1024)
     """The memory budget: bytes that all uploads of the process may hold in memory; further uploads wait."""

@@ -24,5 +24,4 @@ class Settings(BusSettings, RedisSettings, IdentitySettings):
 
     @property
     def connection_limits(self) -> ConnectionLimits:
-        """The limits of client connections."""
         return ConnectionLimits(self.socket_backlog_bytes, self.ping_interval, self.ping_timeout, self.drain_spread)

@@ -8,9 +8,7 @@ from scheduler.consumers import subscriptions
 from scheduler.domain.clock import Clock, SystemClock
 from scheduler.settings import Settings
 from scheduler.workers import workers
-from switchboard.http.identity_keys import Keys
-from switchboard.process.runner import App
-from switchboard.process.service import open_service
+from switchboard.process import App, Keys, open_service
 from switchboard.replica.user_directory import UserDirectory
 
 

@@ -55,7 +55,6 @@ class Handlers:
 
 
 def subscriptions(clock: Clock) -> Subscriptions:
-    """Every message that the scheduler consumes."""
     on = Handlers(clock)
     subs = Subscriptions("scheduler")
     subs.on(UserCreated, REPLICA.apply_user)

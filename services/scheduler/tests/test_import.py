@@ -1,4 +1,4 @@
-"""`import-schedules`: plans of the original platform are imported once, and the others are reported."""
+"""`import-schedules`: plans of the legacy platform are imported once, and the others are reported."""
 
 import asyncio
 from collections.abc import Callable
@@ -66,8 +66,8 @@ async def anna(scheduler: VirtualScheduler) -> None:
 async def test_plans_that_are_still_to_come_are_imported_once(scheduler: VirtualScheduler, command: Any) -> None:
     first, again = await command(), await command()
 
-    assert "4 planned, 0 were imported before, 1 were over in the original, 3 left out" in first.stdout
-    assert "0 planned, 4 were imported before, 1 were over in the original, 3 left out" in again.stdout
+    assert "4 planned, 0 were imported before, 1 were over in the legacy platform, 3 left out" in first.stdout
+    assert "0 planned, 4 were imported before, 1 were over in the legacy platform, 3 left out" in again.stdout
     assert first.exit_code == 1
     reminders = (await scheduler.call(ANNA, "GET", "/reminders")).body["items"]
     assert {(each["lead_id"], each["note"]) for each in reminders} == {("7", "call back"), ("8", "")}

@@ -22,8 +22,6 @@ class ServiceUnreachable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class ServiceResponse:
-    """The response of another service."""
-
     status: int
     body: bytes
 

@@ -78,8 +78,6 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """A stored response."""
-
     status: int
     body: bytes
 

@@ -52,7 +52,6 @@ class FixedKeys:
         self._keys = {str(key.kid): key for key in keys}
 
     async def find(self, kid: str) -> OKPKey:
-        """The key `kid`. Raises `UnknownKey`."""
         if kid not in self._keys:
             raise UnknownKey(kid)
         return self._keys[kid]

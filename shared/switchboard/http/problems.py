@@ -77,7 +77,6 @@ def problem_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
 
 
 def problem(refusal: Refusal, request_id: str) -> web.Response:
-    """The problem document as a response."""
     return web.Response(
         body=orjson.dumps(problem_body(refusal, request_id)),
         status=refusal.status,

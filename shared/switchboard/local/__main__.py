@@ -1,4 +1,4 @@
-"""`python -m switchboard.local servers --keep DIR` (or `stack`): for tests, kept until it is interrupted."""
+"""Run private servers, or a whole stack, for tests: `python -m switchboard.local servers --keep DIR` (or `stack`)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,7 @@ import typer
 from switchboard.local.private_stacks import keep_servers, keep_stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-Keep = Annotated[
-    Path, typer.Option("--keep", help="The directory for their data, and for the file that says where they are.")
-]
+Keep = Annotated[Path, typer.Option("--keep", help="The directory for the data, and for the file with the addresses.")]
 UntilExitOf = Annotated[int | None, typer.Option(help="End together with this process.")]
 
 
@@ -27,7 +25,7 @@ def servers(keep: Keep, until_exit_of: UntilExitOf = None) -> None:
 
 @app.command()
 def stack(keep: Keep, until_exit_of: UntilExitOf = None) -> None:
-    """The whole product, two instances of each service, on servers and ports of its own."""
+    """The whole product, two instances of each service, on private servers."""
     keep_stack(keep, until_exit_of)
 
 

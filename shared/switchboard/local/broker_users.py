@@ -1,10 +1,10 @@
 """The broker's users and permissions: one user per service, which may publish only the service's own events.
 
-Every service declares every queue of the product, so all may configure; what they may publish to the exchanges of
-events and of commands is held to the types of their own by topic permissions. That keeps mistakes apart, not an
-intruder: the password of a service allows writing to queues directly, as dead-lettering and delays do.
+Every service declares every queue of the product, so all of them may configure queues. Topic permissions limit what a
+service publishes to the exchanges of events and commands: only its own message types. This contains mistakes, not an
+intruder: a service may write to queues directly, because dead-lettering and delays do.
 
-Another team's user, `ext-<team>`, may have queues `ext.<team>.*` bound to the events, and publishes nothing. Such
+The user of another team, `ext-<team>`, may bind queues `ext.<team>.*` to the events, and publishes nothing. Such
 queues are bounded and drop their oldest messages, so that a subscriber that stays offline fills no disk.
 """
 
@@ -19,23 +19,23 @@ from switchboard.local.services import TEAM
 from switchboard.messaging.broker.routing import COMMANDS, EVENTS, exchange_of
 
 SERVICES = "|".join(sorted({subscription.service for subscription in SUBSCRIPTIONS} | {"scheduler"}))
-OWN = rf"^(switchboard\..*|({SERVICES})\..*)$"
+PRODUCT_RESOURCES = rf"^(switchboard\..*|({SERVICES})\..*)$"
+TEAM_QUEUE_LIMITS = {"max-length-bytes": 256 * 1024 * 1024, "overflow": "drop-head"}
 # The delay queues return a message to its queue through the default exchange.
-TEAMS_QUEUES = {"max-length-bytes": 256 * 1024 * 1024, "overflow": "drop-head"}
 WRITABLE = rf"^(amq\.default|switchboard\..*|({SERVICES})\..*)$"
 
 
 def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[str, Any]:
-    """A definitions file for the broker to load at every start."""
+    """Return the definitions file that the broker loads at every start."""
     return {
         "vhosts": [{"name": vhost}],
         "users": [_user(name, password, name == admin) for name, password in passwords.items()],
         "permissions": [{"user": name, "vhost": vhost, **_permissions(name, admin)} for name in passwords],
         "topic_permissions": [
-            {"user": name, "vhost": vhost, "exchange": exchange, "write": own_keys(name, exchange), "read": ".*"}
+            {"user": name, "vhost": vhost, "exchange": e, "write": publishable(name, e), "read": ".*"}
             for name in passwords
             if name != admin
-            for exchange in (EVENTS, COMMANDS)
+            for e in (EVENTS, COMMANDS)
         ],
         "policies": [
             {
@@ -44,14 +44,14 @@ def definitions(passwords: Mapping[str, str], vhost: str, admin: str) -> dict[st
                 "pattern": r"^ext\.",
                 "apply-to": "queues",
                 "priority": 0,
-                "definition": TEAMS_QUEUES,
+                "definition": TEAM_QUEUE_LIMITS,
             }
         ],
     }
 
 
-def own_keys(service: str, exchange: str) -> str:
-    """The routing keys that a service may publish with to that exchange, as a regular expression."""
+def publishable(service: str, exchange: str) -> str:
+    """Return a regular expression of the routing keys that a service may publish to the exchange."""
     own = (cls for cls in registered().values() if publisher_of(cls) == service and exchange_of(cls) == exchange)
     types = sorted(cls.type.replace(".", "[.]") for cls in own)
     end = r"\." if exchange == EVENTS else "$"
@@ -79,4 +79,4 @@ def _permissions(name: str, admin: str) -> dict[str, str]:
             "write": f"^{queues}$",
             "read": rf"^({queues}|{EVENTS.replace('.', '[.]')})$",
         }
-    return {"configure": OWN, "write": WRITABLE, "read": OWN}
+    return {"configure": PRODUCT_RESOURCES, "write": WRITABLE, "read": PRODUCT_RESOURCES}

@@ -1,4 +1,4 @@
-"""Creates the bucket in the S3 store of a local stack."""
+"""Create the bucket in the S3 store of a local stack."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError
 
-EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+ALREADY_EXISTS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
 def create_bucket(settings: Mapping[str, str]) -> None:
@@ -34,5 +34,5 @@ async def _create(settings: Mapping[str, str]) -> None:
         try:
             await client.create_bucket(Bucket=settings["S3_BUCKET"])
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in EXISTS:
+            if error.response.get("Error", {}).get("Code") not in ALREADY_EXISTS:
                 raise

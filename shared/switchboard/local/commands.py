@@ -1,4 +1,4 @@
-"""`up`, `down`, `status`, `logs`: the product on this machine."""
+"""The commands that run the product on this machine: `up`, `down`, `status`, `logs`, `demo`."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from switchboard.runtime.terminal import Terminal
 
 app = typer.Typer()
 DEFAULT_PORT = 8080
-HEALTHY_WITHIN = 150.0  # seconds: seconds on a calm machine, minutes on one that is busy
+HEALTHY_WITHIN = 150.0  # seconds; an idle machine needs ten, a busy one minutes
 _console = Terminal(stderr=True, highlight=False)
 
 
@@ -31,26 +31,26 @@ def up() -> None:
     stack_dir = StackDirectory.of_repository()
     stack_dir.create()
     try:
-        recover(stack_dir, _tell)
+        recover(stack_dir, _print_progress)
         stack = Stack.at(stack_dir, os.environ, _gateway_port())
-        stack.up(_tell)
-        _tell("waiting for /health")
+        stack.up(_print_progress)
+        _print_progress("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-    except (PortInUse, InvalidTeamName, ServerNotReachable, NotHealthy, SupervisorFailed) as trouble:
-        _console.print(f"[bold red]switchboard:[/] {trouble}", soft_wrap=True)
+    except (PortInUse, InvalidTeamName, ServerNotReachable, NotHealthy, SupervisorFailed) as failure:
+        _console.print(f"[bold red]switchboard:[/] {failure}", soft_wrap=True)
         _console.print(f"logs: {os.path.relpath(stack_dir.root / 'log')}/   all of them: make logs")
         raise SystemExit(1) from None
-    _greet(stack)
+    _print_next_steps(stack)
 
 
 @app.command()
 def down() -> None:
-    """Stop everything that `up` started; the data stays."""
+    """Stop everything that `up` started; the data is kept."""
     stack_dir = StackDirectory.of_repository()
     if not stack_dir.root.exists():
         return
     Stack.at(stack_dir, os.environ).down()
-    _tell("stopped; the data is kept in .local/run")
+    _print_progress("stopped; the data is kept in .local/run")
 
 
 @app.command()
@@ -62,7 +62,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
         return
     table = Table("instance", "pid", "port", "since", "health", box=None, header_style="bold", pad_edge=False)
     for row in found:
-        health = "[green]ok[/]" if row.healthy else f"[red]{row.trouble}[/]"
+        health = "[green]ok[/]" if row.healthy else f"[red]{row.failure}[/]"
         table.add_row(row.instance, str(row.pid or "-"), str(row.port or "-"), row.since or "-", health)
     Terminal().print(table)
 
@@ -74,12 +74,12 @@ def demo() -> None:
 
     stack_dir = StackDirectory.of_repository()
     if not stack_dir.root.exists():
-        _tell("nothing runs here yet: make up")
+        _print_progress("nothing runs here yet: make up")
         raise SystemExit(1)
     try:
         asyncio.run(Tour(Stack.at(stack_dir, os.environ), Terminal(highlight=False)).take())
-    except (DemoFailed, OSError) as trouble:
-        _console.print(f"[bold red]demo:[/] {trouble}", soft_wrap=True)
+    except (DemoFailed, OSError) as failure:
+        _console.print(f"[bold red]demo:[/] {failure}", soft_wrap=True)
         raise SystemExit(1) from None
 
 
@@ -88,7 +88,7 @@ def logs() -> None:
     """Follow the logs of all processes."""
     files = sorted((StackDirectory.of_repository().root / "log").glob("*.log"))
     if not files:
-        _tell("nothing has run here yet: make up")
+        _print_progress("nothing has run here yet: make up")
         raise SystemExit(1)
     os.execvp("tail", ["tail", "-n", "5", "-F", *map(str, files)])
 
@@ -100,23 +100,23 @@ def _gateway_port() -> int:
     return int(text)
 
 
-def _tell(words: str) -> None:
-    _console.print(f"[dim]switchboard:[/] {words}")
+def _print_progress(text: str) -> None:
+    _console.print(f"[dim]switchboard:[/] {text}")
 
 
-def _greet(stack: Stack) -> None:
+def _print_next_steps(stack: Stack) -> None:
     first = stack.gateways[0]
-    person = '{"tenant_name": "Acme", "name": "Anna", "email": "anna@example.com", "password": "correct horse battery"}'
+    body = '{"tenant_name": "Acme", "name": "Anna", "email": "anna@example.com", "password": "correct horse battery"}'
     out = Terminal(highlight=False)
     out.print(f"\n[bold green]Switchboard is up[/]   {'   '.join(stack.gateways)}\n")
     out.print("try next:", style="bold")
-    signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{person}'"
-    for words in (
+    signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{body}'"
+    for line in (
         signup,
         "make demo      a tour of it",
         "make status    what runs",
         "make logs      what it says",
         "make down",
     ):
-        out.print(f"  {words}", soft_wrap=True, markup=False)
+        out.print(f"  {line}", soft_wrap=True, markup=False)
     out.print(f"  {first}/docs", markup=False)

@@ -1,4 +1,4 @@
-"""A database for each service, owned by a role of its own that reaches no other."""
+"""Create a database for each service, with a role that can connect to no other database."""
 
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
@@ -9,15 +9,15 @@ from switchboard.local.services import ServiceSpec
 
 
 def url_for(server_url: str, service: ServiceSpec, password: str) -> str:
-    """Where the service finds its own database."""
+    """Return the URL of the service's database, with its role and password."""
     parts = urlsplit(server_url)
-    where = parts.netloc.rpartition("@")[2]
+    address = parts.netloc.rpartition("@")[2]
     user = f"{service.database_name}:{quote(password, safe='')}"
-    return parts._replace(netloc=f"{user}@{where}", path=f"/{service.database_name}").geturl()
+    return parts._replace(netloc=f"{user}@{address}", path=f"/{service.database_name}").geturl()
 
 
 async def create_databases(server_url: str, passwords: Mapping[ServiceSpec, str]) -> None:
-    """Makes what is missing and sets the passwords; does no harm when all is there."""
+    """Create the missing roles and databases, and set the passwords. Idempotent."""
     conn = await asyncpg.connect(server_url, timeout=10)
     try:
         for service, password in passwords.items():
@@ -27,10 +27,10 @@ async def create_databases(server_url: str, passwords: Mapping[ServiceSpec, str]
 
 
 async def _create(conn: asyncpg.Connection, name: str, password: str) -> None:
-    """Names are ours and passwords hexadecimal: nothing to quote, and DDL takes no parameters."""
+    """Create one role and database. DDL takes no parameters; names are constants and passwords hexadecimal."""
     verb = "alter" if await conn.fetchval("select 1 from pg_roles where rolname = $1", name) else "create"
     await conn.execute(f"{verb} role {name} login password '{password}'")
     if not await conn.fetchval("select 1 from pg_database where datname = $1", name):
-        await conn.execute(f"grant {name} to current_user")  # who isn't a superuser may give only to its own
+        await conn.execute(f"grant {name} to current_user")  # required unless the admin is a superuser
         await conn.execute(f"create database {name} owner {name}")
         await conn.execute(f"revoke connect, temporary on database {name} from public")

@@ -23,24 +23,24 @@ from switchboard.local.stack_directory import REPOSITORY
 from switchboard.local.status import StatusRow, rows
 
 SAMPLES = REPOSITORY / "services" / "conversations" / "samples" / "conversations"
-OLD_USERS = tuple(folder.name for folder in SAMPLES.iterdir()) if SAMPLES.is_dir() else ()
+LEGACY_USERS = tuple(folder.name for folder in SAMPLES.iterdir()) if SAMPLES.is_dir() else ()
 PHONES = ("+14155550132", "+14155550147")
 EVENT_SECONDS = 15.0
 
 
 class DemoFailed(Exception):
-    """Something did not happen as the tour tells it."""
+    """A step of the tour had an unexpected result."""
 
 
 class Tour:
-    """One visitor, at both gateways, listening at both."""
+    """A signed-in user who sends requests to both gateways, and listens at both."""
 
     def __init__(self, stack: Stack, console: Console) -> None:
         self._stack = stack
         self._console = console
         self._gateways = stack.gateways
-        self._heard: list[tuple[str, str, dict[str, Any]]] = []  # gateway, event, data
-        self._news = asyncio.Event()
+        self._received: list[tuple[str, str, dict[str, Any]]] = []  # gateway, event, data
+        self._event_received = asyncio.Event()
         self._token = ""
 
     async def take(self) -> None:
@@ -61,54 +61,54 @@ class Tour:
         self._title("Sign up", "a tenant, its owner and a session")
         email = f"anna-{uuid4().hex[:6]}@example.com"
         body = {"tenant_name": "Acme", "name": "Anna", "email": email, "password": uuid4().hex}
-        answer: dict[str, Any] = await self._ask("POST", "/auth/signup", 0, body)
+        answer: dict[str, Any] = await self._request("POST", "/auth/signup", 0, body)
         self._token = answer["session"]["token"]
-        self._say(f"{email}, {answer['user']['role']} of {answer['tenant']['name']}, in its trial")
+        self._print(f"{email}, {answer['user']['role']} of {answer['tenant']['name']}, in its trial")
         return answer
 
     async def _listen(self, sockets: AsyncExitStack, gateway: str) -> None:
         client = socketio.AsyncClient(reconnection_delay=0.2)
         name = f":{gateway.rpartition(':')[2]}"
 
-        async def hear(event: str, *arguments: Any) -> None:
+        async def on_event(event: str, *arguments: Any) -> None:
             data = arguments[0].get("data", arguments[0]) if arguments else {}
-            self._heard.append((name, event, data))
-            self._news.set()
+            self._received.append((name, event, data))
+            self._event_received.set()
             self._console.print(f"  [cyan]{name}[/] [magenta]{event}[/] [dim]{escape(_short(data))}[/]", soft_wrap=True)
 
-        client.on("*", hear)
+        client.on("*", on_event)
         await client.connect(gateway, auth={"token": self._token}, transports=["websocket"], wait_timeout=10)
         sockets.push_async_callback(client.shutdown)
-        await self._wait(f"session.ready at {name}", lambda heard: any(g == name for g, _, _ in heard))
+        await self._wait(f"session.ready at {name}", lambda events: any(g == name for g, _, _ in events))
 
     async def _migrate(self, tenant: str, user: str) -> None:
-        self._title("Migrate", f"the original's conversation files in {SAMPLES.relative_to(REPOSITORY)}")
+        self._title("Migrate", f"the legacy platform's conversation files in {SAMPLES.relative_to(REPOSITORY)}")
         with tempfile.NamedTemporaryFile("w", suffix=".json") as users:
-            json.dump(dict.fromkeys(OLD_USERS, user), users)
+            json.dump(dict.fromkeys(LEGACY_USERS, user), users)
             users.flush()
             arguments = ["--from", SAMPLES, "--tenant", tenant, "--user-map", users.name, "--verify"]
             command = [sys.executable, "-m", "switchboard.cli.operator", "migrate-conversations", *map(str, arguments)]
             done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         self._console.print(escape((done.stdout + done.stderr).strip()))
-        migrated = await self._ask("GET", f"/conversations/{PHONES[0]}/messages", 1)
+        migrated = await self._request("GET", f"/conversations/{PHONES[0]}/messages", 1)
         if not migrated["items"]:
             raise DemoFailed("the migrated conversation reads back empty")
-        self._say(f"{PHONES[0]} reads back with {len(migrated['items'])} messages at the other gateway")
+        self._print(f"{PHONES[0]} reads back with {len(migrated['items'])} messages at the other gateway")
 
     async def _send_messages(self) -> None:
         self._title("Send", "four messages, at both gateways in turn; each is heard at both")
         for n in range(4):
             body = {"body": f"Hello {n + 1}, sent at gateway {n % 2 + 1}"}
-            await self._ask("POST", f"/conversations/{PHONES[0]}/messages", n, body, key=True)
-        await self._count("conversation.message_appended", 8)
+            await self._request("POST", f"/conversations/{PHONES[0]}/messages", n, body, key=True)
+        await self._wait_for_count("conversation.message_appended", 8)
 
     async def _upload(self) -> None:
         self._title("Upload", "a document on a lead, streamed into the S3 store")
         form = aiohttp.FormData({"entity_type": "lead", "entity_id": "L-1"})
         form.add_field("file", b"Dear Acme, we accept your offer.\n", filename="offer.txt", content_type="text/plain")
-        answer = await self._ask("POST", "/files", 0, form=form)
-        self._say(f"{answer['key']}, sha256 {answer['sha256'][:12]}…")
-        await self._count("file.uploaded", 2)
+        answer = await self._request("POST", "/files", 0, form=form)
+        self._print(f"{answer['key']}, sha256 {answer['sha256'][:12]}…")
+        await self._wait_for_count("file.uploaded", 2)
 
     async def _run_campaign(self) -> None:
         self._title("Campaign", "to two phones, one message each")
@@ -118,28 +118,28 @@ class Tour:
             "audience": {"phones": list(PHONES)},
             "send_at": _in(seconds=1),
         }
-        campaign = await self._ask("POST", "/campaigns", 1, body, key=True)
-        await self._count("campaign.completed", 2)
-        state = await self._ask("GET", f"/campaigns/{campaign['id']}", 0)
-        self._say(f"{state['status']}: {state['counts']}")
+        campaign = await self._request("POST", "/campaigns", 1, body, key=True)
+        await self._wait_for_count("campaign.completed", 2)
+        state = await self._request("GET", f"/campaigns/{campaign['id']}", 0)
+        self._print(f"{state['status']}: {state['counts']}")
 
     async def _set_reminder_and_kill_the_leader(self) -> None:
         self._title("Remind", "in two seconds; meanwhile the scheduler's leader is killed")
         body = {"lead_id": "L-1", "note": "call them back", "remind_at": _in(seconds=2)}
-        await self._ask("POST", "/reminders", 0, body, key=True)
+        await self._request("POST", "/reminders", 0, body, key=True)
         leader = await self._leader()
         os.kill(leader.pid or 0, signal.SIGKILL)
-        self._say(f"kill -9 {leader.pid} ({leader.instance}); the other one takes over")
-        await self._count("reminder.fired", 2)
-        await self._count("notification.created", 2)
+        self._print(f"kill -9 {leader.pid} ({leader.instance}); the other one takes over")
+        await self._wait_for_count("reminder.fired", 2)
+        await self._wait_for_count("notification.created", 2)
 
     async def _sign_out(self) -> None:
         self._title("Sign out", "at one gateway; the other one knows at once")
-        await self._ask("POST", "/auth/logout", 0)
+        await self._request("POST", "/auth/logout", 0)
         async with self._http.get(f"{self._gateways[1]}/api/v1/auth/me", headers=self._headers()) as answer:
             if answer.status != 401:
                 raise DemoFailed(f"the token still works: {answer.status}")
-            self._say(f"401 {(await answer.json())['code']}")
+            self._print(f"401 {(await answer.json())['code']}")
 
     async def _leader(self) -> StatusRow:
         schedulers = [row for row in rows(self._stack) if row.service == "scheduler" and row.pid]
@@ -149,7 +149,7 @@ class Tour:
                     return row
         raise DemoFailed("no scheduler leads")
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -169,23 +169,23 @@ class Tour:
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
-    async def _count(self, event: str, count: int) -> None:
-        await self._wait(f"{count} times {event}", lambda heard: sum(name == event for _, name, _ in heard) >= count)
+    async def _wait_for_count(self, event: str, count: int) -> None:
+        await self._wait(f"{count} times {event}", lambda events: sum(name == event for _, name, _ in events) >= count)
 
-    async def _wait(self, what: str, come: Callable[[list[tuple[str, str, dict[str, Any]]]], bool]) -> None:
+    async def _wait(self, description: str, arrived: Callable[[list[tuple[str, str, dict[str, Any]]]], bool]) -> None:
         try:
             async with asyncio.timeout(EVENT_SECONDS):
-                while not come(self._heard):
-                    self._news.clear()
-                    await self._news.wait()
+                while not arrived(self._received):
+                    self._event_received.clear()
+                    await self._event_received.wait()
         except TimeoutError:
-            raise DemoFailed(f"not heard within {EVENT_SECONDS:.0f} s: {what}") from None
+            raise DemoFailed(f"not heard within {EVENT_SECONDS:.0f} s: {description}") from None
 
-    def _title(self, title: str, words: str) -> None:
-        self._console.print(f"\n[bold]{title}[/]: {words}", soft_wrap=True)
+    def _title(self, title: str, text: str) -> None:
+        self._console.print(f"\n[bold]{title}[/]: {text}", soft_wrap=True)
 
-    def _say(self, words: str) -> None:
-        self._console.print(f"  {escape(words)}", soft_wrap=True)
+    def _print(self, text: str) -> None:
+        self._console.print(f"  {escape(text)}", soft_wrap=True)
 
 
 def _in(*, seconds: int) -> str:
@@ -193,9 +193,7 @@ def _in(*, seconds: int) -> str:
 
 
 def _short(data: dict[str, Any]) -> str:
-    """What a reader can make something of: no ids, and nothing that is empty."""
+    """Format an event's data for reading: without ids and empty fields, cut to one line."""
     shown = data.get("message", data)
-    words = json.dumps(
-        {n: v for n, v in shown.items() if v and n != "id" and not n.endswith("_id")}, ensure_ascii=False
-    )
-    return words if len(words) <= 110 else words[:107] + "…"
+    text = json.dumps({n: v for n, v in shown.items() if v and n != "id" and not n.endswith("_id")}, ensure_ascii=False)
+    return text if len(text) <= 110 else text[:107] + "…"

@@ -1,15 +1,15 @@
-"""The environment variables of each process: computed ones, and those passed on from the caller."""
+"""The environment variables of each process: computed ones, and those inherited from the caller."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from switchboard.local.databases import url_for
 from switchboard.local.secrets import Secrets
 from switchboard.local.services import BEHIND, GATEWAY, SERVICES, ServiceProcess, ServiceSpec
 from switchboard.local.stack_directory import write_private
 
+ADMIN = "admin"  # the broker's administrator
 SERVER_SETTINGS = (
     "DATABASE_URL",
     "AMQP_URL",
@@ -21,7 +21,7 @@ SERVER_SETTINGS = (
     "S3_BUCKET",
     "S3_FORCE_PATH_STYLE",
 )
-PASSED_ON = (
+INHERITED = (
     "DEFAULT_REGION",
     "DOWNLOAD_LIFETIME",
     "DRAIN_NOTICE",
@@ -39,34 +39,29 @@ PASSED_ON = (
     "UPLOAD_LIFETIME",
     "UPLOAD_MEMORY_BYTES",
 )
-PASSED_ON_PREFIXES = ("OAUTH_", "TWILIO_", "OTEL_", "RATE_LIMIT_")
-OWN = {"HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE", "S3_THROUGH_GATEWAY"}
+INHERITED_PREFIXES = ("OAUTH_", "TWILIO_", "OTEL_", "RATE_LIMIT_")
+COMPUTED = {"HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE", "S3_THROUGH_GATEWAY"}
 ADDRESS_LISTS = {service.urls_setting for service in BEHIND}
 
 
-def is_passed_on(name: str) -> bool:
-    return name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+def is_inherited(name: str) -> bool:
+    return name in INHERITED or name.startswith(INHERITED_PREFIXES)
 
 
 def is_setting(name: str) -> bool:
-    """Whether a variable of ours must not reach a process by inheritance."""
-    return is_passed_on(name) or name in SERVER_SETTINGS or name in OWN or name in ADDRESS_LISTS
+    """Tell whether a variable is a setting of the services, which the supervisor must not inherit."""
+    return is_inherited(name) or name in SERVER_SETTINGS or name in COMPUTED or name in ADDRESS_LISTS
 
 
-class ServerAddresses(Protocol):
-    """Where the four servers are, and as whom to go there."""
+@dataclass(frozen=True)
+class ServerAddresses:
+    """The URLs of the four servers, with credentials. `amqp_url_of`: by the name of a broker user."""
 
-    @property
-    def database_url(self) -> str: ...
-    @property
-    def redis_url(self) -> str: ...
-    @property
-    def store_settings(self) -> dict[str, str]: ...
-    @property
-    def has_own_store(self) -> bool: ...
-    @property
-    def amqp_url(self) -> str: ...
-    def amqp_url_of(self, service: str) -> str: ...
+    database_url: str
+    redis_url: str
+    store_settings: dict[str, str]
+    has_private_store: bool
+    amqp_url_of: Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -81,18 +76,18 @@ class Environment:
     def of_instance(self, instance: ServiceProcess) -> dict[str, str]:
         settings = self.of_service(instance.service)
         if instance.service == GATEWAY and "PUBLIC_URL" not in self.given:
-            settings["PUBLIC_URL"] = instance.url  # a browser is at home at whichever gateway served it
+            settings["PUBLIC_URL"] = instance.url  # links lead back to the gateway that served the browser
         return settings | {"APP_INSTANCE_ID": instance.name, "PORT": str(instance.port)}
 
     def of_service(self, service: ServiceSpec) -> dict[str, str]:
-        """Also what an operator's command for this service works with."""
+        """Return the settings of a service, also used by its operator commands."""
         settings = {
             "APP_INSTANCE_ID": f"{service.name}-operator",
             "HOST": "127.0.0.1",
             "PORT": "0",
             "PUBLIC_URL": self._urls(GATEWAY)[0],
             "FRONTEND_URL": self._urls(GATEWAY)[0],
-            **{name: value for name, value in self.given.items() if is_passed_on(name)},
+            **{name: value for name, value in self.given.items() if is_inherited(name)},
             **{behind.urls_setting: ",".join(self._urls(behind)) for behind in BEHIND},
         }
         if service == GATEWAY:
@@ -102,11 +97,11 @@ class Environment:
         return settings | self._of_servers(service)
 
     def write(self, directory: Path) -> None:
-        """`<service>.env` for the operator's commands."""
+        """Write a `<service>.env` for the operator commands of each service."""
         for service in SERVICES:
             lines = [f"{name}={value}\n" for name, value in sorted(self.of_service(service).items())]
             write_private(directory / f"{service.name}.env", "".join(lines))
-        write_private(directory / "messaging.env", f"AMQP_URL={self.servers.amqp_url}\n")
+        write_private(directory / "messaging.env", f"AMQP_URL={self.servers.amqp_url_of(ADMIN)}\n")
 
     def _of_servers(self, service: ServiceSpec) -> dict[str, str]:
         settings: dict[str, str] = {}
@@ -118,7 +113,7 @@ class Environment:
             settings["REDIS_URL"] = self.servers.redis_url
         if service.store:
             settings.update(self.servers.store_settings)
-        if self.servers.has_own_store:  # which a browser may reach only by way of a gateway
+        if self.servers.has_private_store:  # a browser reaches it only through a gateway
             if service.store:
                 settings["S3_THROUGH_GATEWAY"] = "true"
             if service == GATEWAY:
@@ -126,7 +121,7 @@ class Environment:
         return settings
 
     def database_url(self, service: ServiceSpec) -> str:
-        return url_for(self.servers.database_url, service, self.secrets.word(service.database_name))
+        return url_for(self.servers.database_url, service, self.secrets.password(service.database_name))
 
     def _urls(self, service: ServiceSpec) -> list[str]:
         return [instance.url for instance in self.instances if instance.service == service]

@@ -1,4 +1,4 @@
-"""Waiting for the whole to be healthy, and saying which part is not."""
+"""Wait until the whole stack is healthy, and report which part is not."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from switchboard.local.status import rows
 
 
 class NotHealthy(Exception):
-    """The gateways didn't report good health in time; the text says which part is to blame, and where it logs."""
+    """The gateways did not report good health in time; the text names the failing processes and their logs."""
 
 
 def wait_until_healthy(stack: Stack, within: float) -> None:
@@ -21,7 +21,7 @@ def wait_until_healthy(stack: Stack, within: float) -> None:
     answers = {url: _health(url) for url in stack.gateways}
     while any(status != 200 for status, _ in answers.values()):
         if time.monotonic() > deadline:
-            raise NotHealthy(_complaint(stack, answers, within))
+            raise NotHealthy(_failure_report(stack, answers, within))
         time.sleep(0.2)
         answers = {url: _health(url) for url in stack.gateways}
 
@@ -39,13 +39,13 @@ def _health(gateway: str) -> tuple[int | None, dict[str, Any]]:
         server.close()
 
 
-def _complaint(stack: Stack, answers: dict[str, tuple[int | None, dict[str, Any]]], within: float) -> str:
-    faults = {row.instance: row.trouble for row in rows(stack) if not row.healthy}
+def _failure_report(stack: Stack, answers: dict[str, tuple[int | None, dict[str, Any]]], within: float) -> str:
+    faults = {row.instance: row.failure for row in rows(stack) if not row.healthy}
     if not faults:
         bad = {name: check for _, body in answers.values() for name, check in _checks(body).items() if check != "ok"}
         faults = bad or {url: f"answers {status}" for url, (status, _) in answers.items() if status != 200}
     lines = [f"not healthy within {within:.0f} s:"]
-    lines += [f"  {name}: {trouble}{_see(stack.stack_dir.log(name))}" for name, trouble in faults.items()]
+    lines += [f"  {name}: {failure}{_log_hint(stack.stack_dir.log(name))}" for name, failure in faults.items()]
     return "\n".join(lines)
 
 
@@ -54,5 +54,5 @@ def _checks(health: dict[str, Any]) -> dict[str, Any]:
     return checks if isinstance(checks, dict) else {}
 
 
-def _see(log: Path) -> str:
+def _log_hint(log: Path) -> str:
     return f" (see {os.path.relpath(log)})" if log.exists() else ""

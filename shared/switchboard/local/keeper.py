@@ -1,7 +1,7 @@
-"""Servers or a stack kept running for another process, which finds their addresses in a file.
+"""Keep servers or a stack running for another process, which reads their addresses from a file.
 
 They run as long as the keeper. The keeper ends on a signal, or with the process that it was started for, so that a
-killed test run leaves nothing behind.
+killed test run leaves no processes behind.
 """
 
 import json
@@ -19,21 +19,21 @@ ADDRESSES = "servers.json"
 
 
 def announce(stack_dir: StackDirectory, addresses: dict[str, object]) -> None:
-    """Write the file atomically, once everything that it names is ready."""
+    """Write the file of addresses atomically. Call it when all servers are ready."""
     draft = stack_dir.root / f"{ADDRESSES}.draft"
     draft.write_text(json.dumps(addresses | {"place": str(stack_dir.root)}, indent=2) + "\n")
     draft.rename(stack_dir.root / ADDRESSES)
 
 
 def addresses_at(directory: Path) -> dict[str, object] | None:
-    """The addresses announced in `directory`, or None."""
+    """Return the addresses announced in `directory`, or None."""
     file = directory / ADDRESSES
     return dict(json.loads(file.read_text())) if file.exists() else None
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into an exception, so that what the block started is stopped."""
+def exit_on_signals() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM and SIGINT, so that the block's cleanup runs."""
 
     def leave(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)

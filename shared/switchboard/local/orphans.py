@@ -1,4 +1,4 @@
-"""Processes that outlived their supervisor, found by a mark in their environment or by their working directory.
+"""End processes that outlived their supervisor, found by an environment variable or their working directory.
 
 Postgres and Redis write their titles over their environment; their working directory is their data.
 """
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import psutil
 
-from switchboard.local.programs import PLACE_MARK
+from switchboard.local.programs import STACK_VARIABLE
 from switchboard.local.stack_directory import StackDirectory
 
 RETITLED = {"postgres", "redis-server"}
 
 
 def end(stack_dir: StackDirectory, *, within: float = 5.0) -> int:
-    """End what still runs for this directory: SIGTERM, then SIGKILL. Returns the number of processes."""
-    found = sorted(_of(stack_dir), key=lambda process: process.pid)  # a supervisor before what it would start again
+    """End all processes of this directory: SIGTERM, then SIGKILL. Returns the number of processes."""
+    found = sorted(_of(stack_dir), key=lambda process: process.pid)  # the supervisor first: it would restart the rest
     for process in found:
         _signal(process, kill=stack_dir.throwaway)
     _, left = psutil.wait_procs(found, timeout=within)
@@ -31,7 +31,7 @@ def _of(stack_dir: StackDirectory) -> Iterator[psutil.Process]:
     myself = psutil.Process().pid
     for process in psutil.process_iter():
         try:
-            marked = process.environ().get(PLACE_MARK) == str(stack_dir.root)
+            marked = process.environ().get(STACK_VARIABLE) == str(stack_dir.root)
             titled = process.name() in RETITLED and process.cwd().startswith(f"{data}/")
             if process.pid != myself and (marked or titled):
                 yield process

@@ -28,11 +28,11 @@ def is_free(port: int) -> bool:
 
 def require_free(port: int, setting: str) -> None:
     if not is_free(port):
-        raise PortInUse(f"port {port} is in use{_by_whom(port)}; free it or choose another by {setting}")
+        raise PortInUse(f"port {port} is in use{_holder_of(port)}; free it or choose another by {setting}")
 
 
-def _by_whom(port: int) -> str:
-    import psutil  # only to say it: images do without
+def _holder_of(port: int) -> str:
+    import psutil  # a development tool: not in the production image
 
     try:
         for connection in psutil.net_connections("tcp"):
@@ -40,13 +40,13 @@ def _by_whom(port: int) -> str:
             if listens and connection.pid:
                 return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
     except psutil.Error:
-        pass  # another user's process: the port alone has to do
+        pass  # another user's process can't be inspected
     return ""
 
 
 @dataclass
 class Ports:
-    """The ports of one place by the name of what listens there."""
+    """The ports of one stack, by the name of the listening program."""
 
     file: Path
     taken: dict[str, int] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Ports:
         self._save()
 
     def repick_lost(self) -> None:
-        """While nothing of ours runs: replace every kept port that another program uses by now."""
+        """Replace every kept port that another program uses now. The stack must not be running."""
         for name, port in list(self.taken.items()):
             if not is_free(port):
                 self._pick(name)

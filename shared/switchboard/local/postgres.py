@@ -1,4 +1,4 @@
-"""A private Postgres: its own data directory, on loopback over TCP, under its own user when we are root."""
+"""A private Postgres: a data directory of the stack, TCP on loopback, the `postgres` user when started by root."""
 
 import os
 import pwd
@@ -15,7 +15,7 @@ from switchboard.local.stack_directory import StackDirectory
 
 USER = "postgres"
 DURABLE = {"shared_buffers": "128MB"}
-# A test's data needn't survive a power cut; a killed server recovers all the same.
+# Test data need not survive a power cut; a killed server still recovers.
 FAST = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -28,22 +28,19 @@ FAST = {
 @dataclass(frozen=True)
 class Postgres:
     stack_dir: StackDirectory
-    port: int
-    password: str
-
-    @classmethod
-    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Postgres":
-        return cls(stack_dir, ports.get("postgres"), secrets.word("postgres"))
+    ports: Ports
+    secrets: Secrets
 
     @property
     def url(self) -> str:
-        """For the superuser; the services have roles of their own."""
-        return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/postgres"
+        """The superuser's URL; each service has its own role."""
+        password = self.secrets.password("postgres")
+        return f"postgresql://{USER}:{password}@127.0.0.1:{self.ports.get('postgres')}/postgres"
 
     def program(self) -> Program:
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(self.port),
+            "port": str(self.ports.get("postgres")),
             "unix_socket_directories": "",
             "max_connections": "300",
             "timezone": "UTC",
@@ -51,29 +48,29 @@ class Postgres:
             "max_wal_size": "2GB",
             **(FAST if self.stack_dir.throwaway else DURABLE),
         }
-        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(
             "postgres",
-            [*self._as_own_user(), _binary("postgres"), "-D", self._data, *words],
+            [*self._as_own_user(), _binary("postgres"), "-D", self._data, *options],
             stop_signal="INT",  # "fast": doesn't wait for clients to leave
         )
 
     def prepare(self) -> None:
-        """Makes the data directory, once; the server isn't running."""
+        """Create the data directory unless it exists. The server must not be running."""
         if (self._data / "PG_VERSION").exists():
             return
-        shutil.rmtree(self._data, ignore_errors=True)  # what an interrupted first start left
+        shutil.rmtree(self._data, ignore_errors=True)  # an interrupted first start may have left it incomplete
         self._data.mkdir()
         password = self._data.with_name("postgres-password")
-        password.write_text(self.password)
+        password.write_text(self.secrets.password("postgres"))
         if os.geteuid() == 0:
             shutil.chown(self._data, USER, USER)
             shutil.chown(password, USER, USER)
-        # Anybody on this machine could talk to a test's server, for minutes: connecting is quicker by a third.
+        # Without authentication, a test connects a third faster; its server lives for minutes, on loopback.
         method = "trust" if self.stack_dir.throwaway else "scram-sha-256"
-        words: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
-        words += ["--locale", "C.UTF-8", "--no-sync"]
-        initdb = [*self._as_own_user(), _binary("initdb"), *words]
+        options: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
+        options += ["--locale", "C.UTF-8", "--no-sync"]
+        initdb = [*self._as_own_user(), _binary("initdb"), *options]
         made = subprocess.run(initdb, check=False, capture_output=True, text=True)
         password.unlink()
         if made.returncode:
@@ -85,25 +82,25 @@ class Postgres:
         return self.stack_dir.data("postgres")
 
     def _as_own_user(self) -> list[str]:
-        """Postgres refuses to run as root, and its user may not be let into, say, /root."""
+        """Return the command prefix that drops root: Postgres refuses it, and its user may not enter, say, /root."""
         if os.geteuid() != 0:
             return []
         drop = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
-        if all(_lets_in(directory) for directory in self._data.parents):
+        if all(_is_traversable(directory) for directory in self._data.parents):
             return drop
         right = "+dac_read_search"
         return [*drop, "--inh-caps", right, "--ambient-caps", right]
 
 
-def _lets_in(directory: Path) -> bool:
-    """Whether anybody may pass; our own directories are closed to others, but not to its user."""
+def _is_traversable(directory: Path) -> bool:
+    """Tell whether the `postgres` user may pass through the directory."""
     found = directory.stat()
     owner = found.st_uid == pwd.getpwnam(USER).pw_uid
     return bool(found.st_mode & stat.S_IXOTH) or (owner and bool(found.st_mode & stat.S_IXUSR))
 
 
 def _binary(name: str) -> Path:
-    """Debian keeps the server's programs outside of PATH, by version: the newest."""
+    """Find a program of the newest version: Debian keeps them outside of PATH, in a folder for each version."""
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda file: float(file.parts[4]))
     found = shutil.which(name)
     if not versions and not found:

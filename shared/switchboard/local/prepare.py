@@ -1,4 +1,4 @@
-"""What servers need before services can run on them: databases with their tables, and the bucket."""
+"""Prepare servers for the services: create and migrate the databases, and create the bucket."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ from switchboard.postgres.migrations import migrate, scripts_of
 
 
 def prepare(environment: Environment) -> None:
-    """Makes and migrates what is missing; does no harm when all is there."""
+    """Create the missing databases and the bucket, and run all migrations. Idempotent."""
     asyncio.run(_prepare_databases(environment))
     create_bucket(environment.servers.store_settings)
 
 
 async def _prepare_databases(environment: Environment) -> None:
-    passwords = {s: environment.secrets.word(s.database_name) for s in SERVICES if s.database}
+    passwords = {s: environment.secrets.password(s.database_name) for s in SERVICES if s.database}
     await create_databases(environment.servers.database_url, passwords)
     for service in passwords:
         await migrate(scripts_of(service.package), environment.database_url(service))

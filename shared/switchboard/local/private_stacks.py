@@ -1,4 +1,4 @@
-"""Private servers and whole stacks for tests: quick rather than durable."""
+"""Private servers and whole stacks for tests: fast rather than durable."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from switchboard.local import orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS
 from switchboard.local.health import wait_until_healthy
-from switchboard.local.keeper import announce, ended_by_signals, keep
+from switchboard.local.keeper import announce, exit_on_signals, keep
 from switchboard.local.ports import Ports
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
@@ -29,35 +29,35 @@ def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
         supervisor = Supervisor.of(stack_dir, servers.ports, servers.secrets)
         supervisor.write(servers.prepare())
         supervisor.start(dict(os.environ))
-        probes.wait_for(_waited_for(servers), within=SERVERS_WITHIN)
+        probes.wait_for(_addresses_to_probe(servers), within=SERVERS_WITHIN)
         announce(stack_dir, _addresses(servers))
         keep(until_exit_of)
 
 
 def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
-    """Start a whole stack, with the settings of our own environment, and keep it the same way.
+    """Start a whole stack, with the caller's settings, and keep it the same way.
 
-    A sign-in provider called `mock` is configured at a free port; a test may start one there.
+    A sign-in provider called `mock` is configured at a free port, where a test may start one.
     """
     with throwaway_stack_dir(directory) as stack_dir:
         provider = _sign_in_provider(stack_dir)
         stack = stack_for_tests(stack_dir)
-        stack.up(_tell)
+        stack.up(_print_progress)
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
         announce(stack_dir, _addresses(stack.servers) | {"gateways": stack.gateways, "sign_in_provider": provider})
         keep(until_exit_of)
 
 
 def stack_for_tests(stack_dir: StackDirectory) -> Stack:
-    """The stack with the same settings each time."""
+    """Return the stack of that directory, with the same settings each time."""
     return Stack.at(stack_dir, _provider_settings(_sign_in_provider(stack_dir)) | _without_servers(os.environ))
 
 
 @contextmanager
 def throwaway_stack_dir(directory: Path) -> Iterator[StackDirectory]:
-    """An empty directory, removed afterwards together with the processes that work in it."""
+    """Create a stack directory; afterwards end its processes and remove it."""
     stack_dir = StackDirectory(directory.resolve(), throwaway=True)
-    with ended_by_signals():
+    with exit_on_signals():
         stack_dir.create()
         orphans.end(stack_dir)
         try:
@@ -68,7 +68,7 @@ def throwaway_stack_dir(directory: Path) -> Iterator[StackDirectory]:
 
 
 def _without_servers(environment: os._Environ[str]) -> dict[str, str]:
-    """Without the settings that name servers: a test never works on a developer's own server."""
+    """Drop the settings that name servers: a test never uses a developer's own server."""
     return {name: value for name, value in environment.items() if name not in SERVER_SETTINGS}
 
 
@@ -84,19 +84,19 @@ def _provider_settings(url: str) -> dict[str, str]:
     }
 
 
-def _tell(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
+def _print_progress(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def _waited_for(servers: Servers) -> dict[str, str]:
-    return servers.addresses() | {"rabbitmq-management": str(servers.rabbitmq.management_url)}
+def _addresses_to_probe(servers: Servers) -> dict[str, str]:
+    return servers.urls() | {"rabbitmq-management": str(servers.rabbitmq.management_url)}
 
 
 def _addresses(servers: Servers) -> dict[str, object]:
     return {
         "database_url": servers.database_url,
-        "amqp_url": servers.amqp_url,
+        "amqp_url": servers.amqp_url_of(),
         "amqp_management_url": servers.rabbitmq.management_url,
         "redis_url": servers.redis_url,
         "store": servers.store_settings,

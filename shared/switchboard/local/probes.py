@@ -1,4 +1,4 @@
-"""Whether a server answers, asked in its own protocol with a few bytes: no client library, no credentials kept open."""
+"""Probe whether a server answers, with a few bytes of its own protocol and no client library."""
 
 import http.client
 import socket
@@ -7,29 +7,29 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote, urlsplit
 
-BOUND = 2.0  # seconds for one answer
+TIMEOUT = 2.0  # seconds for one answer
 
 
 class ServerNotReachable(Exception):
-    """A server doesn't answer, or not yet as it should."""
+    """A server does not answer, or is not ready yet."""
 
 
 def _connection(url: str, default_port: int) -> socket.socket:
     parts = urlsplit(url)
-    return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or default_port), BOUND)
+    return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or default_port), TIMEOUT)
 
 
 def _postgres(url: str) -> None:
-    """A start-up message is answered by a request to authenticate only when connections are taken."""
-    words = b"user\0switchboard\0database\0postgres\0\0"
+    """Send a start-up message: a server that accepts connections asks to authenticate."""
+    parameters = b"user\0switchboard\0database\0postgres\0\0"
     with _connection(url, 5432) as server:
-        server.sendall((8 + len(words)).to_bytes(4, "big") + (196_608).to_bytes(4, "big") + words)
+        server.sendall((8 + len(parameters)).to_bytes(4, "big") + (196_608).to_bytes(4, "big") + parameters)
         if (answer := server.recv(1)) != b"R" and not _unknown_user(answer, server):
             raise ServerNotReachable("is starting")
 
 
 def _unknown_user(answer: bytes, server: socket.socket) -> bool:
-    """Where everybody is trusted, the user that we made up is refused by name: it takes connections."""
+    """Recognise a server without authentication: it accepts connections, and refuses the invented user by name."""
     return answer == b"E" and b"C28000" in server.recv(1000)
 
 
@@ -52,9 +52,9 @@ def _redis(url: str) -> None:
 
 
 def _http(url: str) -> None:
-    """A path has to answer 200; without one any answer will do: a store refuses what isn't signed."""
+    """Send a GET: a path must answer 200; without a path any answer counts, since a store refuses unsigned requests."""
     parts = urlsplit(url)
-    server = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=BOUND)
+    server = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=TIMEOUT)
     try:
         server.request("GET", parts.path or "/")
         answer = server.getresponse()
@@ -78,8 +78,8 @@ _PROBES: dict[str, Callable[[str], None]] = {
 }
 
 
-def trouble(url: str) -> str | None:
-    """None when the server at this address answers, else why it doesn't."""
+def failure(url: str) -> str | None:
+    """Return why the server at this address does not answer, or None if it does."""
     try:
         _PROBES.get(urlsplit(url).scheme, _tcp)(url)
     except (OSError, ServerNotReachable, http.client.HTTPException) as error:
@@ -88,14 +88,14 @@ def trouble(url: str) -> str | None:
 
 
 def wait_for(addresses: Mapping[str, str], within: float) -> None:
-    """Until every server answers; raises `ServerNotReachable` with the names of those that don't in time."""
+    """Wait until every server answers. Raises `ServerNotReachable` with the names of those that don't in time."""
     deadline = time.monotonic() + within
     missing = dict(addresses)
     with ThreadPoolExecutor(len(addresses)) as pool:
         while missing:
-            troubles = dict(zip(missing, pool.map(trouble, missing.values()), strict=True))
-            missing = {name: url for name, url in missing.items() if troubles[name] is not None}
+            failures = dict(zip(missing, pool.map(failure, missing.values()), strict=True))
+            missing = {name: url for name, url in missing.items() if failures[name] is not None}
             if missing and time.monotonic() > deadline:
-                raise ServerNotReachable("; ".join(f"{name}: {troubles[name]}" for name in missing))
+                raise ServerNotReachable("; ".join(f"{name}: {failures[name]}" for name in missing))
             if missing:
                 time.sleep(0.1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from switchboard.local.stack_directory import REPOSITORY, StackDirectory, write_private
 
-PLACE_MARK = "SWITCHBOARD_PLACE"
+STACK_VARIABLE = "SWITCHBOARD_PLACE"  # set for each process of a stack, so that orphans are found
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path = REPOSITORY
     stop_signal: str = "TERM"
-    stop_within: int = 15  # seconds, then it is killed
-    settles_within: int = 1  # seconds; what ends sooner is started again after growing pauses
-    starts_itself: bool = True  # with the supervisor; what needs a migrated database doesn't
-    build: str = ""  # of its code and files: another one means a restart
+    stop_within: int = 15  # seconds until SIGKILL
+    settles_within: int = 1  # seconds; a program that exits sooner is restarted with a growing backoff
+    autostart: bool = True  # with the supervisor; False for a program that needs a migrated database
+    build: str = ""  # a fingerprint of its code and files; a change restarts the program
 
 
 def write_config(stack_dir: StackDirectory, programs: Sequence[Program], *, port: int, password: str) -> None:
@@ -65,13 +65,17 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _program(stack_dir: StackDirectory, program: Program) -> str:
-    environment = {PLACE_MARK: str(stack_dir.root), "SWITCHBOARD_BUILD": program.build, **program.environment}
+    environment = {
+        STACK_VARIABLE: str(stack_dir.root),
+        "SWITCHBOARD_BUILD": program.build,
+        **program.environment,
+    }
     return f"""\
 [program:{program.name}]
 command={_literal(shlex.join(str(word) for word in program.command))}
 directory={_literal(program.directory)}
 environment={",".join(f"{name}={_assigned(value)}" for name, value in sorted(environment.items()))}
-autostart={str(program.starts_itself).lower()}
+autostart={str(program.autostart).lower()}
 autorestart=true
 startsecs={program.settles_within}
 startretries=1000
@@ -90,7 +94,7 @@ def _literal(value: object) -> str:
 
 
 def _assigned(value: str) -> str:
-    """Quote a value: the supervisor reads it as it is, and has no escape for the quote itself."""
+    """Quote a value; the supervisor has no escape for the quote itself."""
     quote = "'" if '"' in value else '"'
     if quote in value or "\n" in value:
         raise ValueError(f"a setting can't hold both kinds of quotes or a line break: {value!r}")

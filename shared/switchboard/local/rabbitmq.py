@@ -1,4 +1,4 @@
-"""A private RabbitMQ: own name service (epmd), own cookie, users and permissions from a definitions file."""
+"""A private RabbitMQ: a private name service (epmd) and cookie, users and permissions from a definitions file."""
 
 import json
 import os
@@ -6,14 +6,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from switchboard.local.environment import ADMIN
 from switchboard.local.ports import Ports
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
 from switchboard.local.stack_directory import StackDirectory, write_private
 
 VHOST = "switchboard"
-ADMIN = "admin"
-# Spinning a little before a thread sleeps halves the start, which reads a thousand small files.
+
+# Busy-waiting a little before a thread sleeps halves the start-up time, which reads a thousand small files.
 ERLANG = "+S 2:2 +sbwt very_short +sbwtdcpu none +sbwtdio medium -kernel inet_dist_use_interface {127,0,0,1}"
 
 
@@ -24,17 +25,12 @@ class RabbitMQ:
     secrets: Secrets
     users: tuple[str, ...] = ()  # one for each service
 
-    @property
-    def url(self) -> str:
-        """For the administrator; each service has a user of its own."""
-        return self.url_of(ADMIN)
-
     def url_of(self, user: str) -> str:
         return f"amqp://{user}:{self._password(user)}@127.0.0.1:{self.ports.get('rabbitmq')}/{VHOST}"
 
     @property
     def management_url(self) -> str | None:
-        """Tests make virtual hosts over it; the stack does without."""
+        """The management interface, for tests that create virtual hosts; None in a durable stack."""
         if not self.stack_dir.throwaway:
             return None
         return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get('rabbitmq-management')}"
@@ -48,7 +44,7 @@ class RabbitMQ:
         home.mkdir(exist_ok=True)
         cookie = home / ".erlang.cookie"
         if not cookie.exists():
-            cookie.write_text(self.secrets.word("erlang-cookie"))
+            cookie.write_text(self.secrets.password("erlang-cookie"))
         cookie.chmod(0o400)
         plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.stack_dir.throwaway else [])]
         self.stack_dir.config("enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
@@ -64,7 +60,7 @@ class RabbitMQ:
         environment = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
-            "RUNNING_UNDER_SYSTEMD": "true",  # the shell scripts replace themselves: our child is the broker
+            "RUNNING_UNDER_SYSTEMD": "true",  # the shell scripts exec: the supervisor's child is the broker
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.ports.get("epmd")),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
@@ -83,7 +79,7 @@ class RabbitMQ:
         return Program("rabbitmq", [_server()], environment, stop_within=20, build=build)
 
     def _definitions(self) -> str:
-        from switchboard.local.broker_users import definitions  # loads all contracts: only when they are written
+        from switchboard.local.broker_users import definitions  # slow: it imports all contracts
 
         passwords = {user: self._password(user) for user in (ADMIN, *self.users)}
         return json.dumps(definitions(passwords, VHOST, ADMIN), indent=1)
@@ -109,11 +105,11 @@ class RabbitMQ:
         return "\n".join(lines) + "\n"
 
     def _password(self, user: str) -> str:
-        return self.secrets.word(f"rabbitmq-{user}")
+        return self.secrets.password(f"rabbitmq-{user}")
 
 
 def _server() -> Path:
-    """The broker's own script: Debian's wrapper in PATH changes user and place."""
+    """Find the broker's own script: Debian's wrapper in PATH changes the user and the directory."""
     packaged = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
     return packaged if packaged.exists() else _found("rabbitmq-server")
 

@@ -1,4 +1,4 @@
-"""A private Redis: its log of writes synced each second, and no eviction."""
+"""A private Redis: append-only file synced each second, no eviction."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +12,12 @@ from switchboard.local.stack_directory import StackDirectory, write_private
 @dataclass(frozen=True)
 class Redis:
     stack_dir: StackDirectory
-    port: int
-    password: str
-
-    @classmethod
-    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Redis":
-        return cls(stack_dir, ports.get("redis"), secrets.word("redis"))
+    ports: Ports
+    secrets: Secrets
 
     @property
     def url(self) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.secrets.password('redis')}@127.0.0.1:{self.ports.get('redis')}/0"
 
     def prepare(self) -> None:
         self.stack_dir.data("redis").mkdir(exist_ok=True)
@@ -34,8 +30,8 @@ class Redis:
     def _configuration(self) -> str:
         settings = [
             "bind 127.0.0.1",
-            f"port {self.port}",
-            f"requirepass {self.password}",
+            f"port {self.ports.get('redis')}",
+            f"requirepass {self.secrets.password('redis')}",
             f'dir "{self.stack_dir.data("redis")}"',
             "appendonly yes",
             "appendfsync everysec",

@@ -1,4 +1,4 @@
-"""A private S3 store: nanio, in pure Python, from the same environment as we."""
+"""A private S3 store: nanio, a pure Python server installed with the development requirements."""
 
 import sys
 from dataclasses import dataclass
@@ -10,46 +10,44 @@ from switchboard.local.secrets import Secrets
 from switchboard.local.stack_directory import StackDirectory
 
 REGION = "us-east-1"
-BUCKET = "switchboard"
+DEFAULT_SETTINGS = {"S3_REGION": REGION, "S3_BUCKET": "switchboard", "S3_FORCE_PATH_STYLE": "true"}
+
+
+def store_settings(endpoint: str, secret_key: str) -> dict[str, str]:
+    """Return the S3_... settings of the services for a private store."""
+    return {
+        "S3_ENDPOINT": endpoint,
+        "S3_ACCESS_KEY": "switchboard",
+        "S3_SECRET_KEY": secret_key,
+        **DEFAULT_SETTINGS,
+    }
 
 
 @dataclass(frozen=True)
 class Store:
     stack_dir: StackDirectory
-    port: int
-    secret_key: str
-
-    @classmethod
-    def at(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Store":
-        return cls(stack_dir, ports.get("store"), secrets.word("store"))
+    ports: Ports
+    secrets: Secrets
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a client needs, by the names of the services' settings."""
-        return {
-            "S3_ENDPOINT": f"http://127.0.0.1:{self.port}",
-            "S3_REGION": REGION,
-            "S3_ACCESS_KEY": "switchboard",
-            "S3_SECRET_KEY": self.secret_key,
-            "S3_BUCKET": BUCKET,
-            "S3_FORCE_PATH_STYLE": "true",
-        }
+        return store_settings(f"http://127.0.0.1:{self.ports.get('store')}", self.secrets.password("store"))
 
     def prepare(self) -> None:
         self.stack_dir.data("store").mkdir(exist_ok=True)
 
     def program(self) -> Program:
         nanio = Path(sys.executable).with_name("nanio")
-        where: list[str | Path] = [
+        options: list[str | Path] = [
             "--data-dir",
             self.stack_dir.data("store"),
             "--host",
             "127.0.0.1",
             "--port",
-            str(self.port),
+            str(self.ports.get("store")),
         ]
         return Program(
             "store",
-            [nanio, "serve", *where, "--region", REGION, "--log-level", "warning", "--no-access-log"],
-            {"NANIO_ACCESS_KEY": self.settings["S3_ACCESS_KEY"], "NANIO_SECRET_KEY": self.secret_key},
+            [nanio, "serve", *options, "--region", REGION, "--log-level", "warning", "--no-access-log"],
+            {f"NANIO_{name}": self.settings[f"S3_{name}"] for name in ("ACCESS_KEY", "SECRET_KEY")},
         )

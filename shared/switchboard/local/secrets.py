@@ -1,4 +1,4 @@
-"""Development secrets: made once for a place, never part of the repository."""
+"""Development secrets: created once for a stack directory, never part of the repository."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ class Secrets:
     """Passwords by name, and the files of the identity keys."""
 
     directory: Path
-    words: dict[str, str]
+    passwords: dict[str, str]
 
     @classmethod
     def of(cls, directory: Path) -> "Secrets":
@@ -23,27 +23,27 @@ class Secrets:
         kept._make_identity_keys()
         return kept
 
-    def word(self, name: str) -> str:
-        """A random word that survives restarts; letters and digits, so that it fits into any URL."""
-        if name not in self.words:
-            self.words[name] = secrets.token_hex(16)
-            write_private(self.directory / "passwords.json", json.dumps(self.words, indent=2) + "\n")
-        return self.words[name]
+    def password(self, name: str) -> str:
+        """Return the password of that name, created on first use; hexadecimal, so that it fits into any URL."""
+        if name not in self.passwords:
+            self.passwords[name] = secrets.token_hex(16)
+            write_private(self.directory / "passwords.json", json.dumps(self.passwords, indent=2) + "\n")
+        return self.passwords[name]
 
     @property
     def identity_key(self) -> Path:
-        """The gateway's private key set: it signs who a request is from."""
+        """The gateway's private key set: it signs the identity header."""
         return self.directory / "identity-private.json"
 
     @property
     def identity_public_keys(self) -> Path:
-        """What auth publishes for the other services to check that signature by."""
+        """The public key set that auth publishes, so that services can verify the identity header."""
         return self.directory / "identity-public.json"
 
     def _make_identity_keys(self) -> None:
         if self.identity_key.exists() and self.identity_public_keys.exists():
             return
-        from switchboard.http.identity_keys import new_key, public_set  # once in a place's life
+        from switchboard.http.identity_keys import new_key, public_set  # only for the first start
 
         key = new_key(secrets.token_hex(8))
         write_private(self.identity_key, json.dumps({"keys": [key.as_dict(private=True)]}) + "\n")

@@ -1,63 +1,60 @@
-"""The four servers under the product: private ones, or those that the environment names."""
+"""The four servers that the product needs: private ones, or external ones that the environment names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from switchboard.local.environment import ADMIN, ServerAddresses
 from switchboard.local.ports import Ports
 from switchboard.local.postgres import Postgres
 from switchboard.local.programs import Program
 from switchboard.local.rabbitmq import RabbitMQ
 from switchboard.local.redis import Redis
-from switchboard.local.s3_store import BUCKET, REGION, Store
+from switchboard.local.s3_store import DEFAULT_SETTINGS, Store
 from switchboard.local.secrets import Secrets
 from switchboard.local.stack_directory import StackDirectory
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Addresses of all four servers. `outside`: settings that name external servers, used instead of private ones."""
+    """The four servers. `external`: settings that name external servers, used instead of private ones."""
 
     stack_dir: StackDirectory
     ports: Ports
     secrets: Secrets
     users: tuple[str, ...] = ()
-    outside: Mapping[str, str] = field(default_factory=dict)
+    external: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def database_url(self) -> str:
-        """For a user who may create databases and roles."""
-        return self.outside.get("DATABASE_URL") or self.postgres.url
+        """The URL of a user who may create databases and roles."""
+        return self.external.get("DATABASE_URL") or self.postgres.url
 
     @property
     def redis_url(self) -> str:
-        return self.outside.get("REDIS_URL") or self.redis.url
+        return self.external.get("REDIS_URL") or self.redis.url
 
     @property
     def store_settings(self) -> dict[str, str]:
-        if "S3_ENDPOINT" not in self.outside:
+        if "S3_ENDPOINT" not in self.external:
             return self.store.settings
-        given = {"S3_REGION": REGION, "S3_BUCKET": BUCKET, "S3_FORCE_PATH_STYLE": "true"}
-        return given | {name: value for name, value in self.outside.items() if name.startswith("S3_")}
+        return DEFAULT_SETTINGS | {name: value for name, value in self.external.items() if name.startswith("S3_")}
 
-    @property
-    def has_own_store(self) -> bool:
-        return "S3_ENDPOINT" not in self.outside
+    def amqp_url_of(self, user: str = ADMIN) -> str:
+        return self.external.get("AMQP_URL") or self.rabbitmq.url_of(user)
 
-    @property
-    def amqp_url(self) -> str:
-        return self.outside.get("AMQP_URL") or self.rabbitmq.url
-
-    def amqp_url_of(self, service: str) -> str:
-        return self.outside.get("AMQP_URL") or self.rabbitmq.url_of(service)
+    def addresses(self) -> ServerAddresses:
+        """Return the addresses for the services' settings."""
+        private_store = "S3_ENDPOINT" not in self.external
+        return ServerAddresses(self.database_url, self.redis_url, self.store_settings, private_store, self.amqp_url_of)
 
     @property
     def broker_metrics_port(self) -> int | None:
-        """Where the private broker tells its metrics."""
-        return None if "AMQP_URL" in self.outside else self.rabbitmq.metrics_port
+        """The port of the private broker's metrics, or None for an external broker."""
+        return None if "AMQP_URL" in self.external else self.rabbitmq.metrics_port
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres.at(self.stack_dir, self.ports, self.secrets)
+        return Postgres(self.stack_dir, self.ports, self.secrets)
 
     @property
     def rabbitmq(self) -> RabbitMQ:
@@ -65,34 +62,34 @@ class Servers:
 
     @property
     def redis(self) -> Redis:
-        return Redis.at(self.stack_dir, self.ports, self.secrets)
+        return Redis(self.stack_dir, self.ports, self.secrets)
 
     @property
     def store(self) -> Store:
-        return Store.at(self.stack_dir, self.ports, self.secrets)
+        return Store(self.stack_dir, self.ports, self.secrets)
 
     def prepare(self) -> list[Program]:
-        """Writes what the private ones need, and says how to run them."""
+        """Write the configuration of the private servers, and return the programs to run."""
         programs: list[Program] = []
-        if "DATABASE_URL" not in self.outside:
+        if "DATABASE_URL" not in self.external:
             self.postgres.prepare()
             programs.append(self.postgres.program())
-        if "AMQP_URL" not in self.outside:
+        if "AMQP_URL" not in self.external:
             self.rabbitmq.prepare()
             programs += [self.rabbitmq.name_service(), self.rabbitmq.program()]
-        if "REDIS_URL" not in self.outside:
+        if "REDIS_URL" not in self.external:
             self.redis.prepare()
             programs.append(self.redis.program())
-        if "S3_ENDPOINT" not in self.outside:
+        if "S3_ENDPOINT" not in self.external:
             self.store.prepare()
             programs.append(self.store.program())
         return programs
 
-    def addresses(self) -> dict[str, str]:
-        """Where each server listens, by its program's name."""
+    def urls(self) -> dict[str, str]:
+        """Return the URL of each server, by the name of its program."""
         return {
             "postgres": self.database_url,
-            "rabbitmq": self.amqp_url,
+            "rabbitmq": self.amqp_url_of(),
             "redis": self.redis_url,
             "store": self.store_settings["S3_ENDPOINT"],
         }

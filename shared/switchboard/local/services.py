@@ -1,4 +1,4 @@
-"""What the product consists of, for the launcher: which service needs which settings."""
+"""The services of the product, for the launcher: which service needs which servers."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from switchboard.local.stack_directory import REPOSITORY
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """One of the product's services; its folder is its name."""
+    """A service of the product, named like its folder."""
 
     name: str
     database: bool = True
@@ -27,12 +27,12 @@ class ServiceSpec:
 
     @property
     def database_name(self) -> str:
-        """Also of the role that owns it."""
+        """The name of the database and of the role that owns it."""
         return f"switchboard_{self.package}"
 
     @property
     def urls_setting(self) -> str:
-        """The setting that lists its instances."""
+        """The name of the setting that lists the URLs of its instances."""
         return f"{self.package.upper()}_URLS"
 
 
@@ -46,18 +46,16 @@ BEHIND = (
 )
 SERVICES = (*BEHIND, GATEWAY)
 BROKER_USERS = tuple(service.name for service in SERVICES if service.broker)
-TEAM = "ext-"  # how the name of another team's broker user begins
+TEAM = "ext-"  # prefix of the broker users of other teams
 INSTANCES = 2
 
 
 class InvalidTeamName(ValueError):
-    """`BROKER_TEAMS` names something that can't be a team."""
+    """`BROKER_TEAMS` contains an invalid team name."""
 
 
 @dataclass(frozen=True)
 class ServiceProcess:
-    """One process of a service."""
-
     service: ServiceSpec
     number: int
     port: int
@@ -76,9 +74,9 @@ def instance_name(service: ServiceSpec, number: int) -> str:
     return f"{service.name}-{number}"
 
 
-def users_of_teams(words: str) -> tuple[str, ...]:
-    """The broker users of `billing, search`. Raises `InvalidTeamName`."""
-    teams = [team.strip() for team in words.split(",") if team.strip()]
+def users_of_teams(names: str) -> tuple[str, ...]:
+    """Return the broker users of a list like `billing, search`. Raises `InvalidTeamName`."""
+    teams = [team.strip() for team in names.split(",") if team.strip()]
     for team in teams:
         if not re.fullmatch("[a-z0-9-]{1,32}", team):
             raise InvalidTeamName(f"BROKER_TEAMS: {team!r} is no name of a team: small letters, digits, hyphens")

@@ -1,4 +1,4 @@
-"""The whole product at one place: servers, databases, two instances of every service."""
+"""Start and stop the whole product in one directory: servers, databases, two instances of every service."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from switchboard.local import monitoring, orphans, probes
-from switchboard.local.environment import SERVER_SETTINGS, Environment, is_passed_on, is_setting
+from switchboard.local.environment import SERVER_SETTINGS, Environment, is_inherited, is_setting
 from switchboard.local.ports import Ports, require_free
 from switchboard.local.programs import Program, fingerprint
 from switchboard.local.secrets import Secrets
@@ -30,12 +30,12 @@ from switchboard.local.supervisor import Supervisor, running_pid
 SERVERS_WITHIN = 60.0
 READY_WITHIN = 60.0
 DEVELOPMENT_TOOLS = {"cli", "client", "local", "testing"}  # packages of the library that no service imports
-Tell = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Everything that runs at `stack_dir`, and how."""
+    """The servers and service processes of one stack directory."""
 
     stack_dir: StackDirectory
     ports: Ports
@@ -52,11 +52,11 @@ class Stack:
         if gateway_port is not None:
             for number in range(INSTANCES):
                 ports.put(instance_name(GATEWAY, number + 1), gateway_port + number)
-        outside = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
+        external = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
         users = (*BROKER_USERS, *users_of_teams(given.get("BROKER_TEAMS", "")))
-        servers = Servers(stack_dir, ports, secrets, users, outside)
-        passed = {name: value for name, value in given.items() if is_passed_on(name) and value}
-        environment = Environment(servers, secrets, tuple(_instances(ports)), passed)
+        servers = Servers(stack_dir, ports, secrets, users, external)
+        passed = {name: value for name, value in given.items() if is_inherited(name) and value}
+        environment = Environment(servers.addresses(), secrets, tuple(_instances(ports)), passed)
         return cls(stack_dir, ports, secrets, servers, environment, Supervisor.of(stack_dir, ports, secrets))
 
     @property
@@ -67,16 +67,16 @@ class Stack:
     def gateways(self) -> list[str]:
         return [instance.url for instance in self.instances if instance.service == GATEWAY]
 
-    def up(self, tell: Tell) -> None:
-        """Starts what isn't running and replaces what isn't up to date; returns before all is healthy."""
-        with self._alone():
+    def up(self, report_progress: ReportProgress) -> None:
+        """Start stopped processes and replace outdated ones. Returns before all are healthy."""
+        with self._locked():
             if self.supervisor.pid is None:
-                self._start_servers(tell)
+                self._start_servers(report_progress)
             else:
                 self._update_servers()
-            probes.wait_for(self.servers.addresses(), within=SERVERS_WITHIN)
-            tell("preparing databases and the bucket")
-            from switchboard.local.prepare import prepare  # a second to load, and not for the status
+            probes.wait_for(self.servers.urls(), within=SERVERS_WITHIN)
+            report_progress("preparing databases and the bucket")
+            from switchboard.local.prepare import prepare  # takes a second to import: not for `status`
 
             prepare(self.environment)
             self.environment.write(self.stack_dir.env)
@@ -84,17 +84,17 @@ class Stack:
                 write_private(self.stack_dir.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
             metrics = monitoring.configuration(self.instances, self.servers.broker_metrics_port)
             self.stack_dir.config("prometheus.yml").write_text(metrics)
-            self._start_services(tell)
+            self._start_services(report_progress)
 
     def down(self) -> None:
-        with self._alone():
+        with self._locked():
             self.supervisor.shut_down(last=_SERVER_PROGRAMS)
 
-    def _start_servers(self, tell: Tell) -> None:
+    def _start_servers(self, report_progress: ReportProgress) -> None:
         for instance in self.instances:
             if instance.service == GATEWAY:
                 require_free(instance.port, "SWITCHBOARD_PORT")
-        tell("starting the servers")
+        report_progress("starting the servers")
         self.supervisor.write([*self.servers.prepare(), *self._programs()])
         self.supervisor.start({name: value for name, value in os.environ.items() if not is_setting(name)})
 
@@ -105,19 +105,19 @@ class Stack:
         self.supervisor.replace(changes.all & _SERVER_PROGRAMS)
         self.supervisor.start_programs(_SERVER_PROGRAMS)
 
-    def _start_services(self, tell: Tell) -> None:
-        """Changed ones a number at a time, so that one instance of each service goes on working."""
+    def _start_services(self, report_progress: ReportProgress) -> None:
+        """Restart changed instances in turn, so that one instance of each service keeps running."""
         changes = self.supervisor.changes()
         for number in range(1, INSTANCES + 1):
-            mine = {instance for instance in self.instances if instance.number == number}
-            changed = {instance for instance in mine if instance.name in changes.all}
+            turn = {instance for instance in self.instances if instance.number == number}
+            changed = {instance for instance in turn if instance.name in changes.all}
             for instance in changed:
                 if instance.service == GATEWAY:
                     self._require_port(instance)
             if changed:
-                tell("restarting " + ", ".join(sorted(instance.name for instance in changed)))
+                report_progress("restarting " + ", ".join(sorted(instance.name for instance in changed)))
             self.supervisor.replace({instance.name for instance in changed})
-            self.supervisor.start_programs(sorted(instance.name for instance in mine))
+            self.supervisor.start_programs(sorted(instance.name for instance in turn))
             if changed:
                 probes.wait_for({i.name: f"{i.url}/readyz" for i in changed}, within=READY_WITHIN)
 
@@ -132,24 +132,24 @@ class Stack:
                 [sys.executable, "-m", instance.service.package],
                 self.environment.of_instance(instance),
                 settles_within=5,
-                starts_itself=False,
+                autostart=False,
                 build=_build_of(instance.service.folder / instance.service.package),
             )
             for instance in self.instances
         ]
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         with (self.stack_dir.root / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
-def recover(stack_dir: StackDirectory, tell: Tell) -> None:
-    """Where no supervisor runs: ends what one that was killed had left, and gives up ports that others took."""
+def recover(stack_dir: StackDirectory, report_progress: ReportProgress) -> None:
+    """If no supervisor runs, end orphaned processes and replace ports that other programs use now."""
     if running_pid(stack_dir) is None:
         if orphans.end(stack_dir):
-            tell("ended what an earlier run had left behind")
+            report_progress("ended processes of an earlier run")
         Ports.of(stack_dir.root).repick_lost()
 
 
@@ -164,7 +164,7 @@ def _instances(ports: Ports) -> Iterator[ServiceProcess]:
 
 @cache
 def _build_of(package: Path) -> str:
-    """Changes when the code that the process would run does."""
+    """Return a fingerprint of the code that the process runs."""
     shared = REPOSITORY / "shared" / "switchboard"
     folders = [package, *(folder for folder in shared.iterdir() if folder.name not in DEVELOPMENT_TOOLS)]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Where one stack keeps its files."""
+"""The directory in which a stack keeps its data, logs, ports and secrets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,14 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class StackDirectory:
-    """A directory that belongs to one set of servers and, perhaps, the services on them."""
+    """The files of one set of servers and of the services that use them."""
 
     root: Path
-    throwaway: bool = False  # a test's: nothing in it has to outlive a power cut
+    throwaway: bool = False  # for tests: its data need not survive a power cut
 
     @classmethod
     def of_repository(cls) -> "StackDirectory":
-        """Where `make up` keeps its stack."""
+        """Return the directory of `make up`."""
         return cls(REPOSITORY / ".local" / "run")
 
     @property
@@ -40,16 +40,16 @@ class StackDirectory:
         return self.root / "log" / f"{program}.log"
 
     def create(self) -> None:
-        """Makes the directories; secrets are readable by their owner only."""
+        """Create the directories; only their owner can read secrets."""
         for directory in (self.env, self.root / "data", self.root / "conf", self.root / "log"):
             directory.mkdir(parents=True, exist_ok=True)
-        for closed in (self.secrets, self.env, self.root / "conf"):
-            closed.mkdir(parents=True, exist_ok=True)
-            closed.chmod(0o700)
+        for private in (self.secrets, self.env, self.root / "conf"):
+            private.mkdir(parents=True, exist_ok=True)
+            private.chmod(0o700)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read."""
+    """Write a file that only its owner can read."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)

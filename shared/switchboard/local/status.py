@@ -1,4 +1,4 @@
-"""What runs, as one row for each process."""
+"""The status of a stack: one row for each process."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from switchboard.local.supervisor import ALIVE
 
 @dataclass(frozen=True)
 class StatusRow:
-    """One process. An external server has no pid here."""
+    """The status of one process. An external server has no pid."""
 
     service: str
     instance: str
@@ -21,31 +21,30 @@ class StatusRow:
     port: int | None
     since: str | None  # RFC 3339
     healthy: bool
-    trouble: str | None = None
+    failure: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "trouble"}
+        return {name: value for name, value in asdict(self).items() if name != "failure"}
 
 
 def rows(stack: Stack) -> list[StatusRow]:
-    """The servers first; asks all of them at once how they are."""
+    """Probe all servers and service processes at once; servers come first."""
     processes = stack.supervisor.processes()
-    addresses = stack.servers.addresses()
-    asked = [(name, name, url) for name, url in addresses.items()]
-    asked += [(i.service.name, i.name, f"{i.url}/readyz") for i in stack.instances]
-    with ThreadPoolExecutor(len(asked)) as pool:
-        troubles = pool.map(lambda one: probes.trouble(one[2]), asked)
+    probed = [(name, name, url) for name, url in stack.servers.urls().items()]
+    probed += [(i.service.name, i.name, f"{i.url}/readyz") for i in stack.instances]
+    with ThreadPoolExecutor(len(probed)) as pool:
+        failures = pool.map(lambda one: probes.failure(one[2]), probed)
         return [
-            _row(service, name, url, processes.get(name), trouble)
-            for (service, name, url), trouble in zip(asked, troubles, strict=True)
+            _row(service, name, url, processes.get(name), failure)
+            for (service, name, url), failure in zip(probed, failures, strict=True)
         ]
 
 
-def _row(service: str, name: str, url: str, process: dict[str, Any] | None, trouble: str | None) -> StatusRow:
+def _row(service: str, name: str, url: str, process: dict[str, Any] | None, failure: str | None) -> StatusRow:
     port = urlsplit(url).port
     if process is None:
-        return StatusRow(service, name, None, port, None, trouble is None, trouble)
+        return StatusRow(service, name, None, port, None, failure is None, failure)
     running = process["state"] in ALIVE
     since = datetime.fromtimestamp(process["start"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if running else None
-    reason = trouble if running else f"{process['statename'].lower()} {process['description']}".strip()
-    return StatusRow(service, name, process["pid"] or None, port, since, running and trouble is None, reason)
+    reason = failure if running else f"{process['statename'].lower()} {process['description']}".strip()
+    return StatusRow(service, name, process["pid"] or None, port, since, running and failure is None, reason)

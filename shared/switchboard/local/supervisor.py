@@ -1,4 +1,4 @@
-"""The supervisor of a place: supervisord, spoken to over its XML-RPC interface on loopback."""
+"""The supervisor of a stack: supervisord, controlled over its XML-RPC interface on loopback."""
 
 import contextlib
 import subprocess
@@ -12,7 +12,7 @@ import psutil
 
 from switchboard.local import orphans
 from switchboard.local.ports import Ports
-from switchboard.local.programs import PLACE_MARK, Program, supervisord, write_config
+from switchboard.local.programs import STACK_VARIABLE, Program, supervisord, write_config
 from switchboard.local.secrets import Secrets
 from switchboard.local.stack_directory import StackDirectory
 
@@ -25,7 +25,7 @@ class SupervisorFailed(Exception):
 
 @dataclass(frozen=True)
 class Changes:
-    """Names of programs: new or changed ones, and such that are no more."""
+    """Names of programs: new or changed ones, and removed ones."""
 
     all: frozenset[str]
     removed: frozenset[str]
@@ -39,7 +39,7 @@ class Supervisor:
 
     @classmethod
     def of(cls, stack_dir: StackDirectory, ports: Ports, secrets: Secrets) -> "Supervisor":
-        return cls(stack_dir, ports.get("supervisor"), secrets.word("supervisor"))
+        return cls(stack_dir, ports.get("supervisor"), secrets.password("supervisor"))
 
     @property
     def pid(self) -> int | None:
@@ -49,8 +49,8 @@ class Supervisor:
         write_config(self.stack_dir, programs, port=self.port, password=self.password)
 
     def start(self, environment: dict[str, str]) -> None:
-        """Starts it in the background, with the programs that start themselves."""
-        marked = {**environment, PLACE_MARK: str(self.stack_dir.root)}
+        """Start supervisord in the background, with its autostart programs."""
+        marked = {**environment, STACK_VARIABLE: str(self.stack_dir.root)}
         started = subprocess.run(supervisord(self.stack_dir), env=marked, check=False, capture_output=True, text=True)
         if started.returncode:
             raise SupervisorFailed(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
@@ -61,19 +61,19 @@ class Supervisor:
             time.sleep(0.05)
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """What it says of each program, by name; nothing when it doesn't run."""
+        """Return supervisord's report on each program, by name; empty when it isn't running."""
         if self.pid is None:
             return {}
         found: Any = self._call("getAllProcessInfo")
         return {process["name"]: process for process in found}
 
     def changes(self) -> Changes:
-        """What the configuration on disk would change; nothing is done about it."""
+        """Compare the configuration on disk with the running programs, without applying it."""
         [[added, changed, removed]] = self._call("reloadConfig")
         return Changes(frozenset([*added, *changed]), frozenset(removed))
 
     def replace(self, names: Collection[str]) -> None:
-        """Ends these programs and takes them up as the configuration says now."""
+        """Stop these programs and add them again with their current configuration."""
         self.remove([name for name in names if name in self.processes()])
         for name in sorted(names):
             self._call("addProcessGroup", name)
@@ -88,25 +88,25 @@ class Supervisor:
         return process is not None and process["state"] not in DOWN
 
     def start_programs(self, names: Iterable[str]) -> None:
-        """Starts those that don't run; doesn't wait."""
+        """Start the stopped ones of these programs, without waiting."""
         processes = self.processes()
         for name in names:
             if processes[name]["state"] in DOWN:
-                with contextlib.suppress(xmlrpc.client.Fault):  # it came up by itself meanwhile
+                with contextlib.suppress(xmlrpc.client.Fault):  # started meanwhile
                     self._call("startProcess", name, False)
 
     def stop(self, names: Collection[str]) -> None:
-        """Signals all of them at once and waits until the last is gone."""
+        """Signal all of these programs at once, and wait until the last has ended."""
         processes = self.processes()
         for name in names:
             if name in processes and processes[name]["state"] not in DOWN:
-                with contextlib.suppress(xmlrpc.client.Fault):  # it went by itself meanwhile
+                with contextlib.suppress(xmlrpc.client.Fault):  # ended meanwhile
                     self._call("stopProcess", name, False)
         while any(p["state"] not in DOWN for p in self.processes().values() if p["name"] in names):
             time.sleep(0.05)
 
     def shut_down(self, last: Collection[str]) -> None:
-        """Stops every program, those named `last` after all others, and then the supervisor and its strays."""
+        """Stop every program, those named `last` at the end, then the supervisor and orphaned processes."""
         if (pid := self.pid) is not None:
             self.stop([name for name in self.processes() if name not in last])
             self.stop(last)
@@ -129,7 +129,7 @@ class Supervisor:
 
 
 def running_pid(stack_dir: StackDirectory) -> int | None:
-    """Of the supervisor that runs for this place; a stale file, or another process by its number, is none."""
+    """Return the pid of the running supervisor of this directory; None for a stale or reused pid."""
     try:
         pid = int((stack_dir.root / "supervisord.pid").read_text())
         command = psutil.Process(pid).cmdline()

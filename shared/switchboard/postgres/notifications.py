@@ -26,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 
 class Notifications:
-    """Sends notifications and wakes listeners."""
-
     def __init__(self, pool: asyncpg.Pool, listen_url: str, application: str) -> None:
         self._pool = pool
         self._listen_url = listen_url

@@ -56,27 +56,22 @@ class Service:
 
     @property
     def instance(self) -> str:
-        """The name of this process among the instances of the service."""
         return self.settings.app_instance_id
 
     @property
     def database(self) -> Database:
-        """The service's own database."""
         return self._required(self._database, "database")
 
     @property
     def bus(self) -> Bus:
-        """The message bus."""
         return self._required(self._bus, "message bus")
 
     @property
     def redis(self) -> "Redis":
-        """The Redis client."""
         return self._required(self._redis, "Redis")
 
     @property
     def verifier(self) -> IdentityVerifier:
-        """The verifier of identities for this service."""
         return self._required(self._verifier, "identity keys")
 
     async def enter(self, context: AbstractAsyncContextManager[T]) -> T:

@@ -31,8 +31,6 @@ LIST_USER_IDS = "select id from users where tenant_id = $1"
 
 @dataclass(frozen=True)
 class ReplicatedUser:
-    """A user of auth's."""
-
     id: UUID
     tenant_id: UUID
     name: str
@@ -43,7 +41,6 @@ class ReplicatedUser:
 
     @classmethod
     def of(cls, event: UserEvent, tenant_id: UUID) -> "ReplicatedUser":
-        """The user as an event describes it."""
         return cls(event.user_id, tenant_id, **{name: getattr(event, name) for name in COLUMNS[2:]})
 
 
@@ -74,7 +71,6 @@ class UserReplica:
 
 
 async def find_user(conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID) -> ReplicatedUser | None:
-    """A tenant's user, if the replica has it."""
     row = await conn.fetchrow(FIND_USER, tenant_id, user_id)
     return None if row is None else ReplicatedUser(*row)
 

@@ -82,7 +82,6 @@ class LoopEndedEarly(RuntimeError):
 
 
 def qualified_name(loop: Callable[..., object]) -> str:
-    """The name of a function or callable object, for logs."""
     return str(getattr(loop, "__qualname__", None) or type(loop).__qualname__)
 
 

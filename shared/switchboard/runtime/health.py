@@ -82,7 +82,7 @@ class Health:
         return ready, report | self._shown_details()
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether every check passes, and the answer of `/health`, in the original platform's format."""
+        """Whether every check passes, and the answer of `/health`, in the legacy platform's format."""
         checks = await self._results() or self._start()
         healthy = self.state == "ready" and all(result == "ok" for result in checks.values())
         report = {

@@ -138,7 +138,6 @@ class FixedWindow:
         return max(await self._redis.ttl(key), 1)
 
     async def count(self, key: str) -> None:
-        """Count one event."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.incr(key)
             pipe.expire(key, self._seconds, nx=True)

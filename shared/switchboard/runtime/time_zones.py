@@ -18,12 +18,10 @@ def _names() -> frozenset[str]:
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether this is the name of an IANA time zone."""
     return name in _names()
 
 
 def find_time_zone(name: str) -> ZoneInfo | None:
-    """The IANA time zone of this name, if there is one."""
     return ZoneInfo(name) if is_time_zone(name) else None
 
 

@@ -1,4 +1,4 @@
-"""What tests of every service stand on: real private servers, a fresh database and broker each, stories to tell."""
+"""Support for the tests of every service: real private servers, a fresh database and virtual host for each test."""
 
 from switchboard.testing.waiting import becomes, until
 

@@ -1,4 +1,4 @@
-"""A service from its two sides: users over HTTP with an identity, neighbours over the bus without a broker."""
+"""Drive a service in a test: HTTP requests with an identity, and messages delivered without a broker."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,35 +22,35 @@ SIGNER = IdentitySigner(KEY)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request was answered."""
+    """A response: status, decoded body and headers."""
 
     status: int
     body: Any
     headers: dict[str, str]
 
 
-def identity_headers(who: Identity, audience: str) -> dict[str, str]:
-    """What the gateway would add to a request of theirs to the service `audience`."""
-    return {IDENTITY_HEADER: SIGNER.sign(who, audience)}
+def identity_headers(identity: Identity, audience: str) -> dict[str, str]:
+    """Return the header that the gateway adds to a request to the service `audience`."""
+    return {IDENTITY_HEADER: SIGNER.sign(identity, audience)}
 
 
 def verifier(audience: str) -> IdentityVerifier:
-    """What a service under test checks these headers by."""
+    """Return the verifier of these headers for a service under test."""
     return IdentityVerifier(audience, FixedKeys([KEY]))
 
 
 async def call(
     client: TestClient[Any, Any],
     audience: str,
-    who: Identity | None,
+    identity: Identity | None,
     method: str,
     path: str,
     body: Any = None,
     *,
     key: str | None = None,
 ) -> Answer:
-    """One request below `/api/v1`, as `who` or with no identity; `key` is its Idempotency-Key."""
-    headers = {} if who is None else identity_headers(who, audience)
+    """Send one request below `/api/v1`, with or without an identity; `key` is its Idempotency-Key."""
+    headers = {} if identity is None else identity_headers(identity, audience)
     if key is not None:
         headers["Idempotency-Key"] = key
     async with client.request(method, f"/api/v1{path}", json=body, headers=headers) as answer:
@@ -67,7 +67,7 @@ async def deliver(
     id: UUID | None = None,
     at: datetime | None = None,
 ) -> None:
-    """As the consumer takes it: with its inbox row, in one transaction. The same `id` again is a redelivery."""
+    """Handle a message as the consumer does: with its inbox row, in one transaction. The same `id` is a redelivery."""
     envelope = Envelope(
         id=id or uuid7(),
         source="test",
@@ -85,7 +85,7 @@ async def deliver(
 
 
 async def published(database: Database, type_: str | None = None) -> list[Message]:
-    """What waits in the outbox, in its order; of one type, if given."""
+    """Return the messages in the outbox, oldest first; of one type, if given."""
     async with database.connection() as conn:
         rows = await conn.fetch("select body from outbox order by id")
     envelopes = [Envelope.decode(row["body"]) for row in rows]

@@ -1,18 +1,18 @@
-"""A fresh bucket for each test."""
+"""Create a fresh bucket for each test."""
 
 from typing import Any
 from uuid import uuid4
 
 
 def create_bucket(store: dict[str, str], name: str | None = None) -> dict[str, str]:
-    """The settings of the store with a new bucket."""
+    """Create a bucket and return the S3_... settings for it."""
     settings = {**store, "S3_BUCKET": name or f"test-{uuid4().hex[:12]}"}
     client(settings).create_bucket(Bucket=settings["S3_BUCKET"])
     return settings
 
 
 def client(settings: dict[str, str]) -> Any:
-    """A plain boto3 client, to look at what the code under test left there."""
+    """Return a plain boto3 client, to inspect the bucket of the code under test."""
     import boto3
     from botocore.config import Config
 

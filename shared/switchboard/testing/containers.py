@@ -1,6 +1,6 @@
-"""`SWITCHBOARD_TEST_SERVERS=containers`: the same servers out of images, the versions that production runs.
+"""Test servers in containers (`SWITCHBOARD_TEST_SERVERS=containers`), in the versions that production runs.
 
-`POSTGRES_IMAGE`, `RABBITMQ_IMAGE`, `REDIS_IMAGE` name others. The S3 store has no image: it is a process, as ever.
+`POSTGRES_IMAGE`, `RABBITMQ_IMAGE`, `REDIS_IMAGE` choose other images. The S3 store has none: it runs as a process.
 """
 
 import os
@@ -22,8 +22,8 @@ IMAGES = {
     "RABBITMQ_IMAGE": "rabbitmq:4.2-management",
     "REDIS_IMAGE": "redis:8-bookworm",
 }
-WORD = "test"
-QUICK = "-c fsync=off -c full_page_writes=off -c max_connections=300 -c timezone=UTC"
+PASSWORD = "test"  # containers are reachable from this machine only
+FAST = "-c fsync=off -c full_page_writes=off -c max_connections=300 -c timezone=UTC"
 STARTED_WITHIN = 180.0
 
 
@@ -31,16 +31,16 @@ def keep_containers(directory: Path, until_exit_of: int | None = None) -> None:
     """Start the containers, announce them in `directory`, and keep them until a signal or that process's exit."""
     with throwaway_stack_dir(directory) as stack_dir:
         secrets, ports = Secrets.of(stack_dir.secrets), Ports.of(stack_dir.root)
-        store = Store.at(stack_dir, ports, secrets)
+        store = Store(stack_dir, ports, secrets)
         store.prepare()
         supervisor = Supervisor.of(stack_dir, ports, secrets)
         supervisor.write([store.program()])
         supervisor.start(dict(os.environ))
         with _postgres() as postgres, _rabbitmq() as rabbitmq, _redis() as redis:
             addresses = {
-                "database_url": f"postgresql://postgres:{WORD}@{_at(postgres, 5432)}/postgres",
-                "amqp_url": f"amqp://{WORD}:{WORD}@{_at(rabbitmq, 5672)}/%2F",
-                "amqp_management_url": f"http://{WORD}:{WORD}@{_at(rabbitmq, 15672)}",
+                "database_url": f"postgresql://postgres:{PASSWORD}@{_at(postgres, 5432)}/postgres",
+                "amqp_url": f"amqp://test:{PASSWORD}@{_at(rabbitmq, 5672)}/%2F",
+                "amqp_management_url": f"http://test:{PASSWORD}@{_at(rabbitmq, 15672)}",
                 "redis_url": f"redis://{_at(redis, 6379)}/0",
             }
             probes.wait_for(addresses | {"store": store.settings["S3_ENDPOINT"]}, within=STARTED_WITHIN)
@@ -49,16 +49,16 @@ def keep_containers(directory: Path, until_exit_of: int | None = None) -> None:
 
 
 def _postgres() -> Any:
-    return _container("POSTGRES_IMAGE", 5432, POSTGRES_PASSWORD=WORD).with_command(f"postgres {QUICK}")
+    return _container("POSTGRES_IMAGE", 5432, POSTGRES_PASSWORD=PASSWORD).with_command(f"postgres {FAST}")
 
 
 def _rabbitmq() -> Any:
-    return _container("RABBITMQ_IMAGE", 5672, 15672, RABBITMQ_DEFAULT_USER=WORD, RABBITMQ_DEFAULT_PASS=WORD)
+    return _container("RABBITMQ_IMAGE", 5672, 15672, RABBITMQ_DEFAULT_USER="test", RABBITMQ_DEFAULT_PASS=PASSWORD)
 
 
 def _redis() -> Any:
-    words = "redis-server --databases 128 --appendonly yes --bind 0.0.0.0 --protected-mode no --dir /data"
-    return _container("REDIS_IMAGE", 6379).with_command(words)
+    command = "redis-server --databases 128 --appendonly yes --bind 0.0.0.0 --protected-mode no --dir /data"
+    return _container("REDIS_IMAGE", 6379).with_command(command)
 
 
 def _container(image: str, *ports: int, **environment: str) -> Any:
@@ -75,7 +75,7 @@ def _at(container: Any, port: int) -> str:
 
 
 def engine_answers() -> bool:
-    """Whether there is a Docker engine to run containers."""
+    """Tell whether a Docker engine is running."""
     import docker
 
     try:
@@ -93,5 +93,5 @@ def main(
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # the keeper cleans up; no image more to fetch
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # the keeper cleans up: no extra image to fetch
     typer.run(main)

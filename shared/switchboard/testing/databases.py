@@ -1,4 +1,4 @@
-"""A fresh database for each test, cloned from a template that was migrated once."""
+"""Create a fresh database for each test, cloned from a template that was migrated once."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ TEMPLATES_LOCK = 5_313
 
 
 class Databases:
-    """Makes and drops databases, from a thread of its own, so that tests of every kind can ask."""
+    """Creates and drops databases. Runs in a separate thread, so that sync and async tests can use it."""
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url
@@ -29,15 +29,15 @@ class Databases:
         self._templates: dict[str, str] = {}
 
     def fresh(self, service: str) -> str:
-        """The URL of a new database with this service's tables."""
+        """Create a database with this service's tables, and return its URL."""
         return self._now(self._fresh(service.replace("-", "_")))
 
     def empty(self) -> str:
-        """The URL of a new database with nothing in it."""
+        """Create an empty database, and return its URL."""
         return self._now(self._create("empty", "template0"))
 
     def drop(self, url: str) -> None:
-        """Also when connections to it are left."""
+        """Drop the database, even if connections to it are open."""
         name = urlsplit(url).path.lstrip("/")
         self._now(self._execute(f'drop database if exists "{name}" with (force)'))
 
@@ -62,7 +62,7 @@ class Databases:
         return self._url(name)
 
     async def _template(self, package: str) -> str:
-        """Named after what its migrations say, so that one that is kept between runs is never an old one."""
+        """Return the template, created if missing. Its name has a digest of the migrations: it is never outdated."""
         scripts = scripts_of(package)
         name = f"template_{package}_{_digest(scripts)}"
         admin = await self._connection()
@@ -81,7 +81,7 @@ class Databases:
         await (await self._connection()).execute(statement)
 
     async def _connection(self) -> asyncpg.Connection:
-        """Again when a test has had the server restarted."""
+        """Return the admin's connection, reopened if a test restarted the server."""
         if self._admin is None or self._admin.is_closed():
             self._admin = await asyncpg.connect(self._server_url, timeout=30)
         return self._admin

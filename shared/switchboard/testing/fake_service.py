@@ -1,4 +1,4 @@
-"""A service that another one asks in its callers' names, reduced to what it would tell."""
+"""A fake of a service that another service queries over internal HTTP."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from switchboard.testing.app import verifier
 
 @dataclass
 class FakeService:
-    """`known`: what it tells, by tenant and id. `client`: for the service that asks it."""
+    """A service with fixed answers. `known`: the answers by tenant and id. `client`: for the calling service."""
 
     client: ServiceClient
     server: BaseTestServer
@@ -32,11 +32,11 @@ class FakeService:
 
 @asynccontextmanager
 async def open_fake_service(service: str, path: str, *, callers: str, database: Database) -> AsyncIterator[FakeService]:
-    """One that answers `path` (with its `{id}`), to `callers` alone. `database`: any, for the connections."""
+    """Serve `path` (with its `{id}`) to `callers` only. `database`: any database, for the connections."""
     known: dict[tuple[UUID, UUID], Message] = {}
 
-    async def tell(request: Request, _conn: asyncpg.Connection) -> Message:
-        """What is known."""
+    async def report_progress(request: Request, _conn: asyncpg.Connection) -> Message:
+        """Return the known answer."""
         found = known.get((request.identity.tenant_id, request.uuid("id")))
         if found is None:
             raise NotFound
@@ -44,7 +44,7 @@ async def open_fake_service(service: str, path: str, *, callers: str, database: 
 
     http = http_app(
         service,
-        [InternalRoute("GET", path, tell, answer=Message, callers=[callers])],
+        [InternalRoute("GET", path, report_progress, answer=Message, callers=[callers])],
         HttpContext(Health(f"{service}-test"), verifier=verifier(service), database=database),
     )
     async with (

@@ -1,4 +1,4 @@
-"""The official JavaScript client, under Node: a process that says what it hears."""
+"""Run the official Socket.IO client for JavaScript under Node: it prints the events that it receives."""
 
 import asyncio
 import fcntl
@@ -20,7 +20,7 @@ INSTALLED = NODE / "node_modules" / ".package-lock.json"  # written last
 
 
 class Listener:
-    """What the client said so far: `{"what": "ready", "upgrade", "event", "closing", "refused", "disconnect", ...}`."""
+    """The client's output so far: `{"what": "ready", "upgrade", "event", "closing", "refused", "disconnect", ...}`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -41,12 +41,12 @@ class Listener:
         return [said for said in self.said if said["what"] == what]
 
     def seqs(self, type: str) -> list[int]:
-        """Of the events of that type, in the order in which they came."""
+        """Return the `seq` of each event of that type, in order of arrival."""
         return [said["seq"] for said in self.of("event") if said["type"] == type]
 
 
 class JavaScript(Protocol):
-    """As `listening`."""
+    """The signature of `listening`."""
 
     def __call__(
         self, url: str, headers: dict[str, str], transports: str, token: str = ""
@@ -55,7 +55,7 @@ class JavaScript(Protocol):
 
 @asynccontextmanager
 async def listening(url: str, headers: dict[str, str], transports: str, token: str = "") -> AsyncIterator[Listener]:
-    """A client that connects to `url`. `transports`: separated by commas; `token`: said in Socket.IO's `auth`."""
+    """Run a client that connects to `url`. `transports`: comma-separated; `token`: sent in Socket.IO's `auth`."""
     process = await asyncio.create_subprocess_exec(
         "node",
         str(NODE / "listen.js"),
@@ -77,11 +77,11 @@ async def listening(url: str, headers: dict[str, str], transports: str, token: s
 
 
 class NoPackages(Exception):
-    """Node or its packages can't be had here."""
+    """Node or its packages are not available."""
 
 
 def install() -> None:
-    """As `install_packages`, for a test: it is skipped where they can't be had, and fails there under CI."""
+    """Install the packages for a test; if that is impossible, skip the test, or fail it under CI."""
     try:
         install_packages()
     except NoPackages as reason:
@@ -89,7 +89,7 @@ def install() -> None:
 
 
 def install_packages() -> None:
-    """The packages, from the registry that npm is set up for. Raises `NoPackages`."""
+    """Install the packages from the registry that npm is configured for. Raises `NoPackages`."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise NoPackages("there is no Node: infra/setup.sh --for-tests installs it")
     run_directory().mkdir(parents=True, exist_ok=True)

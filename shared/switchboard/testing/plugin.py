@@ -1,4 +1,4 @@
-"""The fixtures of every service's tests: real servers, and a part of each that belongs to one test.
+"""The pytest fixtures of every service's tests: real servers, and a private part of each for every test.
 
 database_url("conversations")   the URL of a fresh database with that service's tables
 amqp_url, vhost                 a fresh virtual host of the broker
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,  # plain: the coloured one takes longer than what it tells of
+            structlog.processors.format_exc_info,  # the coloured formatter is slow
             structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
         ]
     )
@@ -60,7 +60,6 @@ def _is_worker(config: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def servers() -> PrivateServers:
-    """The servers of this run."""
     try:
         return find_servers()
     except NoContainers as reason:
@@ -69,7 +68,7 @@ def servers() -> PrivateServers:
 
 @pytest.fixture(scope="session")
 def stack() -> RunningStack:
-    """A whole stack of this run's own, or that of SWITCHBOARD_URLS."""
+    """A private stack of this run, or the one that SWITCHBOARD_URLS names."""
     return find_stack()
 
 
@@ -81,7 +80,7 @@ def databases(servers: PrivateServers) -> Iterator[Databases]:
 
 @pytest.fixture
 def database_url(databases: Databases) -> Iterator[Callable[[str], str]]:
-    """Call it with the name of a service."""
+    """A function that takes the name of a service and returns the URL of a fresh database."""
     made: list[str] = []
 
     def fresh(service: str) -> str:
@@ -95,7 +94,7 @@ def database_url(databases: Databases) -> Iterator[Callable[[str], str]]:
 
 @pytest.fixture
 def empty_database_url(databases: Databases) -> Iterator[str]:
-    """A database with no table at all."""
+    """A database without tables."""
     url = databases.empty()
     yield url
     databases.drop(url)
@@ -134,7 +133,7 @@ def _product_vhost(virtual_hosts: VirtualHosts) -> Iterator[str]:
 
 @pytest.fixture
 def product_amqp_url(virtual_hosts: VirtualHosts, _product_vhost: str) -> str:
-    """A virtual host with the product's own queues, all empty, reused by the tests of a worker.
+    """A virtual host with the product's queues, all empty, reused by the tests of a worker.
 
     Declaring and deleting some forty quorum queues for each test costs RabbitMQ more than a second.
     """
@@ -144,7 +143,7 @@ def product_amqp_url(virtual_hosts: VirtualHosts, _product_vhost: str) -> str:
 
 @pytest.fixture(scope="session")
 def _logical_databases() -> Iterator[int]:
-    """An endless turn through those of this worker."""
+    """The numbers of this worker's logical databases, in turn, endlessly."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = 1 + worker * LOGICAL_DATABASES
 
@@ -171,6 +170,6 @@ def bucket(servers: PrivateServers) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def javascript() -> under_node.JavaScript:
-    """Call it with an address, headers and transports."""
+    """A function that runs the client with a URL, headers and transports."""
     under_node.install()
     return under_node.listening

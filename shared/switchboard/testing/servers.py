@@ -1,7 +1,7 @@
 """One set of servers for a whole test run, shared by its worker processes and started when first needed.
 
-`SWITCHBOARD_TEST_SERVERS`: unset, private servers that end with the run; `containers`, testcontainers
-bring them; a directory, those that `python -m switchboard.local servers --keep DIR` keeps there.
+`SWITCHBOARD_TEST_SERVERS`: unset for private servers that end with the run; `containers` for testcontainers;
+a directory for servers that `python -m switchboard.local servers --keep DIR` runs.
 """
 
 import fcntl
@@ -18,14 +18,14 @@ from switchboard.local.keeper import addresses_at
 from switchboard.local.stack_directory import REPOSITORY
 
 CHOICE = "SWITCHBOARD_TEST_SERVERS"
-RUN = "SWITCHBOARD_TEST_RUN"  # the directory of this run, set by the process that was started by hand
+RUN = "SWITCHBOARD_TEST_RUN"  # the directory of this run, set by the main process
 CONTAINERS = "containers"
 STARTS_WITHIN = 240.0
 
 
 @dataclass(frozen=True)
 class PrivateServers:
-    """Addresses, for administrators: tests make a database, a virtual host, a bucket of their own there."""
+    """Administrators' URLs of the servers, on which each test creates its database, virtual host and bucket."""
 
     database_url: str
     amqp_url: str
@@ -39,16 +39,16 @@ class PrivateServers:
 
 
 class NoContainers(Exception):
-    """Containers were asked for, and there is no Docker to run them."""
+    """Containers were requested, and there is no Docker to run them."""
 
 
 def begin_run() -> None:
-    """In the process that was started by hand: names this run's directory, for the workers to inherit."""
+    """Choose the directory of this run, in the main process; its workers inherit it."""
     os.environ.setdefault(RUN, str(REPOSITORY / ".local" / f"test-{os.getpid()}"))
 
 
 def end_run() -> None:
-    """There too: ends whatever was started for this run."""
+    """Stop all servers that were started for this run. Called in the main process."""
     for keeper in run_directory().glob("*/keeper.pid"):
         _stop(int(keeper.read_text()))
     for left in (*run_directory().glob("*.lock"), *run_directory().glob("*.log")):
@@ -62,7 +62,7 @@ def run_directory() -> Path:
 
 
 def find_servers() -> PrivateServers:
-    """The servers of this run; the first who asks starts them."""
+    """Return the servers of this run; the first caller starts them."""
     choice = os.environ.get(CHOICE, "")
     if choice == CONTAINERS:
         _require_engine()
@@ -72,20 +72,20 @@ def find_servers() -> PrivateServers:
     return PrivateServers.of(started("servers", "switchboard.local", "servers"))
 
 
-def started(name: str, module: str, *words: str) -> dict[str, Any]:
-    """What the keeper called `name` announces; it is started unless it runs, and ends with this run."""
+def started(name: str, module: str, *arguments: str) -> dict[str, Any]:
+    """Return the addresses announced by the keeper `name`; start it unless it runs. It ends with this run."""
     directory = run_directory() / name
     directory.mkdir(parents=True, exist_ok=True)
     with (run_directory() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (addresses := addresses_at(directory)) is None:
-            addresses = _start(directory, [module, *words])
+            addresses = _start(directory, [module, *arguments])
         return addresses
 
 
-def _start(directory: Path, words: list[str]) -> dict[str, Any]:
+def _start(directory: Path, module: list[str]) -> dict[str, Any]:
     master = directory.parent.name.rpartition("-")[2]
-    command = [sys.executable, "-m", *words, "--keep", str(directory), "--until-exit-of", master]
+    command = [sys.executable, "-m", *module, "--keep", str(directory), "--until-exit-of", master]
     log = directory.parent / f"{directory.name}.log"
     with log.open("w") as output:
         keeper = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
@@ -95,7 +95,7 @@ def _start(directory: Path, words: list[str]) -> dict[str, Any]:
         if keeper.poll() is not None or time.monotonic() > deadline:
             keeper.terminate()
             keeper.wait()
-            raise RuntimeError(f"{words[0]} didn't start:\n{log.read_text()[-4000:]}")
+            raise RuntimeError(f"{module[0]} didn't start:\n{log.read_text()[-4000:]}")
         time.sleep(0.05)
     return addresses
 
@@ -105,7 +105,7 @@ def _stop(keeper: int) -> None:
         os.kill(keeper, signal.SIGTERM)
         while os.waitpid(keeper, os.WNOHANG) == (0, 0):
             time.sleep(0.05)
-    except ChildProcessError:  # a worker's child: gone when its number is
+    except ChildProcessError:  # started by a worker: can't be waited for
         _wait_until_gone(keeper)
     except ProcessLookupError:
         return

@@ -1,4 +1,4 @@
-"""An application of ours on a port, in the test's own process."""
+"""Serve an application on a port, in the test's own process."""
 
 import asyncio
 from collections.abc import AsyncIterator

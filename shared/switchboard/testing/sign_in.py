@@ -1,4 +1,4 @@
-"""A real OpenID provider for tests of signing in."""
+"""Run a real OpenID provider for tests of signing in."""
 
 import asyncio
 import json
@@ -12,9 +12,9 @@ from switchboard.testing.waiting import until
 
 
 @asynccontextmanager
-async def sign_in_provider(port: int, *people: dict[str, Any]) -> AsyncIterator[None]:
-    """In a process of its own, with a new key each time. `people`: the claims of those that it knows."""
-    claims = [word for person in people for word in ("--user-claims", json.dumps(person))]
+async def sign_in_provider(port: int, *users: dict[str, Any]) -> AsyncIterator[None]:
+    """Run a provider in another process, with a new key each time. `users`: the claims of each user."""
+    claims = [word for user in users for word in ("--user-claims", json.dumps(user))]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", str(port), *claims,
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

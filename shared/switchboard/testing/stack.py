@@ -1,4 +1,4 @@
-"""A whole stack for end-to-end tests: its gateways, its processes to kill, its databases to look into."""
+"""A running stack for end-to-end tests: its gateways, processes, settings and logs."""
 
 import os
 import signal
@@ -19,23 +19,23 @@ RUNNING_STACK = "SWITCHBOARD_URLS"
 
 @dataclass(frozen=True)
 class RunningStack:
-    """Reached through `gateways`; `stack_dir` is None for a stack that was started elsewhere."""
+    """A stack behind `gateways`; `stack_dir` is None for one that was started elsewhere."""
 
     gateways: list[str]
     stack_dir: Path | None = None
-    sign_in_provider: str | None = None  # where the OpenID provider `mock` has to listen
+    sign_in_provider: str | None = None  # the URL at which the OpenID provider `mock` must listen
 
     def instances(self, service: str | None = None) -> list[StatusRow]:
-        """A row for each process, the servers among them: as `bin/switchboard status`."""
+        """Return a row for each process, servers included, like `bin/switchboard status`."""
         return [row for row in rows(self._stack()) if service in (None, row.service)]
 
     def pid(self, instance: str) -> int | None:
-        """Of `conversations-1`, `postgres`, ...; None while it is being restarted."""
+        """Return the pid of `conversations-1`, `postgres`, ...; None while it is being restarted."""
         process = self._stack().supervisor.processes()[instance]
         return process["pid"] or None
 
     def kill(self, instance: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Sends it a signal, SIGKILL if none is named; the supervisor starts what dies. The pid it had."""
+        """Send a signal to an instance, and return its pid. The supervisor restarts it when it dies."""
         pid = self.pid(instance)
         if pid is None:
             raise ProcessLookupError(f"{instance} isn't running")
@@ -43,19 +43,19 @@ class RunningStack:
         return pid
 
     def restart_server(self, name: str) -> None:
-        """Kills `postgres`, `rabbitmq`, `redis` or `store` the hard way; returns at once, it comes back by itself."""
+        """Kill `postgres`, `rabbitmq`, `redis` or `store`; the supervisor restarts it. Returns at once."""
         self.kill(name)
 
     def is_healthy(self, instance: str) -> bool:
         return any(row.healthy for row in self.instances() if row.instance == instance)
 
     def environment(self, service: str) -> dict[str, str]:
-        """The settings of a service, such as its DATABASE_URL."""
+        """Return the settings of a service, such as its DATABASE_URL."""
         return read_environment(self._place().env / f"{service}.env")
 
     @property
     def management_url(self) -> str:
-        """Of the broker, for its administrator."""
+        """The URL of the broker's management interface, with the administrator's credentials."""
         return str(self._stack().servers.rabbitmq.management_url)
 
     def log(self, instance: str) -> str:
@@ -71,7 +71,7 @@ class RunningStack:
 
 
 def find_stack() -> RunningStack:
-    """That of `SWITCHBOARD_URLS` (gateways, separated by commas), else one of this run's own."""
+    """Return the stack of `SWITCHBOARD_URLS` (comma-separated gateways), else a private one of this run."""
     if urls := os.environ.get(RUNNING_STACK):
         return RunningStack([url.strip().rstrip("/") for url in urls.split(",")])
     announced: dict[str, Any] = started("stack", "switchboard.local", "stack")

@@ -1,4 +1,4 @@
-"""A TCP proxy before a server, that can cut, slow and stall what passes through it."""
+"""A TCP proxy in front of a server that can cut and slow down connections."""
 
 import asyncio
 import contextlib
@@ -7,27 +7,27 @@ from contextlib import asynccontextmanager
 
 
 class TcpProxy:
-    """`delay`: seconds that each piece waits on its way, either way; raise it, and take it back."""
+    """Forwards connections to a port. `delay`: seconds that each chunk is held back, in both directions."""
 
     def __init__(self, target: int) -> None:
         self.delay = 0.0
-        self.connections = 0  # that were ever taken
+        self.connections = 0  # accepted so far
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> int:
-        """Ends all connections at once, as a cable that is pulled; how many there were."""
+        """Abort all connections at once, like a pulled cable. Returns their number."""
         ended = len(self._open) // 2
         for writer in list(self._open):
             writer.transport.abort()
         return ended
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, to its end."""
+        """Serve one client until either side closes."""
         self.connections += 1
         try:
             there, onward = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:  # the server is down: so is the proxy
+        except OSError:  # the server is down
             writer.transport.abort()
             return
         both = {writer, onward}
@@ -56,7 +56,7 @@ class TcpProxy:
 
 @asynccontextmanager
 async def open_proxy(port: int, target: int) -> AsyncIterator[TcpProxy]:
-    """Listens at `port` of loopback, before what listens at `target`."""
+    """Listen on `port` of loopback, and forward to `target`."""
     proxy = TcpProxy(target)
     server = await asyncio.start_server(proxy.take, "127.0.0.1", port)
     try:

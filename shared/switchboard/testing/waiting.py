@@ -1,4 +1,4 @@
-"""Waiting for what must come true: the only way a test waits."""
+"""Wait for a condition: the only way a test waits."""
 
 import asyncio
 import inspect
@@ -14,9 +14,9 @@ async def until(predicate: Callable[..., Awaitable[T]], within: float = 30.0, *,
 @overload
 async def until(predicate: Callable[..., T], within: float = 30.0, *, what: str = "") -> T: ...
 async def until(predicate: Callable[..., Any], within: float = 30.0, *, what: str = "") -> Any:
-    """Asks `predicate` (plain or async) again and again; its first truthy answer. Fails when none comes in time.
+    """Poll `predicate` (plain or async) until it returns a truthy value, and return that. Fails after `within` seconds.
 
-    An assertion that fails inside counts as "not yet"; the last one is shown.
+    A failing assertion inside of it counts as "not yet"; the last one is shown.
     """
     deadline = time.monotonic() + within
     pause = 0.005
@@ -37,7 +37,7 @@ async def until(predicate: Callable[..., Any], within: float = 30.0, *, what: st
 
 
 async def becomes(ask: Callable[..., object], expected: object, within: float = 30.0) -> None:
-    """Waits until `ask` (plain or async) answers just this."""
+    """Wait until `ask` (plain or async) returns exactly this value."""
 
     async def as_expected() -> bool:
         answer = ask()

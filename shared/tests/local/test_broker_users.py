@@ -1,4 +1,4 @@
-"""Each service's user may do on the broker what its service does, and no more."""
+"""Each service's broker user has the permissions of its service, and no more."""
 
 from urllib.parse import urlsplit
 
@@ -13,15 +13,15 @@ from switchboard.messaging.broker.routing import COMMANDS, EVENTS
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.testing.brokers import VirtualHosts
 
-PASSWORD = "a word for tests"
+PASSWORD = "a password for tests"
 SLOT = "0192f7a0-0000-7000-8000-0000000000aa.07"
 
 
 @pytest.fixture
 def url_of(virtual_hosts: VirtualHosts, vhost: str, amqp_url: str) -> dict[str, str]:
-    """Where each service's user goes."""
+    """The AMQP URL of each broker user."""
     passwords = dict.fromkeys((*BROKER_USERS, *users_of_teams("billing, search")), PASSWORD)
-    virtual_hosts.ask("POST", "/definitions", definitions(passwords, vhost, admin="nobody"))
+    virtual_hosts.ask("POST", "/definitions", definitions(passwords, vhost, admin=""))
     where = urlsplit(amqp_url)
     host = where.netloc.rpartition("@")[2]
     return {user: where._replace(netloc=f"{user}:{PASSWORD.replace(' ', '%20')}@{host}").geturl() for user in passwords}
@@ -45,7 +45,7 @@ async def publish(url: str, exchange: str, routing_key: str) -> None:
         ("scheduler", COMMANDS, "reminder.fire"),
     ],
 )
-async def test_a_service_publishes_what_is_its_own(
+async def test_a_service_publishes_its_own_types(
     url_of: dict[str, str], user: str, exchange: str, routing_key: str
 ) -> None:
     await publish(url_of[user], exchange, routing_key)
@@ -61,16 +61,14 @@ async def test_a_service_publishes_what_is_its_own(
         ("conversations", COMMANDS, "campaign.run"),
     ],
 )
-async def test_a_service_can_not_speak_for_another(
+async def test_a_service_cannot_publish_types_of_another(
     url_of: dict[str, str], user: str, exchange: str, routing_key: str
 ) -> None:
     with pytest.raises(ChannelAccessRefused):
         await publish(url_of[user], exchange, routing_key)
 
 
-async def test_a_service_can_not_touch_queues_that_are_no_part_of_the_product(
-    url_of: dict[str, str], amqp_url: str
-) -> None:
+async def test_a_service_cannot_read_queues_outside_the_product(url_of: dict[str, str], amqp_url: str) -> None:
     connection = await aio_pika.connect(amqp_url)
     async with connection, connection.channel() as channel:
         await channel.declare_queue("ext.billing.events", durable=True)
@@ -82,7 +80,7 @@ async def test_a_service_can_not_touch_queues_that_are_no_part_of_the_product(
             await queue.get(timeout=5)
 
 
-async def test_another_team_hears_events_in_queues_of_its_own_that_drop_their_oldest(
+async def test_another_team_gets_events_in_bounded_queues_that_drop_oldest(
     url_of: dict[str, str], virtual_hosts: VirtualHosts, vhost: str
 ) -> None:
     await publish(url_of["auth"], EVENTS, f"user.created.{SLOT}")  # declares the exchanges
@@ -119,13 +117,13 @@ async def test_another_team_publishes_nothing(url_of: dict[str, str], exchange: 
 
 
 @pytest.mark.parametrize("name", ["ext.search.users", "auth.commands"])
-async def test_another_team_has_no_queues_of_others(url_of: dict[str, str], name: str) -> None:
+async def test_another_team_cannot_declare_queues_of_others(url_of: dict[str, str], name: str) -> None:
     connection = await aio_pika.connect(url_of["ext-billing"])
     async with connection, connection.channel() as channel:
         with pytest.raises(ChannelAccessRefused):
             await channel.declare_queue(name, durable=True)
 
 
-def test_what_is_no_name_of_a_team_is_refused() -> None:
+def test_an_invalid_team_name_is_refused() -> None:
     with pytest.raises(InvalidTeamName, match=r"BROKER_TEAMS: 'a\.b' is no name of a team"):
         users_of_teams("billing,a.b")

@@ -1,4 +1,4 @@
-"""Ports are picked once, kept, and named when somebody else has them."""
+"""Ports are picked once, kept, and reported when another program uses them."""
 
 import os
 import socket
@@ -19,19 +19,19 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_port_is_kept_for_whoever_asks_again(tmp_path: Path) -> None:
+def test_a_port_is_kept_for_the_next_start(tmp_path: Path) -> None:
     port = Ports.of(tmp_path).get("postgres")
 
     assert Ports.of(tmp_path).get("postgres") == port
 
 
-def test_two_things_of_one_place_never_share_a_port(tmp_path: Path) -> None:
+def test_two_programs_of_one_stack_never_share_a_port(tmp_path: Path) -> None:
     ports = Ports.of(tmp_path)
 
-    assert len({ports.get(f"thing-{n}") for n in range(200)}) == 200
+    assert len({ports.get(f"program-{n}") for n in range(200)}) == 200
 
 
-def test_a_kept_port_that_somebody_took_is_replaced_and_the_others_stay(tmp_path: Path, taken: int) -> None:
+def test_a_kept_port_used_by_another_program_is_replaced(tmp_path: Path, taken: int) -> None:
     ports = Ports.of(tmp_path)
     ports.put("postgres", taken)
     free = ports.get("redis")
@@ -42,9 +42,7 @@ def test_a_kept_port_that_somebody_took_is_replaced_and_the_others_stay(tmp_path
     assert Ports.of(tmp_path).get("redis") == free
 
 
-def test_a_gateway_s_port_in_use_is_named_with_who_has_it_before_anything_is_started(
-    tmp_path: Path, taken: int
-) -> None:
+def test_a_gateway_port_in_use_is_reported_with_its_process_before_the_start(tmp_path: Path, taken: int) -> None:
     stack = Stack.at(StackDirectory(tmp_path, throwaway=True), {}, gateway_port=taken)
 
     with pytest.raises(PortInUse) as refused:

@@ -17,12 +17,12 @@ SERVERS = ["postgres", "rabbitmq", "redis", "store"]
 
 
 async def settled(stack: RunningStack) -> dict[str, int | None]:
-    """The process of each instance, once all are well."""
+    """Return the pid of each instance, once all are healthy."""
     await until(lambda: all(row.healthy for row in stack.instances()), within=120, what="everything healthy")
     return {row.instance: row.pid for row in stack.instances()}
 
 
-async def test_starting_what_runs_already_changes_nothing(stack: RunningStack) -> None:
+async def test_starting_a_running_stack_changes_nothing(stack: RunningStack) -> None:
     before = await settled(stack)
     assert stack.stack_dir is not None
 
@@ -32,7 +32,7 @@ async def test_starting_what_runs_already_changes_nothing(stack: RunningStack) -
     assert await settled(stack) == before
 
 
-async def test_what_dies_is_started_again_by_the_supervisor(stack: RunningStack) -> None:
+async def test_the_supervisor_restarts_a_killed_process(stack: RunningStack) -> None:
     before = await settled(stack)
 
     stack.kill("files-1")
@@ -43,7 +43,7 @@ async def test_what_dies_is_started_again_by_the_supervisor(stack: RunningStack)
     assert after == before
 
 
-async def test_the_status_tells_of_every_server_and_of_two_instances_of_each_service(stack: RunningStack) -> None:
+async def test_the_status_lists_every_server_and_two_instances_of_each_service(stack: RunningStack) -> None:
     await settled(stack)
 
     rows = [row.as_json() for row in stack.instances()]

@@ -2,9 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
-from typing import Any
 
-import orjson
 from aiohttp import web
 
 from api_gateway.api.asyncapi import asyncapi_document
@@ -13,6 +11,7 @@ from api_gateway.api.openapi import OpenApi
 from api_gateway.proxy.request import EdgeConfig, ProxyRequest
 from api_gateway.proxy.routes import SERVICES
 from api_gateway.upstreams.upstreams import Upstream
+from switchboard.http.health_routes import json_response
 
 Handler = Callable[[ProxyRequest], Awaitable[web.Response]]
 
@@ -52,17 +51,17 @@ class BuiltinRoutes:
 
     async def livez(self, _incoming: ProxyRequest) -> web.Response:
         """Liveness: the process answers."""
-        return _json({"status": "ok", "instance": self._health.instance})
+        return json_response({"status": "ok", "instance": self._health.instance})
 
     async def readyz(self, _incoming: ProxyRequest) -> web.Response:
         """Readiness: fails first during graceful shutdown."""
         ready, report = await self._health.readiness()
-        return _json(report, 200 if ready else 503)
+        return json_response(report, 200 if ready else 503)
 
     async def health(self, _incoming: ProxyRequest) -> web.Response:
         """Health of every instance of every service."""
         healthy, report = await gateway_health(self._health, self._services)
-        return _json(report, 200 if healthy else 503)
+        return json_response(report, 200 if healthy else 503)
 
     async def metrics(self, _incoming: ProxyRequest) -> web.Response:
         """Metrics for Prometheus."""
@@ -71,11 +70,11 @@ class BuiltinRoutes:
 
     async def openapi(self, _incoming: ProxyRequest) -> web.Response:
         """The OpenAPI document of all services."""
-        return _json(await self._openapi.document())
+        return json_response(await self._openapi.document())
 
     async def asyncapi(self, _incoming: ProxyRequest) -> web.Response:
         """The AsyncAPI document of all events and commands."""
-        return _json(asyncapi_document())
+        return json_response(asyncapi_document())
 
     async def viewer(self, incoming: ProxyRequest) -> web.Response:
         """A file of the documents' viewer."""
@@ -83,12 +82,3 @@ class BuiltinRoutes:
         content = files("api_gateway").joinpath("viewer", name).read_bytes()
         headers = {"Content-Security-Policy": VIEWER_POLICY, "Cache-Control": "max-age=3600"}
         return web.Response(body=content, content_type=content_type, charset="utf-8", headers=headers)
-
-
-def _json(document: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(document),
-        status=status,
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )

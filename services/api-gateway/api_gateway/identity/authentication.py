@@ -90,7 +90,6 @@ class Authentication:
         return token, await self._sessions.find(token)
 
     def identity_header(self, session: CachedSession, audience: str) -> bytes:
-        """The header line with the signed identity for a service."""
         line, valid_until = session.signed.get(audience, (b"", 0.0))
         now = monotonic()
         if now >= valid_until:

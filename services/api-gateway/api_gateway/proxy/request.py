@@ -108,7 +108,6 @@ class ProxyRequest:
         return self._config.health.state == "draining"
 
     def request_line(self) -> bytes:
-        """The first line of the request to an upstream."""
         return f"{self.request.method} {self.target} HTTP/1.1\r\n".encode("utf-8", "surrogateescape")
 
     def upstream_headers(self) -> list[bytes]:
@@ -140,7 +139,6 @@ class ProxyRequest:
         return lines.encode("latin-1", "replace") + b"traceparent: " + traceparent + b"\r\n"
 
     def response_headers(self) -> bytes:
-        """Header lines of every response."""
         config = self._config
         request_id = b"X-Request-Id: %b\r\n" % self.request_id.encode()
         cors = config.cors.headers(self.request) if "Origin" in self.request.headers else b""

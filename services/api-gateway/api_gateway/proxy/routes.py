@@ -42,8 +42,6 @@ REALTIME = Target("realtime", timeout=45.0)  # a long poll waits for events, up 
 
 
 class RouteTable:
-    """Finds a path's service."""
-
     def __init__(self, max_upload_bytes: int) -> None:
         files = Target("files", max_body=max_upload_bytes + MULTIPART_EXTRA)
         self._prefixes: dict[str, Target] = {

@@ -45,7 +45,6 @@ class OutgoingRequest:
     host: bytes | None = None
 
     def to(self, instance: Instance) -> bytes:
-        """The bytes for this instance."""
         host = self.host or instance.host_header
         return b"".join((self.line, b"Host: ", host, b"\r\n", self.headers, self.body or b""))
 

@@ -52,7 +52,6 @@ async def change_preferences(work: Work, user_id: UUID, changes: dict[str, Any])
 
 
 async def save_changed(work: Work, before: User, user: User) -> None:
-    """Save a user and publish the change, if there is any."""
     if user == before:
         return
     await users.save(work.conn, user)

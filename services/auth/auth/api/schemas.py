@@ -1,6 +1,7 @@
 """Request and response models."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -129,15 +130,7 @@ class SessionAnswer(BaseModel):
 
     @classmethod
     def of(cls, session: Session, current: UUID) -> "SessionAnswer":
-        return cls(
-            id=session.id,
-            created_at=session.created_at,
-            last_seen_at=session.last_seen_at,
-            expires_at=session.expires_at,
-            address=session.address,
-            agent=session.agent,
-            current=session.id == current,
-        )
+        return cls.model_validate({**asdict(session), "current": session.id == current})
 
 
 class InvitationAnswer(BaseModel):
@@ -169,12 +162,4 @@ class ResolvedSessionAnswer(BaseModel):
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "ResolvedSessionAnswer":
         """From a row of `sessions.find_live`."""
-        return cls(
-            session_id=found["id"],
-            user_id=found["user_id"],
-            tenant_id=found["tenant_id"],
-            role=found["role"],
-            version=found["version"],
-            expires_at=found["expires_at"],
-            tenant=TenantStateAnswer(status=found["status"], trial_ends_at=found["trial_ends_at"]),
-        )
+        return cls.model_validate({**found, "session_id": found["id"], "tenant": found})

@@ -8,7 +8,6 @@ from auth.store.users import COLUMNS
 
 
 async def find_user_for_update(conn: asyncpg.Connection, provider: str, subject: str) -> User | None:
-    """The user who has this account of a provider, locked."""
     row = await conn.fetchrow(
         f"""select {COLUMNS} from users where id =
             (select user_id from oauth_accounts where provider = $1 and subject = $2) for update""",

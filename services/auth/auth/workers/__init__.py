@@ -8,5 +8,4 @@ from switchboard.runtime.background import Loop
 
 
 def workers(database: Database, cache: SessionCache) -> list[Loop]:
-    """All loops of auth."""
     return [PendingInvalidations(cache).run, Housekeeping(database).run]

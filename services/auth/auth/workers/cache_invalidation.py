@@ -10,8 +10,6 @@ PERIOD = 1.0  # seconds
 
 @dataclass(frozen=True)
 class PendingInvalidations:
-    """Retries pending invalidations each second."""
-
     cache: SessionCache
 
     async def run(self, stop: Stop) -> None:

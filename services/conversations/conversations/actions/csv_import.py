@@ -32,7 +32,6 @@ class ContactImportReport:
     rejections: int = 0
 
     def reject(self, line: int, reason: str) -> None:
-        """Count a rejected line and report it."""
         self.on_rejected(line, reason)
         self.rejections += 1
 

@@ -48,7 +48,6 @@ class ProviderAccounts:
             return await find_account_by_key(conn, provider, endpoint_key)
 
     def provider_of(self, account: ProviderAccount) -> Provider:
-        """The provider of an account."""
         return self.providers[account.provider]
 
     def idempotent(self) -> frozenset[str]:
@@ -58,7 +57,6 @@ class ProviderAccounts:
 
 @asynccontextmanager
 async def open_provider_accounts(settings: Settings, database: Database) -> AsyncIterator[ProviderAccounts]:
-    """Open the providers, with the default account of the settings."""
     default = ProviderAccount("sandbox", "+15005550006", DEFAULT_ENDPOINT)
     if settings.messaging_provider == "twilio":
         credentials = {"account_sid": settings.twilio_account_sid, "auth_token": settings.twilio_auth_token}

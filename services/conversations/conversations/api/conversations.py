@@ -172,12 +172,4 @@ class Conversations:
 
 
 def _answer(listed: store.ListedConversation) -> ConversationAnswer:
-    contact = listed.contact
-    return ConversationAnswer(
-        contact_phone=listed.contact_phone,
-        contact=None if contact is None else ConversationContactAnswer(**vars(contact)),
-        last_message=listed.last_message,
-        unread=listed.unread,
-        updated_at=listed.updated_at,
-        metadata=listed.metadata,
-    )
+    return ConversationAnswer.model_validate(listed, from_attributes=True)

@@ -16,8 +16,6 @@ from switchboard.postgres.database import Database
 
 @dataclass
 class ExportReport:
-    """Counts of an export."""
-
     files: int = 0
     messages: int = 0
 

@@ -54,7 +54,6 @@ class Layout:
         return before.rpartition("\n")[2] if "\n" in before else None
 
     def as_json(self) -> dict[str, Any]:
-        """The layout as it is stored."""
         return {"head": self.head, "separators": list(self.separators), "tail": self.tail}
 
     @classmethod
@@ -68,8 +67,6 @@ PRETTY = Layout("[\n  ", (",\n  ",), "\n]")  # as JSON.stringify(messages, null,
 
 @dataclass(frozen=True)
 class ConversationFile:
-    """A parsed file."""
-
     elements: list[Element]
     layout: Layout
 

@@ -18,7 +18,6 @@ class SourceFile:
 
     @property
     def old_user(self) -> str:
-        """The legacy id of the file's user."""
         return self.path.parent.name
 
 

@@ -189,13 +189,11 @@ async def _add_batch(
 async def add_files(
     conn: asyncpg.Connection, tenant_id: UUID, conversation_id: UUID, layouts: dict[str, dict[str, Any]]
 ) -> None:
-    """Save the layouts of imported files."""
     texts = [orjson.dumps(layout).decode() for layout in layouts.values()]
     await conn.execute(ADD_FILES, tenant_id, conversation_id, list(layouts), texts)
 
 
 async def add_contact(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, new_id: UUID) -> None:
-    """Add a contact for a phone that has none."""
     await conn.execute(ADD_CONTACT, new_id, tenant_id, phone)
 
 
@@ -214,7 +212,6 @@ async def each_conversation(conn: asyncpg.Connection, tenant_id: UUID) -> AsyncI
 
 
 async def list_files(conn: asyncpg.Connection, tenant_id: UUID, conversation_id: UUID) -> list[ImportedFile]:
-    """The files that this conversation was imported from."""
     return [ImportedFile(*row) for row in await conn.fetch(LIST_FILES, tenant_id, conversation_id)]
 
 

@@ -60,8 +60,6 @@ where c.tenant_id = $1 and c.id = $2 and ($3::uuid is null or c.user_id = $3) or
 
 @dataclass(frozen=True)
 class Call:
-    """A call."""
-
     id: UUID
     tenant_id: UUID
     user_id: UUID
@@ -88,8 +86,6 @@ class ClaimedCall:
 
 @dataclass(frozen=True)
 class CallEventRow:
-    """An event in the history of a call."""
-
     position: int
     kind: str
     detail: str | None
@@ -112,7 +108,6 @@ async def add_call_event(
 
 
 async def find_locked_call(conn: asyncpg.Connection, call_id: UUID) -> Call | None:
-    """Find a call, its row locked."""
     row = await conn.fetchrow(LOCK, call_id)
     return None if row is None else Call(*row)
 

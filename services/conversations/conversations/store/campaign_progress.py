@@ -40,7 +40,6 @@ async def lock_one(conn: asyncpg.Connection, every: timedelta) -> Run | None:
 
 
 async def count(conn: asyncpg.Connection, run_id: UUID) -> dict[str, int]:
-    """How many deliveries have each status."""
     return {row["status"]: row["n"] for row in await conn.fetch(COUNT, run_id)}
 
 

@@ -86,13 +86,11 @@ async def set_status(
 
 
 async def find_run(conn: asyncpg.Connection, run_id: UUID) -> Run | None:
-    """Find a run of any tenant."""
     row = await conn.fetchrow(f"select {COLUMNS} from campaign_runs where id = $1", run_id)
     return None if row is None else Run(*row)
 
 
 async def find_run_of(conn: asyncpg.Connection, tenant_id: UUID, run_id: UUID) -> Run | None:
-    """Find a run of this tenant."""
     run = await find_run(conn, run_id)
     return run if run is not None and run.tenant_id == tenant_id else None
 

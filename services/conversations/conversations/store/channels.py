@@ -46,7 +46,6 @@ class Channel:
 
 
 async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount | None:
-    """The account of the tenant's default channel."""
     row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
     return None if row is None else ProviderAccount(*row)
 
@@ -63,7 +62,6 @@ async def list_channels(conn: asyncpg.Connection, tenant_id: UUID) -> list[Chann
 
 
 async def find_channel(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID) -> Channel | None:
-    """Find a channel of a tenant."""
     row = await conn.fetchrow(FIND, tenant_id, channel_id)
     return None if row is None else Channel(*row)
 
@@ -91,12 +89,10 @@ async def make_default(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UU
 async def save_credentials(
     conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, credentials: dict[str, str]
 ) -> None:
-    """Replace the credentials of a channel."""
     await conn.execute(SAVE_CREDENTIALS, tenant_id, channel_id, credentials)
 
 
 async def save_endpoint_key(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, key: str) -> None:
-    """Replace the path of a channel's webhook."""
     await conn.execute(SAVE_ENDPOINT_KEY, tenant_id, channel_id, key)
 
 

@@ -61,8 +61,6 @@ on conflict (tenant_id, phone) do nothing
 
 @dataclass(frozen=True)
 class Contact:
-    """A contact of a tenant."""
-
     id: UUID
     phone: str
     name: str | None
@@ -141,7 +139,6 @@ async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, 
 async def ensure_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str], ids: Sequence[UUID]
 ) -> None:
-    """Add a contact for each phone that has none."""
     await conn.execute(ENSURE, tenant_id, list(ids), list(phones))
 
 

@@ -67,8 +67,6 @@ END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LockedConversation:
-    """A conversation with its row locked."""
-
     id: UUID
     last_seq: int
     cleared_seq: int
@@ -78,8 +76,6 @@ class LockedConversation:
 
 @dataclass(frozen=True)
 class ListedContact:
-    """The contact of a listed conversation."""
-
     id: UUID
     name: str | None
     tags: list[str]
@@ -89,8 +85,6 @@ class ListedContact:
 
 @dataclass(frozen=True)
 class ListedConversation:
-    """A conversation with its contact and last message."""
-
     id: UUID
     contact_phone: str
     contact: ListedContact | None

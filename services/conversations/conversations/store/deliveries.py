@@ -55,12 +55,10 @@ class Delivery:
 
 
 async def find_deliveries(conn: asyncpg.Connection, ids: Sequence[UUID]) -> list[Delivery]:
-    """Find deliveries by their ids."""
     return [Delivery(*row) for row in await conn.fetch(FIND, list(ids))]
 
 
 async def find_delivery_by_ref(conn: asyncpg.Connection, provider: str, ref: str) -> Delivery | None:
-    """Find a delivery by the provider's id of its message."""
     row = await conn.fetchrow(FIND_BY_REF, provider, ref)
     return None if row is None else Delivery(*row)
 

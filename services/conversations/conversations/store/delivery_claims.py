@@ -190,7 +190,6 @@ async def release(conn: asyncpg.Connection, rows: Sequence[Release]) -> None:
 
 
 async def link_messages(conn: asyncpg.Connection, links: Sequence[MessageLink]) -> None:
-    """Save which message each delivery sends."""
     columns: list[list[object]] = [list(column) for column in zip(*sorted(links), strict=True)]
     await conn.execute(LINK, *columns)
 

@@ -18,7 +18,6 @@ async def save_file(conn: asyncpg.Connection, tenant_id: UUID, file_id: UUID, *,
 
 
 async def find_unknown_files(conn: asyncpg.Connection, tenant_id: UUID, file_ids: Sequence[UUID]) -> list[UUID]:
-    """The ids that are not documents of this tenant."""
     rows = await conn.fetch(LIST_FILE_IDS, tenant_id, list(file_ids))
     known = {row["id"] for row in rows}
     return [file_id for file_id in file_ids if file_id not in known]

@@ -30,12 +30,10 @@ async def add_inbound(conn: asyncpg.Connection, provider: str, ref: str, tenant_
 
 
 async def find_tenant_of(conn: asyncpg.Connection, phone: str) -> UUID | None:
-    """The tenant that receives an inbound message from this phone."""
     tenant_id: UUID | None = await conn.fetchval(FIND_TENANT, phone)
     return tenant_id
 
 
 async def find_receiver(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> UUID | None:
-    """The user who receives an inbound message from this phone."""
     user_id: UUID | None = await conn.fetchval(FIND_RECEIVER, tenant_id, phone)
     return user_id

@@ -69,8 +69,16 @@ class MessageToAppend:
     attachments: tuple[UUID, ...] = ()
     delivery_id: UUID | None = None
 
+    def unnumbered_event(self, work: Work) -> tuple[OutboxRow, bytes, bytes]:
+        """Encode the event. Returns its row, and its body before and after the number."""
+        event = ConversationMessageAppended(
+            user_id=self.user_id, contact_phone=self.contact_phone, message=self.numbered(UNNUMBERED)
+        )
+        row = row_of(event, source=work.source, tenant_id=work.tenant_id)
+        before, _, after = row.body.partition(PLACEHOLDER)  # the first: a body's quotes are escaped
+        return row, before + b'"seq":', b"," + after
+
     def numbered(self, seq: int) -> ConversationMessage:
-        """The message with its number."""
         return ConversationMessage(
             id=self.id,
             seq=seq,
@@ -90,11 +98,7 @@ async def append_message(
 
     Returns the conversation's id and the message.
     """
-    event = ConversationMessageAppended(
-        user_id=new.user_id, contact_phone=new.contact_phone, message=new.numbered(UNNUMBERED)
-    )
-    row = row_of(event, source=work.source, tenant_id=work.tenant_id)
-    values = _values(work, new, row, conversation_id=conversation_id, contact_id=contact_id)
+    values = _values(work, new, conversation_id=conversation_id, contact_id=contact_id)
     if new.delivery_id is None:
         found = await work.conn.fetchrow(APPEND, *values)
     else:
@@ -105,10 +109,8 @@ async def append_message(
     return found["id"], new.numbered(found["last_seq"])
 
 
-def _values(
-    work: Work, new: MessageToAppend, row: OutboxRow, *, conversation_id: UUID, contact_id: UUID
-) -> tuple[object, ...]:
-    before, _, after = row.body.partition(PLACEHOLDER)  # the first: a body's quotes are escaped
+def _values(work: Work, new: MessageToAppend, *, conversation_id: UUID, contact_id: UUID) -> tuple[object, ...]:
+    row, before, after = new.unnumbered_event(work)
     return (
         conversation_id,
         work.tenant_id,
@@ -128,6 +130,6 @@ def _values(
         row.type,
         contact_id,
         row.subject,
-        before + b'"seq":',
-        b"," + after,
+        before,
+        after,
     )

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.store.message_append import PLACEHOLDER, UNNUMBERED, MessageToAppend
-from switchboard.contracts.conversations import ConversationMessageAppended
-from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, row_of
+from conversations.store.message_append import MessageToAppend
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
 
 # Sorted by phone, so that concurrent statements can't deadlock.
@@ -47,11 +46,7 @@ async def append_to_each(work: Work, messages: Sequence[MessageToAppend]) -> dic
         return {}
     rows = []
     for new in messages:
-        event = ConversationMessageAppended(
-            user_id=new.user_id, contact_phone=new.contact_phone, message=new.numbered(UNNUMBERED)
-        )
-        row = row_of(event, source=work.source, tenant_id=work.tenant_id)
-        before, _, after = row.body.partition(PLACEHOLDER)
+        row, before, after = new.unnumbered_event(work)
         rows.append(
             (
                 uuid7(),
@@ -66,8 +61,8 @@ async def append_to_each(work: Work, messages: Sequence[MessageToAppend]) -> dic
                 row.routing_key,
                 row.type,
                 row.subject,
-                before + b'"seq":',
-                b"," + after,
+                before,
+                after,
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)]

@@ -24,8 +24,6 @@ update notifications set read_at = coalesce(read_at, $4) where tenant_id = $1 an
 
 @dataclass(frozen=True)
 class Notification:
-    """A notification of a user."""
-
     id: UUID
     user_id: UUID
     kind: NotificationKind
@@ -37,7 +35,6 @@ class Notification:
 
 
 async def add_notification(conn: asyncpg.Connection, tenant_id: UUID, new: Notification) -> None:
-    """Add a notification."""
     await conn.execute(
         ADD, new.id, tenant_id, new.user_id, new.kind, new.title, new.body, new.subject_id, new.created_at
     )

@@ -29,7 +29,6 @@ class ProgressReporter:
         await repeat(self.report, every=POLL_SECONDS)(stop)
 
     async def report(self) -> None:
-        """Report every campaign that is due."""
         while await self.report_one():
             pass
 

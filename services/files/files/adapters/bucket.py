@@ -66,7 +66,6 @@ class Bucket:
         return self._signer is not self._s3
 
     async def create_if_missing(self) -> None:
-        """Create the bucket unless it exists."""
         with translated():
             try:
                 await self._s3.head_bucket(Bucket=self.name)

@@ -76,11 +76,9 @@ class File:
     expires_at: datetime | None
 
     def uploaded(self) -> FileUploaded:
-        """The event that the file is stored."""
         return FileUploaded(**self._facts())
 
     def deleted(self) -> FileDeleted:
-        """The event that the file is deleted."""
         return FileDeleted(**self._facts())
 
     def _facts(self) -> dict[str, Any]:
@@ -100,7 +98,6 @@ class NewFile:
 
     @classmethod
     def named(cls, name: FileName, id: UUID, subject: FileSubject, uploaded_by: UUID) -> "NewFile":
-        """A new file with its key in the bucket."""
         entity = f"{subject.tenant_id}/{subject.entity_type}/{subject.entity_id}"
         return cls(id, subject, str(name), name.extension, document_key(name, entity, id), uploaded_by)
 

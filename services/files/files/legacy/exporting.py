@@ -76,7 +76,6 @@ def _inside(folder: Path, path: str) -> Path:
 
 
 def write_map(folder: Path, documents: list[tuple[File, str]]) -> None:
-    """Write the CSV map of the documents' entities."""
     with (folder / MAP).open("w", newline="", encoding="utf-8") as output:
         writer = csv.writer(output)
         writer.writerow(["path", "entity_type", "entity_id"])

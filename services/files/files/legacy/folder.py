@@ -39,13 +39,11 @@ class LegacyFile:
         return parse_file_name(UUID_PREFIX.sub("", self.file.name, count=1), any_extension=True)
 
     def chunks(self) -> Iterator[bytes]:
-        """Its bytes."""
         with self.file.open("rb") as content:
             while chunk := content.read(CHUNK):
                 yield chunk
 
     def digest(self) -> str:
-        """Its SHA-256, in lower-case hex."""
         found = sha256()
         for chunk in self.chunks():
             found.update(chunk)

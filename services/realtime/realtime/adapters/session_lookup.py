@@ -27,7 +27,6 @@ class SocketSession:
 
     @classmethod
     def of(cls, identity: Identity) -> Self:
-        """The session behind a signed identity."""
         ends = identity.session_ends
         expires_at = None if ends is None else datetime.fromtimestamp(ends, UTC)
         return cls(identity.user_id, identity.tenant_id, identity.session_id, expires_at)

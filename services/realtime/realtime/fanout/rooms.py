@@ -22,7 +22,6 @@ BURST = 40
 
 
 def user_room(user_id: UUID | str) -> str:
-    """The room of one user's connections."""
     return f"user:{user_id}"
 
 
@@ -167,12 +166,10 @@ class Rooms:
         return list(tenant.live)
 
     def live_by_tenant(self) -> Iterator[tuple[UUID, list[RoomMember]]]:
-        """The live members of each tenant."""
         for tenant_id, tenant in list(self._tenants.items()):
             yield tenant_id, list(tenant.live)
 
     def tenants(self) -> list[UUID]:
-        """The tenants that have members on this instance."""
         return list(self._tenants)
 
     def users_of(self, tenant_id: UUID) -> set[UUID]:
@@ -183,7 +180,6 @@ class Rooms:
         return tenant_id in self._tenants
 
     def members_of(self, tenant_id: UUID) -> list[RoomMember]:
-        """All members of a tenant, live or not."""
         tenant = self._tenants.get(tenant_id)
         return list(tenant.live | tenant.joining) if tenant else []
 

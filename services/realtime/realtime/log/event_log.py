@@ -121,12 +121,10 @@ def redis_errors_as_unavailable() -> Iterator[None]:
 
 
 def log_key(tenant: UUID) -> str:
-    """The Redis key of a tenant's log."""
     return f"log:{tenant}"
 
 
 def ephemeral_key(tenant: UUID) -> str:
-    """The Redis key of a tenant's ephemeral events."""
     return f"now:{tenant}"
 
 

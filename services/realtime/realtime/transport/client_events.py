@@ -28,7 +28,6 @@ class ClientEvents:
         }
 
     async def handle(self, name: str, member: RoomMember | None, payload: Any) -> dict[str, Any]:
-        """Handle an event. Returns its acknowledgement."""
         if member is None:
             return {"error": "unauthenticated"}
         if not member.rate_limit.take():

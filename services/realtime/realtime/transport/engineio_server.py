@@ -44,7 +44,6 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         self.close_soon(socket, "too slow")
 
     def close_soon(self, socket: EngineSocket, reason: str) -> None:
-        """Close a socket in the background."""
         task = asyncio.ensure_future(socket.flush_and_close(reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -110,5 +110,4 @@ async def time_zone_of(users: TenantUsers, zone: str | None, user_id: UUID, *, o
 
 
 def may_see(caller: Identity, user_id: UUID | None) -> bool:
-    """Whether the caller may see a plan of this user."""
     return caller.user_id == user_id or caller.role >= Role.ADMIN

@@ -5,7 +5,7 @@ from scheduler.api.calls import PlannedCalls
 from scheduler.api.campaigns import PlannedCampaigns
 from scheduler.api.reminders import Reminders
 from scheduler.domain.clock import Clock
-from switchboard.http.routing import Route
+from switchboard.http import Route
 from switchboard.replica.user_directory import UserDirectory
 
 

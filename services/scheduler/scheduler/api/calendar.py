@@ -17,10 +17,8 @@ from scheduler.domain.kinds import call, campaign, reminder, trial
 from scheduler.domain.schedules import Schedule
 from scheduler.store import calendar
 from scheduler.store.calendar import CalendarRange
+from switchboard.http import Moment, Page, PageQuery, ReadRoute, Request, Route, decode_cursor, page
 from switchboard.http.identity import Role
-from switchboard.http.paging import Page, PageQuery, decode_cursor, page
-from switchboard.http.parsing import Moment
-from switchboard.http.routing import ReadRoute, Request, Route
 from switchboard.runtime.refusals import Invalid
 
 LONGEST = timedelta(days=366)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from scheduler.actions import calls
 from scheduler.actions.calls import CallPlan
 from scheduler.actions.planning import may_see
-from scheduler.api.owned import OwnedQuery, list_page, listed_user
+from scheduler.api.owned import OwnedQuery, answer_of, list_page, listed_user
 from scheduler.domain.clock import Clock
 from scheduler.domain.fields import Note, Phone
 from scheduler.domain.kinds.call import KIND
@@ -20,9 +20,7 @@ from scheduler.domain.refusals import AlreadyFired, WrongState
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CallStatus
-from switchboard.http.paging import Page
-from switchboard.http.parsing import Body, Moment
-from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
+from switchboard.http import Body, Moment, Page, ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.phones import requested_phone
@@ -68,14 +66,7 @@ class CallAnswer(BaseModel):
 
     @classmethod
     def of(cls, call: Schedule) -> "CallAnswer":
-        return cls.model_validate(
-            {
-                **{name: getattr(call, name) for name in cls.model_fields.keys() & vars(call).keys()},
-                "contact_phone": call.payload["contact_phone"],
-                "note": call.payload["note"],
-                "scheduled_at": call.planned_at,
-            }
-        )
+        return answer_of(cls, call, scheduled_at=call.planned_at)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import BaseModel
 
 from scheduler.actions import campaigns
-from scheduler.api.owned import list_page
+from scheduler.api.owned import answer_of, list_page
 from scheduler.domain.campaign_plan import NewCampaign
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds.campaign import KIND
@@ -17,8 +17,7 @@ from scheduler.domain.refusals import WrongState
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
 from switchboard.contracts.conversations import CampaignCounts, CampaignStatus
-from switchboard.http.paging import Page, PageQuery
-from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
+from switchboard.http import Page, PageQuery, ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 
 PATH = "/api/v1/campaigns"
@@ -47,9 +46,7 @@ class CampaignAnswer(BaseModel):
 
     @classmethod
     def of(cls, campaign: Schedule) -> "CampaignAnswer":
-        kept = {name: getattr(campaign, name) for name in cls.model_fields.keys() & vars(campaign).keys()}
-        times = {"send_at": campaign.planned_at, "started_at": campaign.fired_at}
-        return cls.model_validate({**campaign.payload, **kept, **times})
+        return answer_of(cls, campaign, send_at=campaign.planned_at, started_at=campaign.fired_at)
 
 
 @dataclass(frozen=True)

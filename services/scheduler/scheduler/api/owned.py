@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
+from pydantic import BaseModel
 
 from scheduler.actions.planning import may_see
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
+from switchboard.http import Page, PageQuery, Request, decode_cursor, page
 from switchboard.http.identity import Identity
-from switchboard.http.paging import Page, PageQuery, decode_cursor, page
-from switchboard.http.routing import Request
 from switchboard.runtime.refusals import Forbidden
 
-A = TypeVar("A")
+A = TypeVar("A", bound=BaseModel)
+
+
+def answer_of(answer: type[A], schedule: Schedule, **others: Any) -> A:
+    """Make an answer of the schedule's payload, its attributes with the names of fields, and `others`."""
+    kept = {name: getattr(schedule, name) for name in answer.model_fields.keys() & vars(schedule).keys()}
+    return answer.model_validate({**schedule.payload, **kept, **others})
 
 
 class OwnedQuery(PageQuery):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from scheduler.actions import reminders
 from scheduler.actions.planning import may_see
 from scheduler.actions.reminders import ReminderPlan
-from scheduler.api.owned import OwnedQuery, list_page, listed_user
+from scheduler.api.owned import OwnedQuery, answer_of, list_page, listed_user
 from scheduler.domain.clock import Clock
 from scheduler.domain.fields import LeadId, Note, RuleText, ZoneName
 from scheduler.domain.kinds.reminder import CANCELLED, KIND
@@ -18,9 +18,7 @@ from scheduler.domain.refusals import AlreadyFired
 from scheduler.domain.schedules import Misfire, Schedule
 from scheduler.store import schedules
 from switchboard.contracts.scheduler import ReminderStatus
-from switchboard.http.paging import Page
-from switchboard.http.parsing import Body, Moment
-from switchboard.http.routing import ReadRoute, Request, Route, WriteRoute
+from switchboard.http import Body, Moment, Page, ReadRoute, Request, Route, WriteRoute
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.refusals import NotFound
@@ -78,22 +76,8 @@ class ReminderAnswer(BaseModel):
 
     @classmethod
     def of(cls, reminder: Schedule) -> "ReminderAnswer":
-        return cls.model_validate(
-            {
-                **reminder.payload,
-                "id": reminder.id,
-                "remind_at": reminder.planned_at,
-                "user_id": reminder.user_id,
-                "status": reminder.status,
-                "recurrence": reminder.recurrence and reminder.recurrence.rule,
-                "misfire": reminder.misfire,
-                "snoozed_until": reminder.extra_at,
-                "fired_at": reminder.fired_at,
-                "late": reminder.late,
-                "created_at": reminder.created_at,
-                "updated_at": reminder.updated_at,
-            }
-        )
+        rule = reminder.recurrence and reminder.recurrence.rule
+        return answer_of(cls, reminder, remind_at=reminder.planned_at, recurrence=rule, snoozed_until=reminder.extra_at)
 
 
 @dataclass(frozen=True)

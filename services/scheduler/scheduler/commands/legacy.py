@@ -1,4 +1,4 @@
-"""Operators' command `bin/switchboard import-schedules`: import what the original platform had planned."""
+"""Operators' command `bin/switchboard import-schedules`: import what the legacy platform had planned."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ def import_schedules(
     default_region: Annotated[str, typer.Option(help="The country of phone numbers without a country code.")] = "US",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, write nothing.")] = False,
 ) -> None:
-    """Import the original platform's campaigns, lead reminders and calls that are still to come. It may be repeated.
+    """Import the legacy platform's campaigns, lead reminders and calls that are still to come. It may be repeated.
 
     A row that can't be planned is reported with the reason, the others are imported, and the exit code is 1.
     """
@@ -61,7 +61,7 @@ def import_schedules(
     word = "would be planned" if dry_run else "planned"
     console.print(
         f"[bold green]{report.planned} {word}[/], {report.known} were imported before, "
-        f"{report.over} were over in the original, "
+        f"{report.over} were over in the legacy platform, "
         f"[{'red' if report.broken else 'dim'}]{len(report.broken)} left out[/]"
     )
     if report.broken:

@@ -1,4 +1,4 @@
-"""Import the original platform's plans: each row once, as if its user had planned it here."""
+"""Import the legacy platform's plans: each row once, as if its user had planned it here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class ScheduleImport:
 
 @dataclass
 class ScheduleImportReport:
-    """Counts of rows: planned, imported before, over in the original; and those left out with the reason."""
+    """Counts of rows: planned, imported before, over in the legacy platform; and those left out with the reason."""
 
     planned: int = 0
     known: int = 0
@@ -54,7 +54,7 @@ class ScheduleImportReport:
 async def import_row(
     database: Database, into: ScheduleImport, row: LegacyRow, report: ScheduleImportReport, now: datetime
 ) -> None:
-    """Plan a row, unless it is over in the original or was imported before. The result is added to `report`."""
+    """Plan a row, unless it is over in the legacy platform or was imported before. The result is added to `report`."""
     if not row.is_waiting:
         report.over += 1
         return

@@ -1,4 +1,4 @@
-"""Read rows of the original platform, under the field names of our API.
+"""Read rows of the legacy platform, under the field names of our API.
 
 Its tables have no fixed export format, so the common spellings are accepted: camelCase, as Prisma writes it, or
 snake_case; files `campaigns`, `reminders` and `calls`, each `.json` (an array) or `.ndjson`.
@@ -41,7 +41,7 @@ class UnreadableRow(Exception):
 
 @dataclass(frozen=True)
 class LegacyRow:
-    """One row of the original platform. `place`: file and index, for the report."""
+    """One row of the legacy platform. `place`: file and index, for the report."""
 
     kind: str
     place: str
@@ -76,7 +76,7 @@ class LegacyRow:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it was still to come in the original platform."""
+        """Whether it was still to come in the legacy platform."""
         status = str(self.get("status") or "").lower()
         return status in WAITING and not any(self.fields.get(name) for name in ("sent", "completed", "is_completed"))
 

@@ -43,7 +43,6 @@ LIST_FINISHED = _ANY + " and due_at is null and not held order by planned_at des
 
 
 async def add_schedule(conn: asyncpg.Connection, schedule: Schedule) -> None:
-    """Insert a new schedule."""
     await conn.execute(ADD, *_to_row(schedule), schedule.created_at)
 
 

@@ -68,14 +68,11 @@ class TooOld(Exception):
 
 
 class DeadLetters:
-    """The dead letters of all subscriptions."""
-
     def __init__(self, broker: Broker, registry: Iterable[Subscription] = SUBSCRIPTIONS) -> None:
         self._broker = broker
         self._registry = list(registry)
 
     async def counts(self) -> dict[str, int]:
-        """The number of dead letters of each subscription."""
         counts = {}
         async with self._broker.channel(confirms=False) as channel:
             await declare_topology(channel, self._registry)

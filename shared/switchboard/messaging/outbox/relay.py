@@ -71,7 +71,6 @@ class Relay:
 
 
 def _first_of(group: BaseExceptionGroup[Exception]) -> BaseException:
-    """The first error in nested exception groups."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

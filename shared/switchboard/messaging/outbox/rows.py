@@ -114,7 +114,6 @@ async def list_unsent(
 
 
 async def list_by_id(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:
-    """The rows with these ids that are still unsent."""
     return [UnsentRow(*row) for row in await conn.fetch(LIST_BY_ID, list(ids))]
 
 

@@ -35,7 +35,6 @@ class HousekeepingTask:
 
     @property
     def id(self) -> UUID:
-        """The id of the task's schedule."""
         return uuid5(NAMESPACE, self.name)
 
 

@@ -16,7 +16,6 @@ OVER = "over"
 
 
 def timer_of(tenant_id: UUID) -> UUID:
-    """The id of the tenant's timer."""
     return uuid5(tenant_id, KIND)
 
 

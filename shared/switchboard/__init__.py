@@ -1,1 +1,1 @@
-"""What every Switchboard service stands on: contracts, messaging, runtime, testing."""
+"""The library of all services: contracts, messaging, HTTP, Postgres, processes, the local stack, support for tests."""

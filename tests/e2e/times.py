@@ -2,5 +2,5 @@ from datetime import UTC, datetime, timedelta
 
 
 def in_seconds(seconds: float) -> str:
-    """That time from now, as the API takes it."""
+    """The time in so many seconds, in the API's format."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()

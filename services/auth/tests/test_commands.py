@@ -1,4 +1,4 @@
-"""Operators' commands of auth, in a process of their own."""
+"""Operator commands of auth, in a separate process."""
 
 import os
 import re

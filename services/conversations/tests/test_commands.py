@@ -1,4 +1,4 @@
-"""The operators' commands."""
+"""Operator commands of conversations."""
 
 import asyncio
 import json

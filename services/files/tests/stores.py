@@ -9,10 +9,12 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from switchboard.local.ports import Ports
 from switchboard.local.s3_store import Store
+from switchboard.local.secrets import Secrets
 from switchboard.local.stack_directory import StackDirectory
 from switchboard.testing import until
 
@@ -59,7 +61,7 @@ class PrivateStore:
 async def private_store(folder: Path) -> AsyncIterator[PrivateStore]:
     stack_dir = StackDirectory(folder, throwaway=True)
     stack_dir.create()
-    store = Store(stack_dir, unused_port(), "secret")
+    store = Store(stack_dir, Ports.of(folder), Secrets.of(stack_dir.secrets))
     store.prepare()
     own = PrivateStore(store)
     await own.start()

@@ -1,4 +1,4 @@
-"""The context of an operator's command: its settings, its database, and how it ends when a server is unavailable.
+"""The context of an operator command: its settings, its database, and how it ends when a server is unavailable.
 
     context = CommandContext("scheduler")
 
@@ -33,7 +33,7 @@ class _DatabaseUrl(CommandSettings):
 
 @dataclass(frozen=True)
 class CommandContext:
-    """What the operator's commands of one service run in."""
+    """The context of the operator commands of one service."""
 
     service: str
     pool_size: int = 1

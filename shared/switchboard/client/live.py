@@ -172,7 +172,7 @@ class LiveClient:
 
 
 def _raise_if_cancelled() -> None:
-    """Until Python 3.12 `asyncio.wait_for`, used by the library, swallows a cancellation that comes with the result."""
+    """Raise a cancellation that `asyncio.wait_for`, used by the library, swallows before Python 3.12."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -55,7 +55,7 @@ def down() -> None:
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """What runs, since when and how it is."""
+    """Show each process with its start time and health."""
     found = rows(Stack.at(StackDirectory.of_repository(), os.environ))
     if as_json:
         sys.stdout.write(json.dumps([row.as_json() for row in found], indent=2) + "\n")

@@ -43,7 +43,7 @@ class DatabaseContended(Contended):
 
 @dataclass
 class Activity:
-    """When a connection's last statement ended, on the monotonic clock. Known even after the connection is lost."""
+    """The end of a connection's last statement, on the monotonic clock. Known even after the connection is lost."""
 
     last_statement_at: float = 0.0
 

@@ -23,7 +23,7 @@ STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
 # A process that hangs inside a transaction keeps its locks, so the server ends such a session. The server also ends a
-# slow statement before our own time limit does, which tells a slow statement from a server that hangs.
+# slow statement before our own time limit does, to distinguish a slow statement from a server that hangs.
 SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS * 1000:.0f}",
     "lock_timeout": "2000",

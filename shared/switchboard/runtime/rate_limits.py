@@ -174,7 +174,7 @@ class Gcra:
         self._give_back = redis.register_script(rate_limit_scripts.GIVE_BACK)
 
     async def grant(self, rates: Sequence[Rate], wanted: int) -> Grant:
-        """As many of the wanted events as all rates allow now. Raises `RedisUnavailable`."""
+        """Grant as many of the wanted events as all rates allow now. Raises `RedisUnavailable`."""
         values: list[str | float] = [wanted, GCRA_BURST_SECONDS]
         for rate in rates:
             values += [rate.per_second, rate.slowed_by]

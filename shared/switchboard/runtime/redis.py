@@ -23,7 +23,7 @@ class RedisUnavailable(Unavailable):
 
 
 REDIS_ERRORS: tuple[type[Exception], ...] = (RedisUnavailable, exceptions.RedisError, OSError, TimeoutError)
-"""For code that goes on without Redis: every error that a command may raise, an error reply included."""
+"""Every error that a command may raise, an error reply included: for code that goes on without Redis."""
 
 _UNAVAILABLE_ERRORS = (
     exceptions.ConnectionError,

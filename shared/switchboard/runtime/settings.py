@@ -106,7 +106,7 @@ class ServiceSettings(BaseSettings):
 
 
 class CommandSettings(BaseSettings):
-    """Base of the settings of operators' commands. A subclass lists the variables that its commands need."""
+    """Base of the settings of operator commands. A subclass lists the variables that its commands need."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -150,8 +150,8 @@ def load(settings: type[S]) -> S:
 def _describe_errors(settings: type[BaseSettings], error: ValidationError) -> str:
     """One line: each invalid variable with the reason, never its value."""
     errors = error.errors(include_url=False, include_input=False, include_context=False)
-    words = [f"{_variable_name(settings, wrong['loc'])} {_describe(wrong['type'], wrong['msg'])}" for wrong in errors]
-    return "; ".join(dict.fromkeys(words))
+    lines = [f"{_variable_name(settings, wrong['loc'])} {_describe(wrong['type'], wrong['msg'])}" for wrong in errors]
+    return "; ".join(dict.fromkeys(lines))
 
 
 def _variable_name(settings: type[BaseSettings], loc: tuple[int | str, ...]) -> str:

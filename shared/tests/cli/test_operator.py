@@ -1,4 +1,4 @@
-"""The operator's commands, found through the entry points of the packages that are installed here."""
+"""Operator commands, found through the entry points of the packages that are installed here."""
 
 import os
 import subprocess

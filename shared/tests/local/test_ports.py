@@ -42,7 +42,7 @@ def test_a_kept_port_used_by_another_program_is_replaced(tmp_path: Path, taken: 
     assert Ports.of(tmp_path).get("redis") == free
 
 
-def test_a_gateway_port_in_use_is_reported_with_its_process_before_the_start(tmp_path: Path, taken: int) -> None:
+def test_a_gateway_port_in_use_is_reported_before_anything_starts(tmp_path: Path, taken: int) -> None:
     stack = Stack.at(StackDirectory(tmp_path, throwaway=True), {}, gateway_port=taken)
 
     with pytest.raises(PortInUse) as refused:

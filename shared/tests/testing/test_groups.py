@@ -1,4 +1,4 @@
-"""What takes turns on the one stack of a run stays on one worker."""
+"""Tests that use the stack of a run stay on one worker."""
 
 import pytest
 

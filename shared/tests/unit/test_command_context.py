@@ -1,4 +1,4 @@
-"""An operator's command ends with one line when a server is unavailable."""
+"""An operator command ends with one line when a server is unavailable."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ STATUS_LINES = {
 
 
 class UpstreamResponse(web.StreamResponse):
-    """Returned to aiohttp in place of a response of its own; writes to the client's connection itself."""
+    """A response for aiohttp that writes to the client's connection itself."""
 
     def __init__(self, incoming: ProxyRequest, sent: UpstreamRequest, *, close: bool = False) -> None:
         super().__init__(status=sent.exchange.status)

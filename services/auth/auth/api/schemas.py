@@ -161,5 +161,5 @@ class ResolvedSessionAnswer(BaseModel):
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "ResolvedSessionAnswer":
-        """From a row of `sessions.find_live`."""
+        """Make the answer from a row of `sessions.find_live`."""
         return cls.model_validate({**found, "session_id": found["id"], "tenant": found})

@@ -1,4 +1,4 @@
-"""Operators' commands of auth: `bin/switchboard user create` and `import-users`."""
+"""Operator commands of auth: `bin/switchboard user create` and `import-users`."""
 
 import sys
 from datetime import UTC, datetime, timedelta

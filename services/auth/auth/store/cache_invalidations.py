@@ -8,7 +8,7 @@ from auth.domain.session_invalidation import SessionInvalidation
 
 
 async def add(conn: asyncpg.Connection, invalidations: Sequence[SessionInvalidation]) -> None:
-    """Add them in the transaction of the change. `dead` is never replaced by `stale`."""
+    """Add invalidations in the transaction of the change. `dead` is never replaced by `stale`."""
     await conn.execute(
         """insert into cache_marks as pending (key, state) select * from unnest($1::text[], $2::text[])
            on conflict (key) do update set made_at = clock_timestamp(),
@@ -19,7 +19,7 @@ async def add(conn: asyncpg.Connection, invalidations: Sequence[SessionInvalidat
 
 
 async def list_pending(conn: asyncpg.Connection) -> list[SessionInvalidation]:
-    """Those that have been pending for a second, oldest first."""
+    """List invalidations that have been pending for a second, oldest first."""
     rows = await conn.fetch(
         """select key, state from cache_marks where made_at < clock_timestamp() - interval '1 second'
            order by made_at limit 500"""

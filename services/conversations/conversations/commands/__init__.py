@@ -1,4 +1,4 @@
-"""The operators' commands of conversations: `bin/switchboard …`."""
+"""Operator commands of conversations: `bin/switchboard …`."""
 
 import typer
 

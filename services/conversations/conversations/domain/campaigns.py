@@ -20,5 +20,5 @@ def counts_of(by_status: Mapping[str, int]) -> CampaignCounts:
 
 
 def unsettled(by_status: Mapping[str, int]) -> int:
-    """How many recipients are still pending or being sent to."""
+    """Count the recipients that are still pending or being sent to."""
     return by_status.get("pending", 0) + by_status.get("sending", 0)

@@ -29,7 +29,7 @@ def zone_of(phone: str, otherwise: str) -> ZoneInfo:
 
 
 def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
-    """When the quiet hours that `now` is in end (UTC), else None. They may span midnight; equal times mean none."""
+    """The end (UTC) of the quiet hours that `now` is in, else None. They may span midnight; equal times mean none."""
     local = now.astimezone(zone)
     clock = local.time().replace(tzinfo=None)
     if begins == ends:

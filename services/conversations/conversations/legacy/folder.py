@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Names:
-    """How file names are read. `user_map`: old user ids to new. `users`: the tenant's users."""
+    """Resolves file names to users and phones. `user_map`: old user ids to new. `users`: the tenant's users."""
 
     user_map: Mapping[str, UUID]
     users: frozenset[UUID]

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class CleanupReport:
-    """What one cleanup did and found."""
+    """The results of one cleanup."""
 
     removed: int = 0
     failed: int = 0
@@ -128,7 +128,7 @@ async def _still_exists(key: str, deps: FileDeps) -> bool:
 
 
 async def _list_missing(bucket: Bucket, keys: list[tuple[str, int]]) -> list[str]:
-    """Those of these consecutive keys that the bucket doesn't have in this size."""
+    """The consecutive keys that the bucket doesn't have in this size."""
     sizes: dict[str, int] = {}
     async for found in bucket.list_objects(DOCUMENTS, after=keys[0][0][:-1]):
         if found.key > keys[-1][0]:

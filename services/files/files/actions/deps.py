@@ -11,7 +11,7 @@ from switchboard.postgres.database import Database
 
 @dataclass(frozen=True)
 class FileDeps:
-    """The database, the bucket, and the limits of uploads. Commands of operators need no limits."""
+    """The database, the bucket, and the limits of uploads. Operator commands need no limits."""
 
     database: Database
     bucket: Bucket
@@ -21,7 +21,7 @@ class FileDeps:
 
     @classmethod
     def of(cls, settings: Settings, database: Database, bucket: Bucket) -> "FileDeps":
-        """With the limits that the settings name."""
+        """Make the dependencies with the limits of the settings."""
         memory = MemoryBudget(settings.upload_memory_bytes)
         return cls(database, bucket, settings.max_upload_bytes, settings.upload_lifetime, memory)
 

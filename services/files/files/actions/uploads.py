@@ -77,7 +77,7 @@ async def _receive(upload: FormUpload, deps: FileDeps) -> tuple[File, Received]:
 
 
 def fingerprint(row: File, received: Received) -> bytes:
-    """What makes two uploads with one idempotency key the same: name, entity and content. Persisted for 24 hours."""
+    """A hash of name, entity and content, equal for a repeated upload. Persisted for 24 hours."""
     same = "\n".join((row.name, row.entity_type, row.entity_id, received.sha256))
     return sha256(same.encode()).digest()
 

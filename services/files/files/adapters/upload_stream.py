@@ -161,7 +161,7 @@ class ObjectWriter:
 
 
 def bytes_in_memory(length: int | None) -> int:
-    """How many bytes of such a file are in memory at a time."""
+    """The bytes of a file of this length that are in memory at a time."""
     if length is None:
         return 2 * PART_SIZE
     return length if length <= PART_SIZE else LINE_BREAK

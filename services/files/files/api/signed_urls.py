@@ -30,11 +30,11 @@ class SignedUrls:
 
     @classmethod
     def of(cls, settings: Settings, bucket: Bucket) -> "SignedUrls":
-        """With the lifetimes that the settings name."""
+        """Make it with the lifetimes of the settings."""
         return cls(bucket, settings.upload_lifetime, settings.download_lifetime, settings.s3_through_gateway)
 
     async def upload(self, file: File, request: Request) -> SignedUrl:
-        """For putting just the announced object."""
+        """A URL to put exactly the announced object."""
         expires_at = datetime.now(UTC) + self.upload_lifetime
         url = await self.bucket.signed_upload(
             incoming_key(file.id),
@@ -45,7 +45,7 @@ class SignedUrls:
         return SignedUrl(self._reachable(url, request), expires_at)
 
     async def download(self, file: File, request: Request) -> SignedUrl:
-        """For reading the file, from the content delivery network if there is one."""
+        """A URL to read the file, from the content delivery network if there is one."""
         expires_at = datetime.now(UTC) + self.download_lifetime
         url = await self.bucket.signed_download(file.key, int(self.download_lifetime.total_seconds()))
         return SignedUrl(url if self.bucket.has_cdn else self._reachable(url, request), expires_at)

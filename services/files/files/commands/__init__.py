@@ -1,1 +1,1 @@
-"""Commands of operators."""
+"""Operator commands of files."""

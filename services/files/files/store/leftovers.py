@@ -36,18 +36,18 @@ async def mark_expired(conn: Connection, upload: File) -> bool:
 
 
 async def list_states(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, State]:
-    """The states of those of these files that have a row."""
+    """The states of the files that have a row."""
     rows = await conn.fetch("select id, state from files where id = any($1::uuid[])", list(ids))
     return {row["id"]: row["state"] for row in rows}
 
 
 async def list_known_keys(conn: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of these keys that have a row."""
+    """The keys that have a row."""
     return {row["key"] for row in await conn.fetch("select key from files where key = any($1::text[])", list(keys))}
 
 
 async def list_still_stored(conn: Connection, keys: Sequence[str]) -> list[str]:
-    """Those of these keys that belong to stored files, in order."""
+    """The keys that belong to stored files, in order."""
     rows = await conn.fetch(
         "select key from files where key = any($1::text[]) and state = 'stored' order by key", list(keys)
     )

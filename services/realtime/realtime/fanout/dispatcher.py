@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Followed:
-    """How far the log and the ephemeral events of one tenant have been dispatched."""
+    """The positions up to which the log and the ephemeral events of one tenant have been dispatched."""
 
     tenant: UUID
     dispatched: bytes

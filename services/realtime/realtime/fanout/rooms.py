@@ -57,7 +57,7 @@ class RoomMember:
     unverifiable_from: float = 0.0
     """Monotonic time from which on the session has to be authenticated again. Zero: never."""
     rate_limit: TokenBucket = field(default_factory=lambda: TokenBucket(per_second=EVENTS_PER_SECOND, burst=BURST))
-    """Of the client events that it sends."""
+    """The rate limit of the client events that it sends."""
 
     @property
     def rooms(self) -> tuple[bytes, bytes]:

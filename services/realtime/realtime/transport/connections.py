@@ -88,7 +88,7 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
         return EngineServer
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        """As the library's, but safe with any message."""
+        """Handle a packet like the library, but safely for any message."""
         socket = self.eio.sockets.get(eio_sid)
         if socket is None or socket.closing:
             return
@@ -123,7 +123,7 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
         return True
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        """As the library's. Then, after the CONNECT packet, the client resumes in a task."""
+        """Connect like the library. After the CONNECT packet, the client resumes in a task."""
         await super()._handle_connect(eio_sid, namespace, data)
         socket = self.eio.sockets.get(eio_sid)
         member = self._members.get(eio_sid)

@@ -78,7 +78,7 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
             await asyncio.sleep(0.01)
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """As the library's, but safe with any body. Raises `EngineIOError`."""
+        """Handle a POST like the library, but safely for any body. Raises `EngineIOError`."""
         max_size = self.server.max_http_buffer_size
         if int(environ.get("CONTENT_LENGTH", "0")) > max_size:
             raise exceptions.ContentTooLongError
@@ -86,7 +86,7 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
             await self.receive(packet)
 
     async def poll(self) -> list[Packet]:
-        """As the library's, but without a task for the wait, and with a bound on what a WebSocket gets at once."""
+        """Poll like the library, but without a task for the wait, and with a bound on a WebSocket's batch."""
         self._writer_idle = self.upgraded
         try:
             async with asyncio.timeout(self.server.ping_interval + self.server.ping_timeout):
@@ -119,7 +119,7 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
             self.request.transport.abort()
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """As the library's, but it also wakes a writer or a poll that waits for packets, so that it ends."""
+        """Close like the library, and also wake a writer or a poll that waits for packets, so that it ends."""
         if not self.closed and not self.closing:
             await super().close(wait=False, abort=abort, reason=reason)
             self.queue.put_nowait(None)

@@ -54,7 +54,7 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
             await asyncio.wait(self._closing)
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
-        """As the library's (4.15), but with our own socket class, for which it has no hook."""
+        """Connect like the library (4.15), but with our own socket class, for which it has no hook."""
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)

@@ -1,4 +1,4 @@
-"""Operators' command `bin/switchboard import-schedules`: import what the legacy platform had planned."""
+"""The operator command `import-schedules`: import the plans of the legacy platform."""
 
 import asyncio
 from datetime import UTC, datetime

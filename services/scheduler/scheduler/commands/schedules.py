@@ -1,4 +1,4 @@
-"""Operators' commands `bin/switchboard schedule list / show / run-now / pause / resume`."""
+"""Operator commands `bin/switchboard schedule list / show / run-now / pause / resume`."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

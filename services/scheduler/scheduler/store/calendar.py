@@ -22,7 +22,7 @@ LIST_SERIES = _IN_RANGE + "true and $5::timestamptz is not null limit $7"
 
 @dataclass(frozen=True)
 class CalendarRange:
-    """What one user sees between `since` and `until` (exclusive).
+    """The part of the calendar that one user sees, between `since` and `until` (exclusive).
 
     `own`: kinds of which the user sees their own schedules. `tenants`: kinds of which they see all of the tenant's.
     """

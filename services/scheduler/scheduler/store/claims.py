@@ -126,5 +126,5 @@ async def find_leader(conn: asyncpg.Connection) -> Leadership | None:
 
 
 async def wake_firing_loop(conn: asyncpg.Connection, channel: str) -> None:
-    """Notify at once. An operator's command would end before a batched notification is sent."""
+    """Notify at once. An operator command would end before a batched notification is sent."""
     await conn.execute("select pg_notify($1, '')", channel)

@@ -58,7 +58,7 @@ async def get_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, sch
 
 
 async def lock_schedule(conn: asyncpg.Connection, kind: str, tenant_id: UUID, schedule_id: UUID) -> Schedule:
-    """As `get_schedule`, locked: no other transaction fires or changes it before this one ends."""
+    """Get and lock a tenant's schedule: no other transaction fires or changes it before this one ends."""
     return _found(await conn.fetchrow(GET + " for update", schedule_id, kind, tenant_id), kind)
 
 

@@ -58,7 +58,7 @@ class DeadLetterPublisher:
 
 
 def attempts_of(message: AbstractIncomingMessage) -> int:
-    """How often the message was attempted and delayed."""
+    """The number of attempts before this one."""
     attempts = message.headers.get(ATTEMPTS, 0)
     return attempts if isinstance(attempts, int) else 0
 

@@ -49,7 +49,7 @@ class QueueWatch:
             raise RuntimeError(f"no consumer on {', '.join(unsubscribed)}")
 
     def _balance(self) -> None:
-        """Once for each change of the membership, and only after it was seen twice."""
+        """Resubscribe once for each change of the membership, after it was seen twice."""
         before, self._last_seen = self._last_seen, self._membership.instances()
         instances = self._last_seen
         if len(self._consumers) < 2 or instances != before or instances == self._balanced_over:

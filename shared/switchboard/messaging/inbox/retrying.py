@@ -60,7 +60,7 @@ class Retrier:
             await self._retry_later(message)
 
     async def _retry_in_place(self, message: AbstractIncomingMessage, stop: Stop) -> None:
-        """Its partition waits for the message, other partitions go on."""
+        """Retry the message while its partition waits and other partitions go on."""
         began = monotonic()
         before = self._handed_over if self._handed_over.body == message.body else _Progress()
         attempts, until = before.attempts, began + self._policy.in_place.total_seconds() - before.seconds
@@ -79,7 +79,7 @@ class Retrier:
                 raise HandedOver
 
     async def _retry_later(self, message: AbstractIncomingMessage) -> None:
-        """A message that fails goes to a delay queue or to the dead letters. Others go on."""
+        """Handle the message, or send it to a delay queue or to the dead letters. Others go on."""
         error = await self._attempt(message)
         if error is None:
             return

@@ -28,7 +28,7 @@ class _Blocked:
 class BlockedSubjects:
     """The blocked subjects of a relay, with the time of their next retry. They outlive a channel.
 
-    A subject is retried among the others, or isolated: on a separate channel.
+    A subject is retried on the common channel, or isolated: on a separate channel.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class BlockedSubjects:
         self._blocked.pop(subject, None)
 
     def waiting(self) -> list[str]:
-        """Subjects that must not be published among the others now."""
+        """Subjects that must not be published on the common channel now."""
         now = monotonic()
         return [subject for subject, blocked in self._blocked.items() if blocked.isolated or blocked.due > now]
 

@@ -57,7 +57,7 @@ class ChannelSession:
         self._next_long_lookahead = 0.0  # on the monotonic clock
 
     async def run(self, stop: Stop) -> None:
-        """Until stopped or no longer the leader. Raises a group of `Unavailable` when a server is lost."""
+        """Publish until stopped or no longer the leader. Raises a group of `Unavailable` when a server is lost."""
         try:
             await self._publish_all(stop)
         except* BrokerUnavailable as errors:

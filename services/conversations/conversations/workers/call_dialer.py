@@ -43,8 +43,8 @@ class CallDialer:
             try:
                 while not stop.is_set() and await self.place_due_calls():
                     pass
-            except Unavailable as outage:
-                log.info("calls_postponed", reason=str(outage))
+            except Unavailable as error:
+                log.info("calls_postponed", reason=str(error))
             await self._wakeup.wait(stop, POLL_SECONDS)
 
     async def place_due_calls(self) -> int:

@@ -44,8 +44,8 @@ class CampaignExpander:
             try:
                 while not stop.is_set() and await self.expand_one_chunk():
                     pass
-            except Unavailable as outage:
-                log.info("expansion_postponed", reason=str(outage))
+            except Unavailable as error:
+                log.info("expansion_postponed", reason=str(error))
             await self._wakeup.wait(stop, POLL_SECONDS)
 
     async def expand_one_chunk(self) -> bool:

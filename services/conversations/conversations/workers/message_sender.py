@@ -78,8 +78,8 @@ class MessageSender:
         while not stop.is_set():
             try:
                 pause = await self._round()
-            except Unavailable as outage:
-                log.info("sending_postponed", reason=str(outage))
+            except Unavailable as error:
+                log.info("sending_postponed", reason=str(error))
                 pause = POLL_SECONDS
             await self._wakeup.wait(stop, min(pause, POLL_SECONDS))
         if self._in_progress:
@@ -160,8 +160,8 @@ class MessageSender:
                 await self._retry_later(row, timedelta(), uncounted=True)
                 return
             await self._attempt(row, account)
-        except Unavailable as outage:
-            log.info("delivery_left_to_recovery", delivery_id=str(row.id), reason=str(outage))
+        except Unavailable as error:
+            log.info("delivery_left_to_recovery", delivery_id=str(row.id), reason=str(error))
         except Exception:
             log.exception("delivery_failed", delivery_id=str(row.id))
 

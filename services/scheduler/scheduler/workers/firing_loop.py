@@ -38,8 +38,8 @@ class FiringLoop:
             await self._firer.fire_due()
             async with self._firer.database.connection() as conn:
                 next_due = await claims.find_next_due(conn)
-        except Unavailable as outage:
-            log.warning("firing_postponed", reason=str(outage))
+        except Unavailable as error:
+            log.warning("firing_postponed", reason=str(error))
             return AFTER_OUTAGE
         if next_due is None:
             return LONGEST_SLEEP

@@ -28,7 +28,7 @@ class HousekeepingPlanner:
                 async with open_work(self.database, tenant_id=None) as work:
                     await plan_housekeeping(work, self.clock.now())
                 break
-            except Unavailable as outage:
-                log.info("housekeeping_postponed", reason=str(outage))
+            except Unavailable as error:
+                log.info("housekeeping_postponed", reason=str(error))
                 await stop.sleep(backoff.pause())
         await stop.wait()

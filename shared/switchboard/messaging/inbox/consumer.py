@@ -15,7 +15,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable, translate_errors
 from switchboard.messaging.broker.retry_policy import RetryPolicy
 from switchboard.messaging.broker.topology import declare_topology
-from switchboard.messaging.inbox.delivery_policy import is_outage
+from switchboard.messaging.inbox.delivery_policy import means_unavailable
 from switchboard.messaging.inbox.retrying import HandedOver, Retrier, Stopping
 from switchboard.messaging.inbox.subscriptions import BatchHandler
 from switchboard.runtime.background import Backoff, Stop
@@ -126,7 +126,7 @@ class Consumer:
         try:
             await self._handler.effect([Envelope.decode(message.body) for message in batch])
         except Exception as error:
-            if is_outage(error):
+            if means_unavailable(error):
                 raise
             self._effect_answered()
             log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))

@@ -34,6 +34,6 @@ def is_permanent(error: Exception) -> bool:
     return isinstance(error, (Unreadable, ValidationError, Refusal))
 
 
-def is_outage(error: Exception) -> bool:
+def means_unavailable(error: Exception) -> bool:
     """Whether a server is unavailable, so that the failure is not the message's."""
     return isinstance(error, Unavailable) and not isinstance(error, Contended)

@@ -12,7 +12,7 @@ from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.retry_policy import RetryPolicy
 from switchboard.messaging.broker.topology import DELIVERY_LIMIT
 from switchboard.messaging.inbox.dead_lettering import DeadLetterPublisher, attempts_of, handler_name
-from switchboard.messaging.inbox.delivery_policy import Unhandled, is_outage, is_permanent
+from switchboard.messaging.inbox.delivery_policy import Unhandled, is_permanent, means_unavailable
 from switchboard.messaging.inbox.subscriptions import Effect
 from switchboard.runtime.background import Stop
 
@@ -95,7 +95,7 @@ class Retrier:
         try:
             await self._effect([Envelope.decode(message.body)])
         except Exception as error:
-            if is_outage(error):
+            if means_unavailable(error):
                 raise
             log.warning("delivery_failed", queue=self._queue, exc_info=not is_permanent(error), reason=repr(error))
             return error

@@ -171,8 +171,8 @@ async def _ours(stack: AsyncExitStack, store: dict[str, str], database_url: str)
     }
     (pid,) = stack.enter_context(processes([sys.executable, "-m", "files"], 1, environment, [port]))
     await until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), within=30)
-    who = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
-    headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(who, "files")}
+    identity = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
+    headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(identity, "files")}
     return form_upload(f"http://127.0.0.1:{port}/api/v1/files", headers), pid
 
 

@@ -79,10 +79,12 @@ def table(figures: dict[tuple[str, str, int], Figures]) -> Table:
     shown = Table(
         "what", "connections", "way", "per second", "p50 ms", "p99 ms", "hop's CPU µs", "gateway's share", "failed"
     )
-    for (what, way, connections), one in sorted(figures.items(), key=lambda item: (item[0][0] == "echoes", item[0][2])):
-        ours = figures[what, "gateway", connections]
+    for (measurement, way, connections), one in sorted(
+        figures.items(), key=lambda item: (item[0][0] == "echoes", item[0][2])
+    ):
+        ours = figures[measurement, "gateway", connections]
         shown.add_row(
-            what, str(connections), way, f"{one['rps']:,.0f}", f"{one['p50']:.3f}", f"{one['p99']:.3f}",
+            measurement, str(connections), way, f"{one['rps']:,.0f}", f"{one['p50']:.3f}", f"{one['p99']:.3f}",
             f"{one['cpu']:.0f}",            f"{ours['rps'] / one['rps']:.2f}", f"{one['failures']:.0f}",
         )  # fmt: skip
     return shown

@@ -44,8 +44,8 @@ async def write(http: aiohttp.ClientSession, url: str, until_: float) -> int:
 
 async def measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
     """Return messages per second, and per CPU second of the process."""
-    who = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
-    headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(who, "conversations")}
+    identity = Identity(UUID(int=1), UUID(int=2), Role.AGENT, UUID(int=3))
+    headers = {IDENTITY_HEADER: IdentitySigner(KEY).sign(identity, "conversations")}
     process = psutil.Process(pid)
     async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=AT_ONCE)) as http:
         urls = [f"http://127.0.0.1:{port}/api/v1/conversations/+1415555{n:04}/messages" for n in range(1, AT_ONCE + 1)]

@@ -23,4 +23,6 @@ async def stranger(stack: RunningStack) -> AsyncIterator[User]:
 
 async def all_healthy(stack: RunningStack) -> None:
     """Wait until all processes are healthy again."""
-    await until(lambda: all(row.healthy for row in stack.instances()), within=120, what="everything healthy again")
+    await until(
+        lambda: all(row.healthy for row in stack.instances()), within=120, description="everything healthy again"
+    )

@@ -109,12 +109,12 @@ async def test_ids_of_invisible_resources_answer_404(anna: User, stranger: User)
     wrong = {}
 
     for route, access in TABLE.items():
-        for who, user in {"stranger": stranger, "agent": agent, "admin": admin, "owner": anna}.items():
-            if not access.resource or (who != "stranger" and not is_harmless(route, access, who)):
+        for role, user in {"stranger": stranger, "agent": agent, "admin": admin, "owner": anna}.items():
+            if not access.resource or (role != "stranger" and not is_harmless(route, access, role)):
                 continue
             status = await ask(user, route, resources[access.resource])
-            if (status == 404) != (who not in seers(access)):
-                wrong[route, who] = status
+            if (status == 404) != (role not in seers(access)):
+                wrong[route, role] = status
 
     assert wrong == {}
 
@@ -141,9 +141,9 @@ def naming(field: str, id: str) -> Any:
     return id if field.endswith("_id") else [id]
 
 
-def is_harmless(route: str, access: Access, who: str) -> bool:
+def is_harmless(route: str, access: Access, role: str) -> bool:
     """Tell whether a colleague's request changes nothing that a later row needs: it reads, or is refused."""
-    return who not in seers(access) or route.startswith("GET ")
+    return role not in seers(access) or route.startswith("GET ")
 
 
 def seers(access: Access) -> set[str]:

@@ -174,7 +174,7 @@ async def wait_until_all_works(user: User, pace: Pace) -> None:
         pace.faster()
         return works
 
-    await until(try_all, within=RECOVERS_WITHIN, what="everything works again")
+    await until(try_all, within=RECOVERS_WITHIN, description="everything works again")
 
 
 async def final_balances(workers: list[Worker], within: float) -> dict[str, Balance]:

@@ -55,12 +55,12 @@ class FilesClient:
     def deps(self) -> FileDeps:
         return FileDeps.of(self.settings, self.database, self.bucket)
 
-    def headers(self, who: Identity) -> dict[str, str]:
-        return {IDENTITY_HEADER: self.signer.sign(who, "files")}
+    def headers(self, caller: Identity) -> dict[str, str]:
+        return {IDENTITY_HEADER: self.signer.sign(caller, "files")}
 
     async def call(
         self,
-        who: Identity | None,
+        caller: Identity | None,
         method: str,
         path: str,
         body: Any = None,
@@ -69,8 +69,8 @@ class FilesClient:
         forwarded: dict[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """One request as `who`, below `/api/v1`. `forwarded`: headers that the gateway adds."""
-        headers = {**({} if who is None else self.headers(who)), **(forwarded or {})}
+        """One request as `caller`, below `/api/v1`. `forwarded`: headers that the gateway adds."""
+        headers = {**({} if caller is None else self.headers(caller)), **(forwarded or {})}
         if key is not None:
             headers["Idempotency-Key"] = key
         url = f"{self.url}/api/v1{path}"
@@ -81,14 +81,14 @@ class FilesClient:
             return Answer(answer.status, content, dict(answer.headers))
 
     async def upload(
-        self, content: Any, name: str = "offer.pdf", *, who: Identity = ANNA, key: str | None = None, **fields: str
+        self, content: Any, name: str = "offer.pdf", *, caller: Identity = ANNA, key: str | None = None, **fields: str
     ) -> Answer:
         """Upload a form with this file. `content`: bytes, or an iterator of unknown length."""
         form = aiohttp.FormData(quote_fields=False)
         for field, value in {**LEAD, **fields}.items():
             form.add_field(field, value)
         form.add_field("file", content, filename=name, content_type="application/x-whatever")
-        return await self.call(who, "POST", "/files", data=form, key=key)
+        return await self.call(caller, "POST", "/files", data=form, key=key)
 
     async def stream(self, chunks: AsyncIterator[bytes], length: int | None, name: str = "offer.bin") -> Answer:
         """Upload a form with a file that arrives in chunks. `length`: of the file, if the request declares one."""

@@ -86,7 +86,7 @@ class Cluster:
         stop = Stop()
         running = asyncio.create_task(run_loops([*app.loops, *app.http.get(LOOPS, ())], stop))
         app.health.mark_ready()
-        await until(lambda: _is_healthy(app.health), what="an instance that consumes")
+        await until(lambda: _is_healthy(app.health), description="an instance that consumes")
         self.instances.append(Instance(str(server.make_url("")).rstrip("/"), stop, running, stack))
         return self.instances[-1]
 
@@ -107,7 +107,7 @@ class Cluster:
             self.instances[to].url, headers=headers, auth=auth, transports=list(transports), wait_timeout=30
         )
         self.clients.append(client)
-        await until(lambda: client.received, what="session.ready")
+        await until(lambda: client.received, description="session.ready")
         return client
 
     async def publish(self, *events: Event, tenant_id: UUID = TENANT, id: UUID | None = None) -> None:

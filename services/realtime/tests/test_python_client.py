@@ -140,7 +140,7 @@ async def test_python_socketios_client_reconnects_after_a_plain_close(
 
         await restart(redis)
 
-        await until(lambda: len(readies) == 3, within=20, what="reloaded, disconnected and reconnected")
+        await until(lambda: len(readies) == 3, within=20, description="reloaded, disconnected and reconnected")
         await client.disconnect()
         await client.shutdown()
 

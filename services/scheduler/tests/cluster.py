@@ -49,9 +49,9 @@ class SchedulerProcess:
         self.process.send_signal(how)
         return await self.process.wait()
 
-    def signal(self, what: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
         assert self.process is not None
-        self.process.send_signal(what)
+        self.process.send_signal(number)
 
     @property
     def pid(self) -> int:

@@ -24,9 +24,9 @@ async def given_campaign(scheduler: VirtualScheduler) -> None:
     assert (await scheduler.call(BEN, "POST", "/campaigns", body)).status == 201
 
 
-async def occurrences(scheduler: VirtualScheduler, who: Any, since: str, until: str, **more: Any) -> Any:
+async def occurrences(scheduler: VirtualScheduler, caller: Any, since: str, until: str, **more: Any) -> Any:
     query = "&".join(f"{name}={value}" for name, value in {"from": since, "to": until, **more}.items())
-    return await scheduler.call(who, "GET", f"/schedule?{query}")
+    return await scheduler.call(caller, "GET", f"/schedule?{query}")
 
 
 async def test_every_kind_is_listed_by_time_with_series_expanded(scheduler: VirtualScheduler) -> None:
@@ -110,8 +110,8 @@ async def test_the_calendar_shows_what_the_caller_may_see(scheduler: VirtualSche
     trial = TenantCreated(tenant_id=TENANT, name="Acme", status="trial", trial_ends_at=NOON + timedelta(days=1))
     await scheduler.receive(trial)
 
-    async def kinds(who: Any, **more: Any) -> list[str]:
-        return [each["kind"] for each in (await occurrences(scheduler, who, at(), at(days=2), **more)).body["items"]]
+    async def kinds(caller: Any, **more: Any) -> list[str]:
+        return [each["kind"] for each in (await occurrences(scheduler, caller, at(), at(days=2), **more)).body["items"]]
 
     assert await kinds(BEN) == []
     assert await kinds(STRANGER) == []

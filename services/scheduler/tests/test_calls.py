@@ -192,8 +192,8 @@ async def test_a_missed_call_with_misfire_skip_is_cancelled(scheduler: VirtualSc
 async def test_other_users_do_not_see_a_call(scheduler: VirtualScheduler) -> None:
     call = await given_call(scheduler)
 
-    for who in (BEN, STRANGER):
+    for caller in (BEN, STRANGER):
         for method, body in (("GET", None), ("PATCH", {"note": "x"}), ("DELETE", None)):
-            assert (await scheduler.call(who, method, f"/calls/{call['id']}", body)).status == 404
-        assert (await scheduler.call(who, "GET", "/calls")).body["items"] == []
+            assert (await scheduler.call(caller, method, f"/calls/{call['id']}", body)).status == 404
+        assert (await scheduler.call(caller, "GET", "/calls")).body["items"] == []
     assert len((await scheduler.call(ANNA, "GET", "/calls")).body["items"]) == 1

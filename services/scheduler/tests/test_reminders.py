@@ -150,10 +150,10 @@ async def test_only_admins_access_the_reminders_of_other_users(scheduler: Virtua
     reminder = await given_reminder(scheduler)
     path = f"/reminders/{reminder['id']}"
 
-    for who in (BEN, STRANGER):
+    for caller in (BEN, STRANGER):
         for method, body in (("GET", None), ("PATCH", {"note": "x"}), ("DELETE", None)):
-            assert (await scheduler.call(who, method, path, body)).status == 404
-        assert (await scheduler.call(who, "POST", path + "/snooze", {"until": at(hours=5)})).status == 404
+            assert (await scheduler.call(caller, method, path, body)).status == 404
+        assert (await scheduler.call(caller, "POST", path + "/snooze", {"until": at(hours=5)})).status == 404
     assert (await scheduler.call(BEN, "GET", f"/reminders?user_id={ANNA.user_id}")).status == 403
     assert (await scheduler.call(BEN, "POST", "/reminders", reminder_body(user_id=str(ANNA.user_id)))).status == 403
 

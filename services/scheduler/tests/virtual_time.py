@@ -65,9 +65,11 @@ class VirtualScheduler:
     auth: FakeService
     url: str  # of its database
 
-    async def call(self, who: Identity, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
-        """One request as `who`, below `/api/v1`."""
-        return await call(self.client, "scheduler", who, method, path, body, key=key)
+    async def call(
+        self, caller: Identity, method: str, path: str, body: Any = None, *, key: str | None = None
+    ) -> Answer:
+        """One request as `caller`, below `/api/v1`."""
+        return await call(self.client, "scheduler", caller, method, path, body, key=key)
 
     async def advance_to(self, at: datetime) -> None:
         """Let time pass, and fire at each due time."""

@@ -37,8 +37,8 @@ class Listener:
         self._process.stdin.write(f"{url}\n".encode())
         await self._process.stdin.drain()
 
-    def of(self, what: str) -> list[dict[str, Any]]:
-        return [said for said in self.said if said["what"] == what]
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [said for said in self.said if said["what"] == kind]
 
     def seqs(self, type: str) -> list[int]:
         """Return the `seq` of each event of that type, in order of arrival."""

@@ -20,7 +20,9 @@ async def sign_in_provider(port: int, *users: dict[str, Any]) -> AsyncIterator[N
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        await until(lambda: answers(f"http://127.0.0.1:{port}/jwks"), within=60, what="the sign-in provider answers")
+        await until(
+            lambda: answers(f"http://127.0.0.1:{port}/jwks"), within=60, description="the sign-in provider answers"
+        )
         yield
     finally:
         process.terminate()

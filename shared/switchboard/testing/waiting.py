@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 @overload
-async def until(predicate: Callable[..., Awaitable[T]], within: float = 30.0, *, what: str = "") -> T: ...
+async def until(predicate: Callable[..., Awaitable[T]], within: float = 30.0, *, description: str = "") -> T: ...
 @overload
-async def until(predicate: Callable[..., T], within: float = 30.0, *, what: str = "") -> T: ...
-async def until(predicate: Callable[..., Any], within: float = 30.0, *, what: str = "") -> Any:
+async def until(predicate: Callable[..., T], within: float = 30.0, *, description: str = "") -> T: ...
+async def until(predicate: Callable[..., Any], within: float = 30.0, *, description: str = "") -> Any:
     """Poll `predicate` (plain or async) until it returns a truthy value, and return that. Fails after `within` seconds.
 
     A failing assertion inside of it counts as "not yet"; the last one is shown.
@@ -31,7 +31,7 @@ async def until(predicate: Callable[..., Any], within: float = 30.0, *, what: st
         except AssertionError as error:
             complaint = error
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s: {what or 'the condition'}; {complaint}")
+            raise AssertionError(f"not within {within} s: {description or 'the condition'}; {complaint}")
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 

@@ -18,7 +18,7 @@ SERVERS = ["postgres", "rabbitmq", "redis", "store"]
 
 async def settled(stack: RunningStack) -> dict[str, int | None]:
     """Return the pid of each instance, once all are healthy."""
-    await until(lambda: all(row.healthy for row in stack.instances()), within=120, what="everything healthy")
+    await until(lambda: all(row.healthy for row in stack.instances()), within=120, description="everything healthy")
     return {row.instance: row.pid for row in stack.instances()}
 
 

@@ -129,12 +129,12 @@ def _next_line(found: list[Schedule], now: datetime) -> str:
 def _row(each: Schedule, now: datetime) -> list[str]:
     due = each.due_at
     state = f"{each.status} (paused)" if each.held else each.status
-    what = next((each.payload[name] for name in TITLES if name in each.payload), each.tenant_id)
+    title = next((each.payload[name] for name in TITLES if name in each.payload), each.tenant_id)
     return [
         each.kind,
         state,
         due.isoformat(timespec="seconds").replace("+00:00", "Z") if due else "-",
         f"{(due - now).total_seconds():.0f} s" if due else "-",
-        f"{str(what)[:40]} {each.recurrence.rule if each.recurrence else ''}",
+        f"{str(title)[:40]} {each.recurrence.rule if each.recurrence else ''}",
         str(each.id),
     ]

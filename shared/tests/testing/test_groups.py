@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.xdist_group("groups")
-def test_a_group_is_seen_by_who_spreads_the_tests(request: pytest.FixtureRequest) -> None:
+def test_xdist_sees_the_group_of_a_test(request: pytest.FixtureRequest) -> None:
     spread_by_group = request.config.getoption("loadgroup", False)
 
     assert request.node.nodeid.endswith("@groups") or not spread_by_group

@@ -41,7 +41,7 @@ def test_a_bucket_is_empty(bucket: dict[str, str]) -> None:
     assert client(bucket).list_objects_v2(Bucket=bucket["S3_BUCKET"])["KeyCount"] == 0
 
 
-async def test_until_answers_what_came_true() -> None:
+async def test_until_returns_the_first_truthy_value() -> None:
     answers = iter([None, 0, "here"])
 
     assert await until(lambda: next(answers)) == "here"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from scheduler.domain.fields import Phone, ZoneName
-from switchboard.http import Body, Moment
+from switchboard.http.parsing import Body, Moment
 from switchboard.runtime.phones import requested_phone
 
 LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["21:00"])]

@@ -12,7 +12,7 @@ import asyncpg
 
 from switchboard.local.services import INSTANCES, SERVICES
 
-from .testbed import SERVERS, Testbed
+from .testbed import SERVERS, FaultTestbed
 
 LONGEST_STOP = 10.0
 SLOWED_BY = (0.02, 0.2)  # seconds, each way
@@ -34,7 +34,7 @@ class Fault:
 class FaultInjector:
     """Draws faults in rounds, each kind once a round, so that a short run injects most kinds and a long one all."""
 
-    def __init__(self, testbed: Testbed, seed: int) -> None:
+    def __init__(self, testbed: FaultTestbed, seed: int) -> None:
         self._testbed = testbed
         self._random = random.Random(seed)
         self._processes = [f"{service.name}-{n}" for service in SERVICES for n in range(1, INSTANCES + 1)]

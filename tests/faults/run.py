@@ -18,7 +18,7 @@ from .audit import audit_all
 from .faults import Fault, FaultInjector
 from .ledger import Balance, table
 from .load import Pace, Worker, listening
-from .testbed import Testbed
+from .testbed import FaultTestbed
 
 RECOVERS_WITHIN = 240.0  # seconds after a fault, on a busy machine; longer is a failure
 BALANCED_WITHIN = 120.0
@@ -64,7 +64,7 @@ class Report:
 
 
 async def fault_run(
-    testbed: Testbed,
+    testbed: FaultTestbed,
     *,
     seconds: float,
     seed: int,
@@ -101,7 +101,7 @@ async def fault_run(
 
 @asynccontextmanager
 async def signed_up_users(
-    testbed: Testbed, seed: int, users: int, pace: Pace
+    testbed: FaultTestbed, seed: int, users: int, pace: Pace
 ) -> AsyncIterator[tuple[list[Worker], User]]:
     """Sign up pairs of users, each pair in a new tenant, and one more who probes everything after each fault."""
     async with AsyncExitStack() as stack:
@@ -115,7 +115,7 @@ async def signed_up_users(
 
 
 async def inject_faults(
-    testbed: Testbed, faults: FaultInjector, prober: User, pace: Pace, seconds: float, report: Report, log: Log
+    testbed: FaultTestbed, faults: FaultInjector, prober: User, pace: Pace, seconds: float, report: Report, log: Log
 ) -> None:
     began = monotonic()
     drawn = faults.drawn()
@@ -193,7 +193,7 @@ async def final_balances(workers: list[Worker], within: float) -> dict[str, Bala
     return await audit_all(workers)
 
 
-async def count_dead_letters(testbed: Testbed) -> int:
+async def count_dead_letters(testbed: FaultTestbed) -> int:
     """Count the messages in all dead-letter queues."""
     import aio_pika
 

@@ -8,7 +8,7 @@ from switchboard.testing import until
 from switchboard.testing.stack import RunningStack
 
 from .run import BALANCED_WITHIN, LEAST_FAULTS, Report, fault_run
-from .testbed import Testbed, private_testbed
+from .testbed import FaultTestbed, private_testbed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
@@ -22,7 +22,7 @@ def log(text: str) -> None:
 async def test_nothing_is_lost_or_doubled_while_faults_are_injected(stack: RunningStack) -> None:
     await until(lambda: all(row.healthy for row in stack.instances()), within=120)
 
-    report = await fault_run(Testbed(stack), seconds=30, seed=SEED, log=log, users=2)
+    report = await fault_run(FaultTestbed(stack), seconds=30, seed=SEED, log=log, users=2)
 
     print(report)
     assert report.is_good, str(report)

@@ -25,7 +25,7 @@ HEALTHY_WITHIN = 150.0
 
 
 @dataclass(frozen=True)
-class Testbed:
+class FaultTestbed:
     """A stack, and its proxies by the name of the server; none if the services connect directly."""
 
     stack: RunningStack
@@ -69,7 +69,7 @@ def _package(program: Program) -> list[str]:
 
 
 @asynccontextmanager
-async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterator[Testbed]:
+async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterator[FaultTestbed]:
     """Start a testbed, and remove it afterwards. The load and the proxies run in this process."""
     stack_dir = StackDirectory(directory.resolve(), throwaway=True)
     stack_dir.create()
@@ -92,4 +92,4 @@ async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterat
         }
         await asyncio.to_thread(stack.up, lambda _: None)
         await asyncio.to_thread(wait_until_healthy, stack, HEALTHY_WITHIN)
-        yield Testbed(RunningStack(stack.gateways, stack_dir.root), proxies)
+        yield FaultTestbed(RunningStack(stack.gateways, stack_dir.root), proxies)

@@ -12,13 +12,21 @@ from bench import numbers
 from switchboard.runtime.terminal import Terminal
 
 HERE = Path(__file__).parent
+OPTIONS = {"--quick", "--keep"}
 
 
 def main(arguments: list[str]) -> int:
     console = Terminal()
-    flags = [argument for argument in arguments if argument.startswith("--") and argument != "--keep"]
-    wanted = [argument for argument in arguments if not argument.startswith("--")]
     names = [file.stem.removeprefix("bench_") for file in sorted(HERE.glob("bench_*.py"))]
+    if {"-h", "--help"} & set(arguments):
+        console.print(f"{__doc__}\nNames: {', '.join(names)}", markup=False)
+        return 0
+    options = {argument for argument in arguments if argument.startswith("-")}
+    if options - OPTIONS:
+        console.print(f"no option {', '.join(sorted(options - OPTIONS))}: there are {', '.join(sorted(OPTIONS))}")
+        return 2
+    flags = sorted(options - {"--keep"})
+    wanted = [argument for argument in arguments if argument not in options]
     unknown = set(wanted) - set(names)
     if unknown:
         console.print(f"no benchmark {', '.join(sorted(unknown))}: there are {', '.join(names)}")

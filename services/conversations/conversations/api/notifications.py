@@ -50,7 +50,7 @@ class UserNotifications:
         return Page(items=items, next_cursor=cursor)
 
     async def mark_read(self, request: Request, work: Work) -> None:
-        """Mark a notification as read. The time of the first call is kept."""
+        """Mark a notification as read. The time of the first request is kept."""
         caller = request.identity
         known = await store.save_notification_read(
             work.conn, caller.tenant_id, caller.user_id, request.uuid("id"), datetime.now(UTC)

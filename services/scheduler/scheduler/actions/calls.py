@@ -109,7 +109,7 @@ async def _lock(work: Work, caller: Identity, call_id: UUID) -> Schedule:
 async def _lock_planned(work: Work, caller: Identity, call_id: UUID) -> Schedule:
     call = await _lock(work, caller, call_id)
     if call.status == CANCELLED:
-        raise WrongState("this call was cancelled")
+        raise WrongState("This call was cancelled.")
     if call.next_at is None:
         raise AlreadyFired
     return call

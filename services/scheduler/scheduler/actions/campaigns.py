@@ -94,7 +94,7 @@ async def _lock(work: Work, caller: Identity, campaign_id: UUID, *allowed: str) 
     if campaign.user_id != caller.user_id and caller.role < Role.ADMIN:
         raise Forbidden("only its creator and admins control a campaign")
     if campaign.status not in allowed:
-        raise WrongState(f"this campaign is {campaign.status}")
+        raise WrongState(f"This campaign is {campaign.status}.")
     return campaign
 
 

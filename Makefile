@@ -7,7 +7,7 @@ UNIT := $(wildcard shared/tests/unit services/*/tests/unit)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e check format schemas docs bench
+.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e faults check format schemas docs bench
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \

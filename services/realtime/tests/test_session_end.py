@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from time import time
 from uuid import UUID
 
+import aiohttp
 import pytest
 import socketio
 
@@ -77,3 +78,16 @@ async def test_sockets_are_closed_when_an_instance_drains(cluster: Cluster) -> N
 
     for client in clients:
         await until(lambda client=client: not client.socket.connected)
+
+
+async def test_a_draining_instance_refuses_new_connections(cluster: Cluster) -> None:
+    draining = await cluster.start(drain_spread="500ms")
+    clients = [await cluster.connect(ANNA, to=1) for _ in range(2)]
+    draining.stop.set()
+    await until(lambda: not all(client.socket.connected for client in clients))
+
+    handshake = f"{draining.url}/socket.io/?EIO=4&transport=polling"
+    async with aiohttp.ClientSession() as http, http.get(handshake) as response:
+        assert response.status == 503
+
+    await draining.end()

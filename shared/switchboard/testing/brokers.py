@@ -33,15 +33,20 @@ class VirtualHosts:
         self.ask("DELETE", f"/vhosts/{name}")
 
     def purge(self, name: str) -> None:
-        """Empty all its queues, after the consumers of the previous test are gone."""
-        path = f"/queues/{name}"
-        deadline = time.monotonic() + 10
-        while any(c["vhost"] == name for c in self.ask("GET", "/connections?columns=vhost")):
+        """Empty all its queues, after the connections of the previous test are closed."""
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                if not any(connection["vhost"] == name for connection in self.ask("GET", "/connections?columns=vhost")):
+                    for queue in self.ask("GET", f"/queues/{name}?columns=name"):
+                        self.ask("DELETE", f"/queues/{name}/{quote(queue['name'], safe='')}/contents")
+                    return
+            except urllib.error.HTTPError as error:
+                if error.code < 500:  # 500: a connection or a queue changed meanwhile
+                    raise
             if time.monotonic() > deadline:
-                raise TimeoutError(f"connections to {name} are left over from another test")
+                raise TimeoutError(f"{name} is still in use by another test")
             time.sleep(0.02)
-        for queue in self.ask("GET", f"{path}?columns=name"):
-            self.ask("DELETE", f"{path}/{quote(queue['name'], safe='')}/contents")
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request to the management interface, such as GET `/queues/{vhost}` or `/connections`."""

@@ -33,6 +33,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         )
         self._async = {**self._async, "websocket": WebSocketTransport}
         self._closing: set[asyncio.Task[None]] = set()
+        self.draining = False
+        """Whether new connections are refused with 503: their clients try again, and reach another instance."""
 
     def create_queue(self, *args: Any, **options: Any) -> Backlog:
         return Backlog()
@@ -55,6 +57,8 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """Connect like the library (4.15), but with our own socket class, for which it has no hook."""
+        if self.draining:
+            return {"status": "503 SERVICE UNAVAILABLE", "headers": [], "response": b""}
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)

@@ -28,6 +28,7 @@ class GracefulDrain:
     async def run(self, stop: Stop) -> None:
         """Wait for the stop; then end long polls at once, and close sockets one after the other over `spread`."""
         await stop.wait()
+        self.engine.draining = True
         for member in self.rooms:
             if not isinstance(member.socket, EngineSocket):
                 member.leaving = True

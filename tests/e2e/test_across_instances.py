@@ -133,7 +133,7 @@ async def test_a_write_is_visible_to_other_services_before_its_event_arrives(sta
 
 @asynccontextmanager
 async def short_trial(stack: RunningStack) -> AsyncIterator[tuple[User, Listener]]:
-    """Yield the owner of a tenant whose trial ends soon, connected; on a slow machine the trial is longer."""
+    """Yield the connected owner of a tenant with a trial that ends soon; on a slow machine the trial is longer."""
     for seconds in (6, 20, 60):
         email = f"{uuid4().hex}@example.com"
         await operate(stack, "user", "create", email, "--password", PASSWORD, TRIAL_DURATION=f"{seconds}s")

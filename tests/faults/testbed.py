@@ -48,7 +48,7 @@ class BehindProxies(Environment):
 
 @dataclass(frozen=True)
 class FaultStack(Stack):
-    """A stack whose services run with a `mutation`, a planted bug."""
+    """A stack with services that run a `mutation`, a planted bug."""
 
     mutation: str = ""
 

@@ -12,12 +12,12 @@ LONGEST = timedelta(minutes=1)
 
 
 class Settings(DatabaseSettings, BusSettings, IdentitySettings):
-    """A dead or hanging leader is replaced within `lease_ttl + lease_renew_every`."""
+    """A dead or hanging leader is replaced within `lease_ttl`, and at once after SIGTERM."""
 
-    lease_ttl: Duration = timedelta(milliseconds=2500)
+    lease_ttl: Duration = timedelta(milliseconds=3000)
     lease_margin: Duration = timedelta(milliseconds=600)
     """How long before its lease expires the leader stops trusting it."""
-    lease_renew_every: Duration = timedelta(milliseconds=500)
+    lease_renew_every: Duration = timedelta(milliseconds=1000)
     late_after: Duration = timedelta(seconds=5)
     """An occurrence that fires later than this after its due time is marked late."""
 

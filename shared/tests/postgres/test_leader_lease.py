@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import asyncpg
 
@@ -74,3 +75,48 @@ async def test_a_leader_hanging_in_a_transaction_is_replaced(database: Database,
             await until(lambda: other.held(), within=8)
 
         stuck.terminate()
+
+
+async def test_a_follower_writes_nothing(database: Database) -> None:
+    leader = LeaderLease(database, "leader", "a", ttl=30)
+    follower = LeaderLease(database, "leader", "b", ttl=30)
+    async with frozen(leader), database.connection() as conn:
+        state = "select holder, term, expires_at, xmin, xmax, ctid from leases"
+        before, read = await conn.fetchrow(state), await _last_read(conn)
+
+        async with running(follower.run):
+            await until(lambda: _has_read_since(conn, read))
+
+        assert await conn.fetchrow(state) == before
+
+
+async def test_whoever_waits_for_leadership_is_woken_when_the_lease_is_trusted_again(
+    database: Database, empty_database_url: str
+) -> None:
+    lease = LeaderLease(database, "leader", "a", ttl=20.0, margin=19.0, renew_every=0.2)
+    async with running(lease.run):
+        await until(lambda: lease.held())
+        slow = await asyncpg.connect(empty_database_url)
+        async with slow.transaction():
+            await slow.execute("select from leases for update")
+            await until(lambda: not lease.held())
+            trusted = asyncio.Event()
+            lease.on_change(trusted.set)
+        await slow.close()
+
+        async with asyncio.timeout(10):
+            await trusted.wait()
+
+        assert (lease.held(), lease.term) == (True, 1)
+
+
+async def _has_read_since(conn: asyncpg.Connection, before: datetime | None) -> bool:
+    return await _last_read(conn) != before
+
+
+async def _last_read(conn: asyncpg.Connection) -> datetime | None:
+    at: datetime | None = await conn.fetchval(
+        "select max(query_start) from pg_stat_activity"
+        " where query like '%with seen%' and state = 'idle' and datname = current_database()"
+    )
+    return at

@@ -8,7 +8,6 @@ from scheduler.workers.firing import Firer
 from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-FOLLOWER_SECONDS = 0.2  # between two looks at this instance's own lease, which needs no query
 AFTER_OUTAGE = 0.5
 SHORTEST_SLEEP = 0.001
 
@@ -29,7 +28,7 @@ class FiringLoop:
         while not stop.is_set():
             leading = lease.held()
             metrics.leading(leading, lease.term)
-            await self._wakeup.wait(stop, await self._fire() if leading else FOLLOWER_SECONDS)
+            await self._wakeup.wait(stop, await self._fire() if leading else LONGEST_SLEEP)
         metrics.leading(False, None)
 
     async def _fire(self) -> float:

@@ -16,7 +16,9 @@ RETITLED = {"postgres", "redis-server"}
 
 def end(stack_dir: StackDirectory, *, within: float = 5.0) -> int:
     """End all processes of this directory: SIGTERM, then SIGKILL. Returns the number of processes."""
-    found = sorted(_of(stack_dir), key=lambda process: process.pid)  # the supervisor first: it would restart the rest
+    found = sorted(
+        processes_of(stack_dir), key=lambda process: process.pid
+    )  # the supervisor first: it would restart the rest
     for process in found:
         _signal(process, kill=stack_dir.throwaway)
     _, left = psutil.wait_procs(found, timeout=within)
@@ -26,7 +28,8 @@ def end(stack_dir: StackDirectory, *, within: float = 5.0) -> int:
     return len(found)
 
 
-def _of(stack_dir: StackDirectory) -> Iterator[psutil.Process]:
+def processes_of(stack_dir: StackDirectory) -> Iterator[psutil.Process]:
+    """Yield the processes of this directory, the supervisor among them."""
     data = str(stack_dir.root / "data")
     myself = psutil.Process().pid
     for process in psutil.process_iter():

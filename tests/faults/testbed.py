@@ -78,7 +78,7 @@ async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterat
     moved = {ports.get(name): ports.get(f"proxy-{name}") for name in SERVERS}
     stack = Stack.at(stack_dir, {})
     environment = BehindProxies(
-        stack.environment.servers, stack.secrets, stack.instances, stack.environment.given, ports=moved
+        stack.servers.addresses(by_socket=False), stack.secrets, stack.instances, stack.environment.given, ports=moved
     )
     stack = FaultStack(
         stack.stack_dir, stack.ports, stack.secrets, stack.servers, environment, stack.supervisor, mutation=mutation

@@ -12,6 +12,7 @@ from rich.table import Table
 from switchboard.local.health import NotHealthy, wait_until_healthy
 from switchboard.local.ports import PortInUse
 from switchboard.local.probes import ServerNotReachable
+from switchboard.local.rabbitmq import InvalidSchedulers
 from switchboard.local.services import INSTANCES, InvalidTeamName
 from switchboard.local.stack import Stack, recover
 from switchboard.local.stack_directory import StackDirectory
@@ -36,7 +37,7 @@ def up() -> None:
         stack.up(_print_progress)
         _print_progress("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-    except (PortInUse, InvalidTeamName, ServerNotReachable, NotHealthy, SupervisorFailed) as failure:
+    except (PortInUse, InvalidTeamName, InvalidSchedulers, ServerNotReachable, NotHealthy, SupervisorFailed) as failure:
         _console.print(f"[bold red]switchboard:[/] {failure}", soft_wrap=True)
         _console.print(f"logs: {os.path.relpath(stack_dir.root / 'log')}/   all of them: make logs")
         raise SystemExit(1) from None

@@ -24,6 +24,7 @@ class Program:
     stop_within: int = 15  # seconds until SIGKILL
     settles_within: int = 1  # seconds; a program that exits sooner is restarted with a growing backoff
     autostart: bool = True  # with the supervisor; False for a program that needs a migrated database
+    writes_own_log: bool = False  # takes the setting LOG_FILE; the supervisor adds what it prints before that
     build: str = ""  # a fingerprint of its code and files; a change restarts the program
 
 
@@ -70,6 +71,9 @@ def _program(stack_dir: StackDirectory, program: Program) -> str:
         "SWITCHBOARD_BUILD": program.build,
         **program.environment,
     }
+    log = stack_dir.log(program.name)
+    if program.writes_own_log:
+        environment["LOG_FILE"] = str(log)
     return f"""\
 [program:{program.name}]
 command={_literal(shlex.join(str(word) for word in program.command))}
@@ -83,8 +87,8 @@ stopsignal={program.stop_signal}
 stopwaitsecs={program.stop_within}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_literal(stack_dir.log(program.name))}
-stdout_logfile_maxbytes=20MB
+stdout_logfile={_literal(log)}
+stdout_logfile_maxbytes={0 if program.writes_own_log else "20MB"}
 stdout_logfile_backups=1
 """
 

@@ -14,8 +14,12 @@ from switchboard.local.stack_directory import StackDirectory, write_private
 
 VHOST = "switchboard"
 
-# Busy-waiting a little before a thread sleeps halves the start-up time, which reads a thousand small files.
-ERLANG = "+S 2:2 +sbwt very_short +sbwtdcpu none +sbwtdio medium -kernel inet_dist_use_interface {127,0,0,1}"
+SCHEDULERS = 1  # a broker with one thread wakes no others, and carries more than one machine's services need
+MOST_SCHEDULERS = 64
+
+
+class InvalidSchedulers(ValueError):
+    """`BROKER_SCHEDULERS` is no number of threads."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class RabbitMQ:
     ports: Ports
     secrets: Secrets
     users: tuple[str, ...] = ()  # one for each service
+    schedulers: int = SCHEDULERS
 
     def url_of(self, user: str) -> str:
         return f"amqp://{user}:{self._password(user)}@127.0.0.1:{self.ports.get('rabbitmq')}/{VHOST}"
@@ -73,10 +78,15 @@ class RabbitMQ:
             "RABBITMQ_LOG_BASE": str(home / "log"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_PID_FILE": str(home / "pid"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {ERLANG}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {self._erlang()}",
         }
         build = fingerprint(self._configuration(), self._definitions())
         return Program("rabbitmq", [_server()], environment, stop_within=20, build=build)
+
+    def _erlang(self) -> str:
+        """Return the runtime's options. Idle threads sleep at once, since others use the cores."""
+        threads = f"+S {self.schedulers}:{self.schedulers} +sbwt none +sbwtdcpu none +sbwtdio none"
+        return f"{threads} -kernel inet_dist_use_interface {{127,0,0,1}}"
 
     def _definitions(self) -> str:
         from switchboard.local.broker_users import definitions  # slow: it imports all contracts
@@ -106,6 +116,15 @@ class RabbitMQ:
 
     def _password(self, user: str) -> str:
         return self.secrets.password(f"rabbitmq-{user}")
+
+
+def schedulers_of(text: str) -> int:
+    """Return the number of the broker's scheduler threads in `BROKER_SCHEDULERS`. Raises `InvalidSchedulers`."""
+    if not text:
+        return SCHEDULERS
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SCHEDULERS:
+        raise InvalidSchedulers(f"BROKER_SCHEDULERS must be a number from 1 to {MOST_SCHEDULERS}, not {text!r}")
+    return int(text)
 
 
 def _server() -> Path:

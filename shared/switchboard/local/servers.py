@@ -7,7 +7,7 @@ from switchboard.local.environment import ADMIN, ServerAddresses
 from switchboard.local.ports import Ports
 from switchboard.local.postgres import Postgres
 from switchboard.local.programs import Program
-from switchboard.local.rabbitmq import RabbitMQ
+from switchboard.local.rabbitmq import SCHEDULERS, RabbitMQ
 from switchboard.local.redis import Redis
 from switchboard.local.s3_store import DEFAULT_SETTINGS, Store
 from switchboard.local.secrets import Secrets
@@ -23,6 +23,7 @@ class Servers:
     secrets: Secrets
     users: tuple[str, ...] = ()
     external: Mapping[str, str] = field(default_factory=dict)
+    broker_schedulers: int = SCHEDULERS
 
     @property
     def database_url(self) -> str:
@@ -42,10 +43,15 @@ class Servers:
     def amqp_url_of(self, user: str = ADMIN) -> str:
         return self.external.get("AMQP_URL") or self.rabbitmq.url_of(user)
 
-    def addresses(self) -> ServerAddresses:
-        """Return the addresses for the services' settings."""
-        private_store = "S3_ENDPOINT" not in self.external
-        return ServerAddresses(self.database_url, self.redis_url, self.store_settings, private_store, self.amqp_url_of)
+    def addresses(self, *, by_socket: bool = True) -> ServerAddresses:
+        """Return the addresses for the services' settings: Unix sockets of private servers, where they have one."""
+        return ServerAddresses(
+            self.external.get("DATABASE_URL") or (self.postgres.socket_url if by_socket else self.postgres.url),
+            self.external.get("REDIS_URL") or (self.redis.socket_url if by_socket else self.redis.url),
+            self.store_settings,
+            "S3_ENDPOINT" not in self.external,
+            self.amqp_url_of,
+        )
 
     @property
     def broker_metrics_port(self) -> int | None:
@@ -58,7 +64,7 @@ class Servers:
 
     @property
     def rabbitmq(self) -> RabbitMQ:
-        return RabbitMQ(self.stack_dir, self.ports, self.secrets, self.users)
+        return RabbitMQ(self.stack_dir, self.ports, self.secrets, self.users, self.broker_schedulers)
 
     @property
     def redis(self) -> Redis:

@@ -13,6 +13,7 @@ from switchboard.local import monitoring, orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_inherited, is_setting
 from switchboard.local.ports import Ports, require_free
 from switchboard.local.programs import Program, fingerprint
+from switchboard.local.rabbitmq import schedulers_of
 from switchboard.local.secrets import Secrets
 from switchboard.local.servers import Servers
 from switchboard.local.services import (
@@ -54,7 +55,7 @@ class Stack:
                 ports.put(instance_name(GATEWAY, number + 1), gateway_port + number)
         external = {name: given[name] for name in SERVER_SETTINGS if given.get(name)}
         users = (*BROKER_USERS, *users_of_teams(given.get("BROKER_TEAMS", "")))
-        servers = Servers(stack_dir, ports, secrets, users, external)
+        servers = Servers(stack_dir, ports, secrets, users, external, schedulers_of(given.get("BROKER_SCHEDULERS", "")))
         passed = {name: value for name, value in given.items() if is_inherited(name) and value}
         environment = Environment(servers.addresses(), secrets, tuple(_instances(ports)), passed)
         return cls(stack_dir, ports, secrets, servers, environment, Supervisor.of(stack_dir, ports, secrets))
@@ -133,6 +134,7 @@ class Stack:
                 self.environment.of_instance(instance),
                 settles_within=5,
                 autostart=False,
+                writes_own_log=True,
                 build=_build_of(instance.service.folder / instance.service.package),
             )
             for instance in self.instances

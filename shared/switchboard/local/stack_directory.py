@@ -1,9 +1,11 @@
 """The directory in which a stack keeps its data, logs, ports and secrets."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+LONGEST_SOCKET_PATH = 107  # bytes, on Linux
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class StackDirectory:
 
     def data(self, program: str) -> Path:
         return self.root / "data" / program
+
+    def socket(self, program: str, name: str) -> Path | None:
+        """Return the path of a program's Unix socket in its data; None if it is longer than the kernel allows."""
+        path = self.data(program) / name
+        return path if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH else None
 
     def config(self, name: str) -> Path:
         return self.root / "conf" / name

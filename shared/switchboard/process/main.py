@@ -22,7 +22,10 @@ S = TypeVar("S", bound=ServiceSettings)
 def main(name: str, settings_class: type[S], open_app: Callable[[S], AbstractAsyncContextManager[App]]) -> NoReturn:
     """Run the service `name` until a signal or a crash, then exit. See `ServiceRunner`."""
     settings = load(settings_class)
-    configure_logs(name, settings.app_instance_id, settings.log_level)
+    try:
+        configure_logs(name, settings.app_instance_id, settings.log_level, settings.log_file)
+    except OSError as error:
+        sys.exit(f"cannot start: LOG_FILE {settings.log_file}: {error.strerror}")
     try:
         service = ServiceRunner(settings)
     except PortTaken as error:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on stderr, for our own log lines and those of libraries.
+"""Structured logs: one JSON object per line on stderr or in a file, for our own log lines and those of libraries.
 
 The ids of a request or a delivery are bound once, where it enters the process, with structlog's `bind_contextvars`.
 Every line that it logs carries them. Bodies, tokens and passwords are never logged.
@@ -8,11 +8,14 @@ import logging
 import re
 import sys
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from switchboard.runtime.log_file import LogFile
 from switchboard.runtime.tracing import current_trace_id
 
 SECRET_NAMES = re.compile(r"password|secret|token|cookie|authorization|credential|api_?key", re.IGNORECASE)
@@ -20,13 +23,14 @@ PASSWORD_IN_URL = re.compile(rb"(://[^:/@\s\"]*:)[^@/\s\"]+@")
 QUIET = {"aiormq": logging.ERROR, "aio_pika": logging.ERROR, "asyncio": logging.WARNING, "alembic": logging.WARNING}
 
 
-def configure_logs(service: str, instance: str, level: str) -> None:
-    """Set up logging for this process."""
+def configure_logs(service: str, instance: str, level: str, file: Path | None = None) -> None:
+    """Set up logging for this process. `file`: takes the place of stdout and stderr."""
     shared = _processors(service, instance)
+    output: Any = sys.stderr.buffer if file is None else LogFile(file)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, *shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(file=output),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -13,8 +13,9 @@ import re
 import socket
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -45,7 +46,8 @@ def _url(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
         try:
             parts = urlsplit(url)
-            known = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+            address = parts.hostname or (parts.path if parts.scheme == "unix" else parse_qs(parts.query).get("host"))
+            known = parts.scheme in schemes and bool(address) and parts.port != 0
         except ValueError:
             known = False
         if not known:
@@ -84,7 +86,7 @@ Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split), Field(min_l
 
 PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
 AmqpUrl = Annotated[str, _url("amqp", "amqps")]
-RedisUrl = Annotated[str, _url("redis", "rediss")]
+RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
 
 
 class ServiceSettings(BaseSettings):
@@ -98,6 +100,8 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_file: Path | None = None
+    """Where stdout and stderr go, up to 20 MB twice. None: they stay where they are."""
     otel_exporter_otlp_endpoint: Url | None = None
     drain_notice: Duration = timedelta(seconds=1)
     """How long readiness fails before the graceful shutdown stops work: the gateway probes twice a second."""

@@ -1,10 +1,9 @@
 """A Postgres connection that distinguishes three kinds of failure: an unavailable server, contention, and a bug."""
 
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import asyncpg
 
@@ -12,14 +11,14 @@ from switchboard.runtime.unavailable import Contended, Unavailable
 
 T = TypeVar("T")
 
+ACQUIRE_SECONDS = 5.0
 IDLE_IN_TRANSACTION_SECONDS = 2.0
 
 UNAVAILABLE_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting, the session or the database ended
+    asyncpg.InsufficientResourcesError,  # too many connections, no memory, a full disk
+    asyncpg.PostgresSystemError,  # its disk fails
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,
 )
@@ -29,8 +28,9 @@ CONTENTION_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-CONNECT_ERRORS: tuple[type[BaseException], ...] = (OSError, TimeoutError, asyncpg.InterfaceError)
-"""Raised while a connection is acquired or released. In between, the first two may be a handler's own errors."""
+NETWORK_ERRORS: tuple[type[BaseException], ...] = (OSError, TimeoutError, EOFError)
+CONNECT_ERRORS: tuple[type[BaseException], ...] = (*NETWORK_ERRORS, asyncpg.InterfaceError)
+"""Raised while a connection is acquired or released. In between, all but the last may be a handler's own errors."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -77,37 +77,68 @@ class Connection(asyncpg.Connection):
     async def _run(self, statement: Coroutine[Any, Any, T]) -> T:
         try:
             return await statement
-        except (OSError, TimeoutError) as error:
+        except NETWORK_ERRORS as error:
             raise _unavailable(error) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            raise
+        except Exception as error:
+            if not self.is_closed():
+                raise
+            raise _unavailable(error) from error  # such as uvloop's RuntimeError for a closed transport
         finally:
             self.activity.last_statement_at = monotonic()
 
 
-@contextmanager
-def translate_errors(*more: type[BaseException]) -> Iterator[None]:
-    """Raise errors of the server, and of the types `more`, as `DatabaseUnavailable` or `DatabaseContended`."""
-    try:
-        yield
-    except CONTENTION_ERRORS as error:
-        raise _contended(f"{type(error).__name__}: {error}") from error
-    except (*UNAVAILABLE_ERRORS, *more) as error:
-        raise _unavailable(error) from error
+class PooledConnection:
+    """A connection of the pool inside an `async with` block, whose errors are translated.
 
+    A class and not a generator: every statement passes here.
+    """
 
-@contextmanager
-def detect_loss(conn: Any) -> Iterator[None]:
-    """Raise the use of a lost connection of the pool as `DatabaseUnavailable` or `DatabaseContended`."""
-    activity: Activity = conn.activity
-    activity.last_statement_at = monotonic()
-    try:
-        yield
-    except asyncpg.InterfaceError as error:
-        if not _is_lost(conn):
-            raise  # a bug, such as a wrong number of arguments
-        if monotonic() - activity.last_statement_at >= IDLE_IN_TRANSACTION_SECONDS:
+    __slots__ = ("_activity", "_conn", "_pool")
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        try:
+            self._conn = conn = cast(
+                "Any", await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+            )  # a proxy with all methods
+        except Exception as error:
+            if ours := translated(error, *CONNECT_ERRORS):
+                raise ours from error
+            raise
+        self._activity: Activity = conn.activity  # the proxy of a lost connection has it no more
+        self._activity.last_statement_at = monotonic()
+        return cast("asyncpg.Connection", self._conn)
+
+    async def __aexit__(self, _type: object, raised: BaseException | None, _traceback: object) -> None:
+        ours = None if raised is None else translated(raised) or self._translated_loss(raised)
+        try:
+            await self._pool.release(self._conn)
+        except Exception as error:
+            if ours := translated(error, *CONNECT_ERRORS):
+                raise ours from error
+            raise
+        if ours is not None:
+            raise ours from raised
+
+    def _translated_loss(self, error: BaseException) -> "DatabaseUnavailable | DatabaseContended | None":
+        """Return our own error for the use of a lost connection; None for a bug, such as a missing argument."""
+        if not (isinstance(error, asyncpg.InterfaceError) and _is_lost(self._conn)):
+            return None
+        if monotonic() - self._activity.last_statement_at >= IDLE_IN_TRANSACTION_SECONDS:
             # The likely reason: the server's own message arrived while no statement was waiting for it.
-            raise _contended("it was idle in its transaction for too long") from error
-        raise _unavailable(error) from error
+            return _contended("it was idle in its transaction for too long")
+        return _unavailable(error)
+
+
+def translated(error: BaseException, *more: type[BaseException]) -> DatabaseUnavailable | DatabaseContended | None:
+    """Return our own error for one of the server, or of the types `more`; None for any other."""
+    if isinstance(error, CONTENTION_ERRORS):
+        return _contended(f"{type(error).__name__}: {error}")
+    return _unavailable(error) if isinstance(error, (*UNAVAILABLE_ERRORS, *more)) else None
 
 
 def _is_lost(conn: Any) -> bool:

@@ -2,23 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, cast
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import asyncpg
 import orjson
 
 from switchboard.postgres.connection import (
-    CONNECT_ERRORS,
     IDLE_IN_TRANSACTION_SECONDS,
     Connection,
     DatabaseUnavailable,
-    detect_loss,
-    translate_errors,
+    PooledConnection,
 )
 from switchboard.postgres.notifications import Notifications, Wake
 
-ACQUIRE_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 
@@ -43,20 +40,12 @@ class Database:
         self.service = service
         self._notifications = notifications
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+    def connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection outside of any transaction.
 
         Raises `DatabaseUnavailable` and `DatabaseContended`, also for errors of the connection inside the block.
         """
-        with translate_errors(*CONNECT_ERRORS):
-            conn = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
-        try:
-            with translate_errors(), detect_loss(conn):
-                yield cast("asyncpg.Connection", conn)  # the pool's proxy has the same methods
-        finally:
-            with translate_errors(*CONNECT_ERRORS):
-                await self.pool.release(conn)
+        return PooledConnection(self.pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

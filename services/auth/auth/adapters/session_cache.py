@@ -21,6 +21,7 @@ from switchboard.postgres.database import Database
 from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.unavailable import Unavailable
 
+PENDING = "cache_invalidations"  # the channel that wakes those who retry
 LIFETIME_SECONDS = {"dead": 120, "stale": 10}
 REDIS_SECONDS = 2.0
 
@@ -62,4 +63,5 @@ class SessionCache:
                     pipe.set(one.key, orjson.dumps({"state": one.state}), ex=LIFETIME_SECONDS[one.state])
                 await pipe.execute()
         except REDIS_ERRORS as error:
+            self._database.notify(PENDING)
             raise CacheUnavailable(f"the session cache is unavailable: {error}") from error

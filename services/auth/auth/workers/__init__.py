@@ -8,4 +8,4 @@ from switchboard.runtime.background import Loop
 
 
 def workers(database: Database, cache: SessionCache) -> list[Loop]:
-    return [PendingInvalidations(cache).run, Housekeeping(database).run]
+    return [PendingInvalidations(database, cache).run, Housekeeping(database).run]

@@ -1,16 +1,31 @@
 """Retries the cache invalidations that could not be written to Redis."""
 
-from dataclasses import dataclass
+import structlog
 
-from auth.adapters.session_cache import SessionCache
-from switchboard.runtime.background import Stop, repeat
+from auth.adapters.session_cache import PENDING, SessionCache
+from switchboard.postgres.database import Database
+from switchboard.runtime.background import Stop, Wakeup
+from switchboard.runtime.unavailable import Unavailable
 
-PERIOD = 1.0  # seconds
+RETRY_SECONDS = 1.0
+POLL_SECONDS = 5.0  # for those of a process that crashed after its commit, and told nobody
+
+log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
 class PendingInvalidations:
-    cache: SessionCache
+    """Sleeps until an instance, this or another, fails to write one."""
+
+    def __init__(self, database: Database, cache: SessionCache) -> None:
+        self._cache = cache
+        self._failed = Wakeup()
+        database.on_notify(PENDING, self._failed.set)
 
     async def run(self, stop: Stop) -> None:
-        await repeat(self.cache.retry_pending, every=PERIOD)(stop)
+        while not stop.is_set():
+            try:
+                await self._cache.retry_pending()
+            except Unavailable as error:
+                log.info("cache_invalidations_postponed", reason=str(error))
+            if await self._failed.wait(stop, POLL_SECONDS):
+                await stop.sleep(RETRY_SECONDS)

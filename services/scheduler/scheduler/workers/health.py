@@ -13,7 +13,7 @@ from switchboard.postgres.database import Database
 from switchboard.runtime.health import Health
 
 TOO_LATE = timedelta(seconds=10)
-OBSERVE_SECONDS = 2.0
+OBSERVE_SECONDS = 15.0  # for `/readyz`, which shows the last observation; `/health` and `/metrics` make one
 
 
 class Stalled(Exception):

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from realtime.fanout.rooms import REVOCATIONS, TENANT_ROOM, user_room
-from realtime.log.entries import LogEntry
+from realtime.log.entries import TenantEntry
 from realtime.log.event_log import EventLog
 from switchboard.contracts.auth import SessionRevoked
 from switchboard.contracts.consumers import subscriptions_of
@@ -28,7 +28,7 @@ def subscriptions(log: EventLog) -> Subscriptions:
 
 async def append_to_log(envelopes: list[Envelope], log: EventLog) -> None:
     """Append the events that clients may see, in order and without duplicates. Raises `Unreadable`."""
-    entries: dict[UUID, list[LogEntry]] = defaultdict(list)
+    entries: dict[UUID, list[TenantEntry]] = defaultdict(list)
     revoked: list[UUID] = []
     for envelope in envelopes:
         room = room_of(envelope)
@@ -56,7 +56,7 @@ def room_of(envelope: Envelope) -> str | None:
             return None
 
 
-def _log_entry(envelope: Envelope, room: str) -> LogEntry:
+def _log_entry(envelope: Envelope, room: str) -> TenantEntry:
     time = envelope.time.isoformat().replace("+00:00", "Z")
     data = orjson.dumps(envelope.data)
-    return LogEntry(str(envelope.id), envelope.type, time, room, data, envelope.traceparent or "")
+    return TenantEntry(str(envelope.id), envelope.type, time, room, data, envelope.traceparent or "")

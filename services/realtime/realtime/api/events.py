@@ -14,7 +14,7 @@ from realtime.fanout import CatchUp
 from realtime.fanout.catch_up import PAGE
 from realtime.fanout.frames import Frame
 from realtime.fanout.rooms import RoomMember
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.stream_ids import Cursor, StreamId
 from switchboard.http import Body, Moment, PlainRoute, Request, Route
 
@@ -110,7 +110,7 @@ class Events:
 
     async def _visible_after(
         self, member: RoomMember, after: Cursor, limit: int
-    ) -> tuple[list[StoredEntry], Cursor | None]:
+    ) -> tuple[list[ReadEntry], Cursor | None]:
         """The next entries that the member may see, and the cursor after them; None when they were trimmed."""
         while True:
             page = await self.catch_up.page_after(member, after)
@@ -125,7 +125,7 @@ class Events:
                 return visible, after
 
 
-def _answer(entries: list[StoredEntry], last: Cursor, *, resumed: bool) -> web.Response:
+def _answer(entries: list[ReadEntry], last: Cursor, *, resumed: bool) -> web.Response:
     items = [
         {
             "type": entry.type.decode(),

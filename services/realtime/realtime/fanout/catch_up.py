@@ -11,7 +11,7 @@ from realtime.adapters.session_lookup import SocketSession
 from realtime.fanout.dispatcher import Dispatcher, ready_frame
 from realtime.fanout.frames import entry_frame, event_frame
 from realtime.fanout.rooms import MemberSocket, RoomMember
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.event_log import EventLog
 from realtime.log.stream_ids import Cursor, StreamId
 from switchboard.runtime.background import Stop
@@ -67,7 +67,7 @@ class CatchUp:
             member.socket.push(ready_frame(member, cursor, resumed=True))
             await self._send_missed(member, cursor.stream_id, page, epoch)
 
-    async def page_after(self, member: RoomMember, cursor: Cursor | None) -> list[StoredEntry] | None:
+    async def page_after(self, member: RoomMember, cursor: Cursor | None) -> list[ReadEntry] | None:
         """The next `PAGE` entries of a member's log. None when the log doesn't reach back to the cursor."""
         if cursor is None or cursor.epoch != self._dispatcher.epoch:
             return None
@@ -97,9 +97,7 @@ class CatchUp:
                     for member in members:
                         member.socket.push(frame)
 
-    async def _send_missed(
-        self, member: RoomMember, after: StreamId, page: list[StoredEntry] | None, epoch: str
-    ) -> None:
+    async def _send_missed(self, member: RoomMember, after: StreamId, page: list[ReadEntry] | None, epoch: str) -> None:
         while page is not None and self._dispatcher.epoch == epoch:
             for entry in page:
                 if entry.room in member.rooms:

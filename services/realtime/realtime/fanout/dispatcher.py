@@ -12,7 +12,7 @@ import structlog
 
 from realtime.fanout.frames import Frame, event_frame
 from realtime.fanout.rooms import REVOCATIONS, RoomMember, Rooms
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.event_log import EventLog, ephemeral_key, log_key
 from realtime.log.stream_ids import Cursor, StreamId
 from realtime.log.tail import Tail
@@ -146,7 +146,7 @@ class Dispatcher:
         finally:
             stopping.cancel()
 
-    async def _dispatch(self, followed: _Followed, entries: list[StoredEntry]) -> None:
+    async def _dispatch(self, followed: _Followed, entries: list[ReadEntry]) -> None:
         tenant = followed.tenant
         pushed = 0
         for entry in entries:
@@ -166,12 +166,12 @@ class Dispatcher:
                 await asyncio.sleep(0)
         self.pushed += pushed
 
-    def _dispatch_ephemeral(self, followed: _Followed, entries: list[StoredEntry]) -> None:
+    def _dispatch_ephemeral(self, followed: _Followed, entries: list[ReadEntry]) -> None:
         for entry in entries:
             self.rooms.broadcast_ephemeral(followed.tenant, entry)
             followed.ephemeral = entry.stream_id
 
-    def _disconnect_revoked(self, tenant: UUID, entry: StoredEntry) -> None:
+    def _disconnect_revoked(self, tenant: UUID, entry: ReadEntry) -> None:
         revoked = SessionRevoked.read(orjson.loads(entry.data))
         for member in self.rooms.members_of(tenant):
             if member.session_id in revoked.session_ids:

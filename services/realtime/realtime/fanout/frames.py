@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from engineio.packet import MESSAGE, Packet
 
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 
 TEXT = 0x81  # the only frame of a message, and text (RFC 6455, 5.2)
 
@@ -47,7 +47,7 @@ def event_frame(name: str, payload: Any) -> Frame:
     return Frame(b"42" + orjson.dumps([name, payload], default=str, option=orjson.OPT_UTC_Z))
 
 
-def entry_frame(entry: StoredEntry, epoch: str) -> Frame:
+def entry_frame(entry: ReadEntry, epoch: str) -> Frame:
     """`(type, {id, event_id, time, data})`, joined from parts that are JSON already or need no escaping."""
     return Frame(
         b'42["%b",{"id":"%b","event_id":"%b-%b","time":"%b","data":%b}]'
@@ -55,7 +55,7 @@ def entry_frame(entry: StoredEntry, epoch: str) -> Frame:
     )
 
 
-def ephemeral_frame(entry: StoredEntry) -> Frame:
+def ephemeral_frame(entry: ReadEntry) -> Frame:
     """`(type, data)`: an event that is not in the log."""
     return Frame(b'42["%b",%b]' % (entry.type, entry.data))
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from uuid import UUID
 
 from realtime.fanout.frames import DISCONNECT_FRAME, Frame, closing_frame, entry_frame, ephemeral_frame
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.stream_ids import StreamId
 from switchboard.runtime.rate_limits import TokenBucket
 
@@ -133,7 +133,7 @@ class Rooms:
             member.caught_up = after
         return True
 
-    def broadcast(self, tenant_id: UUID, entry: StoredEntry, epoch: str) -> int:
+    def broadcast(self, tenant_id: UUID, entry: ReadEntry, epoch: str) -> int:
         """Push an entry to all live members of its room. Returns their number."""
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
@@ -151,7 +151,7 @@ class Rooms:
             tenant.make_caught_up_live(before=StreamId(stream_id.ms, stream_id.seq + 1))
         return pushed
 
-    def broadcast_ephemeral(self, tenant_id: UUID, entry: StoredEntry) -> None:
+    def broadcast_ephemeral(self, tenant_id: UUID, entry: ReadEntry) -> None:
         """Push an event that is not in the log to all live members of its room."""
         tenant = self._tenants.get(tenant_id)
         if tenant is not None and (members := tenant.room(entry.room)):

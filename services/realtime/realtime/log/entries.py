@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class LogEntry:
+class TenantEntry:
     """An event to append. `data` is JSON, encoded once for all clients."""
 
     id: str
@@ -16,7 +16,7 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEntry:
+class ReadEntry:
     """An entry read from the log. The fields are bytes as Redis returned them: most are passed on untouched."""
 
     stream_id: bytes

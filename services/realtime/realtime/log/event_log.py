@@ -9,7 +9,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from realtime.log.entries import LogEntry, StoredEntry
+from realtime.log.entries import ReadEntry, TenantEntry
 from realtime.log.lua_scripts import APPEND, END
 from realtime.log.stream_ids import StreamId
 from realtime.log.tail import Tail, open_tail
@@ -45,7 +45,7 @@ class EventLog:
         with redis_errors_as_unavailable():
             await self._redis.set("log:check", b"", ex=60)
 
-    async def append(self, entries: Mapping[UUID, Sequence[LogEntry]], revoked: Sequence[UUID] = ()) -> None:
+    async def append(self, entries: Mapping[UUID, Sequence[TenantEntry]], revoked: Sequence[UUID] = ()) -> None:
         """Append each tenant's entries in order, without those that its log holds already (deduplication by id).
 
         `revoked` sessions are marked first: a reader that doesn't find the mark will still see the log entry.
@@ -60,7 +60,7 @@ class EventLog:
                     await self._append(keys, [*self._bounds, *fields], client=pipe)
                 await pipe.execute()
 
-    async def broadcast_ephemeral(self, tenant: UUID, entry: LogEntry) -> None:
+    async def broadcast_ephemeral(self, tenant: UUID, entry: TenantEntry) -> None:
         """Send an event to the clients that are connected now. It is not logged, so there is no catch-up on it."""
         fields: dict[Any, Any] = {"before": b"", "id": entry.id, "type": entry.type, "time": entry.time}
         fields |= {"room": entry.room, "data": entry.data, "trace": ""}
@@ -80,7 +80,7 @@ class EventLog:
         with redis_errors_as_unavailable():
             return StreamId.parse(await self._end([log_key(tenant)]))
 
-    async def read(self, tenant: UUID, after: StreamId, count: int = 500) -> list[StoredEntry] | None:
+    async def read(self, tenant: UUID, after: StreamId, count: int = 500) -> list[ReadEntry] | None:
         """The next entries after a position. None: entries after it were trimmed, or no log has ever reached it."""
         with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -92,7 +92,7 @@ class EventLog:
             return None
         if not found and not length and after.ms < seconds * 1000 - self._keep_ms:
             return None
-        entries = [StoredEntry(stream_id, *fields.values()) for stream_id, fields in found]
+        entries = [ReadEntry(stream_id, *fields.values()) for stream_id, fields in found]
         return None if entries and StreamId.parse(entries[0].previous) > after else entries
 
     @asynccontextmanager

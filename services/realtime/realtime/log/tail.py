@@ -8,7 +8,7 @@ from uuid import uuid4
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.lua_scripts import EPOCH
 
 EPOCH_KEY = "log:epoch"
@@ -26,7 +26,7 @@ class Tail:
         self._last_wake = b"0-0"
         self.epoch = epoch
 
-    async def wait(self, positions: Mapping[str, bytes]) -> list[tuple[str, list[StoredEntry]]]:
+    async def wait(self, positions: Mapping[str, bytes]) -> list[tuple[str, list[ReadEntry]]]:
         """The entries of each stream after its position, as soon as there are any; empty after a wake or a timeout."""
         arguments = ["COUNT", ENTRIES_PER_READ, "BLOCK", BLOCK_MS, "STREAMS", self._wake_key, *positions]
         answer = await _command(self._connection, "XREAD", *arguments, self._last_wake, *positions.values()) or []
@@ -35,8 +35,8 @@ class Tail:
         return [(key.decode(), [_stored_entry(*found) for found in entries]) for key, entries in answer]
 
 
-def _stored_entry(stream_id: bytes, fields: Sequence[bytes]) -> StoredEntry:
-    return StoredEntry(stream_id, *fields[1::2])
+def _stored_entry(stream_id: bytes, fields: Sequence[bytes]) -> ReadEntry:
+    return ReadEntry(stream_id, *fields[1::2])
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
 from realtime.fanout.rooms import TENANT_ROOM, RoomMember, Rooms
-from realtime.log.entries import LogEntry
+from realtime.log.entries import TenantEntry
 from realtime.log.event_log import EventLog, redis_errors_as_unavailable
 from realtime.presence.lua_scripts import BEAT, LIST, SWEEP
 from switchboard.runtime.background import Stop
@@ -135,7 +135,7 @@ class Presence:
     async def _broadcast(self, tenant: UUID, name: str, payload: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat()
         data = orjson.dumps(payload, option=orjson.OPT_UTC_Z)
-        await self._log.broadcast_ephemeral(tenant, LogEntry(str(uuid7()), name, now, TENANT_ROOM, data))
+        await self._log.broadcast_ephemeral(tenant, TenantEntry(str(uuid7()), name, now, TENANT_ROOM, data))
 
 
 def _presences_key(tenant: UUID) -> str:

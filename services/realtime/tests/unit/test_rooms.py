@@ -7,7 +7,7 @@ import pytest
 
 from realtime.fanout.frames import Frame, entry_frame, ephemeral_frame
 from realtime.fanout.rooms import TENANT_ROOM, RoomMember, Rooms
-from realtime.log.entries import StoredEntry
+from realtime.log.entries import ReadEntry
 from realtime.log.stream_ids import StreamId
 
 TENANT = UUID(int=1)
@@ -30,8 +30,8 @@ class Sink:
         return
 
 
-def entry(stream_id: str) -> StoredEntry:
-    return StoredEntry(stream_id.encode(), b"", b"id", b"tenant.updated", b"now", TENANT_ROOM.encode(), b"{}", b"")
+def entry(stream_id: str) -> ReadEntry:
+    return ReadEntry(stream_id.encode(), b"", b"id", b"tenant.updated", b"now", TENANT_ROOM.encode(), b"{}", b"")
 
 
 @pytest.mark.parametrize("caught_up", ["2-0", "2-5"])

@@ -44,7 +44,7 @@ def name_of(process: psutil.Process) -> str:
     command = process.cmdline()
     if "-m" in command:
         module = command[command.index("-m") + 1]
-        return "launcher" if module.startswith("supervisor") else module
+        return "launcher" if module == "switchboard.local.preloading" else module
     program = Path(process.name()).name
     return "server: " + {"beam.smp": "rabbitmq", "erl_child_setup": "rabbitmq"}.get(program, program)
 

@@ -40,8 +40,10 @@ def fingerprint(*contents: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def supervisord(stack_dir: StackDirectory) -> list[str]:
-    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(stack_dir.supervisor_config)]
+def supervisord(stack_dir: StackDirectory, *, preload: bool) -> list[str]:
+    """Return the supervisor's command. `preload`: with the services imported, so that they start as its forks."""
+    module = "switchboard.local.preloading" if preload else "supervisor.supervisord"
+    return [sys.executable, "-m", module, "-c", str(stack_dir.supervisor_config)]
 
 
 def _supervisor(stack_dir: StackDirectory, port: int, password: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from switchboard.local import monitoring, orphans, probes
 from switchboard.local.environment import SERVER_SETTINGS, Environment, is_inherited, is_setting
@@ -22,6 +21,7 @@ from switchboard.local.services import (
     GATEWAY,
     INSTANCES,
     ServiceProcess,
+    ServiceSpec,
     instance_name,
     users_of_teams,
 )
@@ -97,7 +97,8 @@ class Stack:
                 require_free(instance.port, "SWITCHBOARD_PORT")
         report_progress("starting the servers")
         self.supervisor.write([*self.servers.prepare(), *self._programs()])
-        self.supervisor.start({name: value for name, value in os.environ.items() if not is_setting(name)})
+        inherited = {name: value for name, value in os.environ.items() if not is_setting(name)}
+        self.supervisor.start(inherited, preload=True)
 
     def _update_servers(self) -> None:
         self.supervisor.write([*self.servers.prepare(), *self._programs()])
@@ -135,7 +136,7 @@ class Stack:
                 settles_within=5,
                 autostart=False,
                 writes_own_log=True,
-                build=_build_of(instance.service.folder / instance.service.package),
+                build=build_of(instance.service),
             )
             for instance in self.instances
         ]
@@ -165,9 +166,10 @@ def _instances(ports: Ports) -> Iterator[ServiceProcess]:
 
 
 @cache
-def _build_of(package: Path) -> str:
-    """Return a fingerprint of the code that the process runs."""
+def build_of(service: ServiceSpec) -> str:
+    """Return a fingerprint of the code that the processes of a service run."""
     shared = REPOSITORY / "shared" / "switchboard"
-    folders = [package, *(folder for folder in shared.iterdir() if folder.name not in DEVELOPMENT_TOOLS)]
+    library = [folder for folder in shared.iterdir() if folder.name not in DEVELOPMENT_TOOLS]
+    folders = [service.folder / service.package, *library]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
     return fingerprint(*(file.read_bytes() for file in [*files, REPOSITORY / "requirements" / "base.txt"]))

@@ -48,10 +48,11 @@ class Supervisor:
     def write(self, programs: Sequence[Program]) -> None:
         write_config(self.stack_dir, programs, port=self.port, password=self.password)
 
-    def start(self, environment: dict[str, str]) -> None:
-        """Start supervisord in the background, with its autostart programs."""
+    def start(self, environment: dict[str, str], *, preload: bool = False) -> None:
+        """Start supervisord in the background, with its autostart programs. `preload`: see `programs.supervisord`."""
         marked = {**environment, STACK_VARIABLE: str(self.stack_dir.root)}
-        started = subprocess.run(supervisord(self.stack_dir), env=marked, check=False, capture_output=True, text=True)
+        command = supervisord(self.stack_dir, preload=preload)
+        started = subprocess.run(command, env=marked, check=False, capture_output=True, text=True)
         if started.returncode:
             raise SupervisorFailed(f"supervisord: {started.stderr.strip() or started.stdout.strip()}")
         deadline = time.monotonic() + 10

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 
+import psutil
 import pytest
 
 from switchboard.local.private_stacks import stack_for_tests
@@ -41,6 +42,16 @@ async def test_the_supervisor_restarts_a_killed_process(stack: RunningStack) -> 
     after = await settled(stack)
     assert after.pop("files-1") != before.pop("files-1")
     assert after == before
+
+
+async def test_services_share_the_memory_of_the_launcher(stack: RunningStack) -> None:
+    await settled(stack)
+    process = psutil.Process(stack.pid("auth-1"))
+
+    memory = process.memory_full_info()
+
+    assert process.cmdline()[:3] == ["python", "-m", "auth"]
+    assert memory.rss - memory.uss > 40_000_000
 
 
 async def test_the_status_lists_every_server_and_two_instances_of_each_service(stack: RunningStack) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from realtime.log.event_log import EventLog, LogBounds
-from switchboard.runtime.redis import open_redis
 from switchboard.testing import becomes, until
 
 from .client import Client
@@ -54,18 +52,18 @@ async def test_reconnecting_during_a_burst_loses_and_duplicates_nothing(cluster:
 
 
 async def test_a_cursor_outside_of_the_log_means_reload(product_amqp_url: str, redis_url: str) -> None:
-    async with open_cluster(product_amqp_url, redis_url) as cluster, open_redis(redis_url) as redis:
+    async with open_cluster(product_amqp_url, redis_url, log_max_entries=100) as cluster:
         await cluster.start()
-        cluster.log = EventLog(redis, LogBounds(max_entries=100))
         old = (await cluster.connect(ANNA)).last_event_id
         await cluster.append(*(read_by(ANNA, seq) for seq in range(1000)))
 
         client = await cluster.connect(ANNA, last_event_id=old)
         forged = await cluster.connect(ANNA, last_event_id=old.replace("-", "x-"))
-        future = await cluster.connect(ANNA, last_event_id=old.partition("-")[0] + "-9999999999999-0")
+        future = await cluster.connect(ANNA, last_event_id=old.partition("-")[0] + "-9999999999999999")
+        older = await cluster.connect(ANNA, last_event_id=old.partition("-")[0] + "-1764000000000-0")
         await cluster.append(read_by(ANNA, 1000))
 
-        for each in (client, forged, future):
+        for each in (client, forged, future, older):
             await becomes(lambda each=each: each.seqs, [1000])
             assert each.ready["resumed"] is False
 

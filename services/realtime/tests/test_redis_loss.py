@@ -12,8 +12,8 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 
+from realtime.log.cursors import Cursor
 from realtime.log.event_log import EventLog
-from realtime.log.stream_ids import Cursor
 from switchboard.runtime.redis import RedisUnavailable
 from switchboard.testing import becomes, until
 
@@ -63,6 +63,20 @@ async def test_all_clients_reload_after_a_restart_of_redis(product_amqp_url: str
             await becomes(lambda client=client: client.seqs, list(range(20)))
 
 
+async def test_all_clients_reload_after_redis_was_emptied(cluster: Cluster, redis_url: str) -> None:
+    client = await cluster.connect(ANNA)
+    await cluster.append(read_by(ANNA, 1))
+    await becomes(lambda: client.seqs, [1])
+
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushdb()
+    await cluster.append(read_by(ANNA, 2))
+
+    await becomes(lambda: client.resumed, [False, False])
+    await cluster.append(read_by(ANNA, 3))
+    await becomes(lambda: client.seqs[-1], 3)
+
+
 async def test_unverifiable_sessions_have_to_authenticate_again(product_amqp_url: str, tmp_path: Path) -> None:
     async with cluster_with_private_redis(product_amqp_url, tmp_path, doubt_after="100ms") as (cluster, redis):
         client = await cluster.connect(ANNA)
@@ -105,10 +119,10 @@ async def logged(cluster: Cluster, since: str) -> list[int]:
     cursor = Cursor.parse(since)
     assert cursor is not None
     try:
-        entries = await cluster.log.read(TENANT, cursor.stream_id, 1000)
+        entries = await cluster.log.read(TENANT, cursor.position, 1000)
     except RedisUnavailable:
         return []
-    return [orjson.loads(entry.data)["seq"] for entry in entries or ()]
+    return [orjson.loads(entry.parts[-1])["seq"] for entry in entries or ()]
 
 
 async def test_a_redis_that_hangs_loses_and_duplicates_nothing(product_amqp_url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
+from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -39,6 +40,11 @@ class EventLogWriter:
             except NoScriptError:
                 answer = await self._redis.execute_command("EVAL", APPEND, 2, *arguments)  # type: ignore[no-untyped-call]
         return list(answer)
+
+
+def tenant_key(tenant: UUID) -> str:
+    """The key of a tenant's log."""
+    return f"{LOG}:tenant:{tenant}"
 
 
 @contextmanager

@@ -11,11 +11,10 @@ from pydantic import BaseModel, Field
 
 from realtime.adapters.session_lookup import SocketSession
 from realtime.fanout import CatchUp
-from realtime.fanout.catch_up import PAGE
 from realtime.fanout.frames import Frame
 from realtime.fanout.rooms import RoomMember
-from realtime.log.entries import ReadEntry
-from realtime.log.stream_ids import Cursor, StreamId
+from realtime.log.cursors import Cursor
+from switchboard.event_log import StoredEntry
 from switchboard.http import Body, Moment, PlainRoute, Request, Route
 
 MAX_WAIT_SECONDS = 25
@@ -92,7 +91,7 @@ class Events:
         try:
             cursor = Cursor.parse(query.after) if query.after else None
             if cursor is None:
-                return _answer([], self.catch_up.cursor(member), resumed=False)
+                return _answer([], self.catch_up.cursor, resumed=False)
             visible, last = await self._visible_after(member, cursor, query.limit)
             if not visible and last is not None and query.wait:
                 self.catch_up.go_live(member)
@@ -103,38 +102,30 @@ class Events:
                         break
                     visible, last = await self._visible_after(member, last, query.limit)
             if last is None:
-                return _answer([], self.catch_up.cursor(member), resumed=False)
+                return _answer([], self.catch_up.cursor, resumed=False)
             return _answer(visible, last, resumed=True)
         finally:
             self.catch_up.unregister(member)
 
     async def _visible_after(
         self, member: RoomMember, after: Cursor, limit: int
-    ) -> tuple[list[ReadEntry], Cursor | None]:
+    ) -> tuple[list[StoredEntry], Cursor | None]:
         """The next entries that the member may see, and the cursor after them; None when they were trimmed."""
-        while True:
-            page = await self.catch_up.page_after(member, after)
-            if page is None:
-                return [], None
-            visible = [entry for entry in page if entry.room in member.rooms][:limit]
-            if len(visible) == limit:
-                page = page[: page.index(visible[-1]) + 1]
-            if page:
-                after = Cursor(after.epoch, StreamId.parse(page[-1].stream_id))
-            if visible or len(page) < PAGE:
-                return visible, after
+        while page := await self.catch_up.page_after(member, after):
+            if len(page.visible) > limit:
+                visible = page.visible[:limit]
+                return visible, Cursor(page.end.epoch, visible[-1].position)
+            if page.visible or page.is_last:
+                return page.visible, page.end
+            after = page.end
+        return [], None
 
 
-def _answer(entries: list[ReadEntry], last: Cursor, *, resumed: bool) -> web.Response:
-    items = [
-        {
-            "type": entry.type.decode(),
-            "id": entry.id.decode(),
-            "event_id": f"{last.epoch}-{entry.stream_id.decode()}",
-            "time": entry.time.decode(),
-            "data": orjson.Fragment(entry.data),
-        }
-        for entry in entries
-    ]
+def _answer(entries: list[StoredEntry], last: Cursor, *, resumed: bool) -> web.Response:
+    items = []
+    for entry in entries:
+        name, event_id, time, _, data = entry.parts
+        item = {"type": name.decode(), "id": event_id.decode(), "event_id": str(Cursor(last.epoch, entry.position))}
+        items.append({**item, "time": time.decode(), "data": orjson.Fragment(data)})
     body = orjson.dumps({"items": items, "last_event_id": str(last), "resumed": resumed})
     return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from engineio.packet import MESSAGE, Packet
 
-from realtime.log.entries import ReadEntry
+from switchboard.event_log import StoredEntry
 
 TEXT = 0x81  # the only frame of a message, and text (RFC 6455, 5.2)
 
@@ -47,17 +47,18 @@ def event_frame(name: str, payload: Any) -> Frame:
     return Frame(b"42" + orjson.dumps([name, payload], default=str, option=orjson.OPT_UTC_Z))
 
 
-def entry_frame(entry: ReadEntry, epoch: str) -> Frame:
+def entry_frame(entry: StoredEntry, epoch: str) -> Frame:
     """`(type, {id, event_id, time, data})`, joined from parts that are JSON already or need no escaping."""
+    name, event_id, time, _, data = entry.parts
     return Frame(
-        b'42["%b",{"id":"%b","event_id":"%b-%b","time":"%b","data":%b}]'
-        % (entry.type, entry.id, epoch.encode(), entry.stream_id, entry.time, entry.data)
+        b'42["%b",{"id":"%b","event_id":"%b-%d","time":"%b","data":%b}]'
+        % (name, event_id, epoch.encode(), entry.position, time, data)
     )
 
 
-def ephemeral_frame(entry: ReadEntry) -> Frame:
+def ephemeral_frame(name: bytes, data: bytes) -> Frame:
     """`(type, data)`: an event that is not in the log."""
-    return Frame(b'42["%b",%b]' % (entry.type, entry.data))
+    return Frame(b'42["%b",%b]' % (name, data))
 
 
 def closing_frame(reason: str) -> Frame:

@@ -11,18 +11,13 @@ from typing import Protocol
 from uuid import UUID
 
 from realtime.fanout.frames import DISCONNECT_FRAME, Frame, closing_frame, entry_frame, ephemeral_frame
-from realtime.log.entries import ReadEntry
-from realtime.log.stream_ids import StreamId
+from switchboard.event_log import TENANT_ROOM, StoredEntry, user_room
 from switchboard.runtime.rate_limits import TokenBucket
 
-TENANT_ROOM = "tenant"
-REVOCATIONS = "revocations"
 EVENTS_PER_SECOND = 20
 BURST = 40
 
-
-def user_room(user_id: UUID | str) -> str:
-    return f"user:{user_id}"
+_TENANT_ROOM = TENANT_ROOM.encode()
 
 
 class MemberSocket(Protocol):
@@ -51,17 +46,19 @@ class RoomMember:
     user_id: UUID
     session_id: UUID
     expires_at: datetime | None = None
-    caught_up: StreamId | None = None
-    """It has all entries up to this one, and becomes live as soon as the dispatcher has come as far."""
+    seen: int = 0
+    """It has all entries up to this position, which may be further than the dispatcher has come."""
     leaving: bool = False
     unverifiable_from: float = 0.0
     """Monotonic time from which on the session has to be authenticated again. Zero: never."""
     rate_limit: TokenBucket = field(default_factory=lambda: TokenBucket(per_second=EVENTS_PER_SECOND, burst=BURST))
     """The rate limit of the client events that it sends."""
+    tenant: bytes = field(init=False)
+    rooms: tuple[bytes, bytes] = field(init=False)
 
-    @property
-    def rooms(self) -> tuple[bytes, bytes]:
-        return TENANT_ROOM.encode(), user_room(self.user_id).encode()
+    def __post_init__(self) -> None:
+        self.tenant = str(self.tenant_id).encode()
+        self.rooms = (_TENANT_ROOM, user_room(self.user_id).encode())
 
     def disconnect(self, reason: str) -> None:
         """Disconnect a session that has ended. Its client doesn't reconnect by itself."""
@@ -73,20 +70,12 @@ class RoomMember:
 
 @dataclass(slots=True)
 class _Tenant:
+    dispatched: int = 0
+    """The position of its last entry that was dispatched while it had members here."""
     live: set[RoomMember] = field(default_factory=set)
     users: dict[bytes, set[RoomMember]] = field(default_factory=dict)
     """The live members by the name of their user room."""
     joining: set[RoomMember] = field(default_factory=set)
-
-    def make_live(self, member: RoomMember) -> None:
-        self.joining.discard(member)
-        self.live.add(member)
-        self.users.setdefault(member.rooms[1], set()).add(member)
-
-    def make_caught_up_live(self, *, before: StreamId | None = None) -> None:
-        for member in tuple(self.joining):
-            if member.caught_up is not None and (before is None or member.caught_up < before):
-                self.make_live(member)
 
     def remove(self, member: RoomMember) -> None:
         self.joining.discard(member)
@@ -97,89 +86,91 @@ class _Tenant:
             self.users.pop(member.rooms[1], None)
 
     def room(self, name: bytes) -> Collection[RoomMember]:
-        return self.live if name == TENANT_ROOM.encode() else self.users.get(name, ())
+        return self.live if name == _TENANT_ROOM else self.users.get(name, ())
 
 
 class Rooms:
-    """The members on this instance, and the fan-out of entries to them."""
+    """The members on this instance, and the fan-out of entries to them. Tenants go by the text of their id."""
 
     def __init__(self) -> None:
-        self._tenants: dict[UUID, _Tenant] = {}
+        self._tenants: dict[bytes, _Tenant] = {}
 
     def add(self, member: RoomMember) -> None:
         """Add a member that is not live yet."""
-        self._tenants.setdefault(member.tenant_id, _Tenant()).joining.add(member)
+        self._tenants.setdefault(member.tenant, _Tenant()).joining.add(member)
 
     def remove(self, member: RoomMember) -> None:
-        tenant = self._tenants.get(member.tenant_id)
+        tenant = self._tenants.get(member.tenant)
         if tenant is not None:
             tenant.remove(member)
             if not tenant.live and not tenant.joining:
-                del self._tenants[member.tenant_id]
+                del self._tenants[member.tenant]
 
-    def go_live(self, member: RoomMember, after: StreamId, dispatched: StreamId) -> bool:
-        """Make a member live that has all entries up to `after`, now or once the dispatcher has come as far.
+    def go_live(self, member: RoomMember, seen: int) -> bool:
+        """Make a member live that has all entries up to `seen`. Those that are dispatched again are not pushed again.
 
-        False: the dispatcher is further already, so the member has to catch up more.
+        False: later ones have been dispatched while it read, so it has to catch up more.
         """
-        tenant = self._tenants.get(member.tenant_id)
-        if tenant is None or member not in tenant.joining:
-            return True  # removed meanwhile
-        if dispatched > after:
+        tenant = self._tenants.get(member.tenant)
+        if tenant is not None and tenant.dispatched > seen:
             return False
-        if dispatched == after:
-            tenant.make_live(member)
-        else:
-            member.caught_up = after
+        self.go_live_from(member, seen)
         return True
 
-    def broadcast(self, tenant_id: UUID, entry: ReadEntry, epoch: str) -> int:
-        """Push an entry to all live members of its room. Returns their number."""
-        tenant = self._tenants.get(tenant_id)
-        if tenant is None:
-            return 0
-        stream_id = StreamId.parse(entry.stream_id) if tenant.joining else None
-        if stream_id is not None:
-            tenant.make_caught_up_live(before=stream_id)
+    def go_live_from(self, member: RoomMember, position: int) -> None:
+        """Make a member live from a position on, whatever was dispatched before."""
+        tenant = self._tenants.get(member.tenant)
+        if tenant is None or not (member in tenant.joining or member in tenant.live):
+            return  # removed meanwhile
+        member.seen = position
+        tenant.joining.discard(member)
+        tenant.live.add(member)
+        tenant.users.setdefault(member.rooms[1], set()).add(member)
+
+    def broadcast(self, tenant_id: bytes, entry: StoredEntry, epoch: str) -> int:
+        """Push an entry to all live members of its room that don't have it. Returns the size of the room."""
+        tenant = self._tenants[tenant_id]
+        tenant.dispatched = entry.position
         members = tenant.room(entry.room)
         if members:
             frame = entry_frame(entry, epoch)
             for member in members:
-                member.socket.push(frame)
-        pushed = len(members)
-        if stream_id is not None:  # those who got this entry by catching up are live only after it
-            tenant.make_caught_up_live(before=StreamId(stream_id.ms, stream_id.seq + 1))
-        return pushed
+                if entry.position > member.seen:
+                    member.socket.push(frame)
+        return len(members)
 
-    def broadcast_ephemeral(self, tenant_id: UUID, entry: ReadEntry) -> None:
+    def broadcast_ephemeral(self, tenant_id: bytes, room: bytes, name: bytes, data: bytes) -> None:
         """Push an event that is not in the log to all live members of its room."""
         tenant = self._tenants.get(tenant_id)
-        if tenant is not None and (members := tenant.room(entry.room)):
-            frame = ephemeral_frame(entry)
+        if tenant is not None and (members := tenant.room(room)):
+            frame = ephemeral_frame(name, data)
             for member in members:
                 member.socket.push(frame)
 
-    def make_caught_up_live(self, tenant_id: UUID) -> list[RoomMember]:
-        """Make all members live that have caught up, wherever the dispatcher is. Returns all live members."""
-        tenant = self._tenants.get(tenant_id, _Tenant())
-        tenant.make_caught_up_live()
-        return list(tenant.live)
+    def skip_to(self, position: int) -> list[RoomMember]:
+        """Take all entries up to a position for dispatched. Returns the live members, who don't have them."""
+        live: list[RoomMember] = []
+        for tenant in self._tenants.values():
+            tenant.dispatched = position
+            live += tenant.live
+        return live
 
-    def live_by_tenant(self) -> Iterator[tuple[UUID, list[RoomMember]]]:
+    def live_by_tenant(self) -> Iterator[tuple[bytes, int, list[RoomMember]]]:
+        """Of each tenant: its id, the position of its last entry that was dispatched, its live members."""
         for tenant_id, tenant in list(self._tenants.items()):
-            yield tenant_id, list(tenant.live)
+            yield tenant_id, tenant.dispatched, list(tenant.live)
 
-    def tenants(self) -> list[UUID]:
-        return list(self._tenants)
-
-    def users_of(self, tenant_id: UUID) -> set[UUID]:
+    def users_by_tenant(self) -> dict[UUID, set[UUID]]:
         """The users that have at least one connection on this instance."""
-        return {member.user_id for member in self.members_of(tenant_id)}
+        users: dict[UUID, set[UUID]] = {}
+        for member in self:
+            users.setdefault(member.tenant_id, set()).add(member.user_id)
+        return users
 
-    def has(self, tenant_id: UUID) -> bool:
+    def has(self, tenant_id: bytes) -> bool:
         return tenant_id in self._tenants
 
-    def members_of(self, tenant_id: UUID) -> list[RoomMember]:
+    def members_of(self, tenant_id: bytes) -> list[RoomMember]:
         tenant = self._tenants.get(tenant_id)
         return list(tenant.live | tenant.joining) if tenant else []
 

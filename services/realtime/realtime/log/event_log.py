@@ -1,24 +1,24 @@
-"""The event log: one bounded Redis stream per tenant. Its order is the order in which all clients see the events."""
+"""The event log as realtime uses it: it appends what the bus brings, and reads what its clients have not seen."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
-from realtime.log.entries import ReadEntry, TenantEntry
-from realtime.log.lua_scripts import APPEND, END
-from realtime.log.stream_ids import StreamId
-from realtime.log.tail import Tail, open_tail
-from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
+from realtime.log.cursors import Cursor
+from realtime.log.lua_scripts import BEGIN
+from realtime.log.subscriber import Subscriber, open_subscriber
+from switchboard.event_log import Batch, EventLogWriter, LogEntry, StoredEntry
+from switchboard.event_log.batches import BATCHES, channel_of
+from switchboard.event_log.writer import LOG, redis_errors_as_unavailable, tenant_key
 
-# A message is redelivered when its consumer died before the acknowledgement: rarely, and much sooner than this.
-DEDUPLICATION_WINDOW = timedelta(minutes=10)
-EPHEMERAL_MAX_ENTRIES = 500
-EPHEMERAL_TTL_SECONDS = 60
+ENTRIES_PER_APPEND = 500
+BATCHES_PER_READ = 50
 REVOCATIONS_TTL = timedelta(hours=24)
 
 
@@ -31,105 +31,101 @@ class LogBounds:
 
 
 class EventLog:
-    """Appends to the logs and reads from them. Every method raises `RedisUnavailable` when Redis is unavailable."""
+    """Appends to the log and reads from it. Every method raises `RedisUnavailable` when Redis is unavailable."""
 
     def __init__(self, redis: Redis, bounds: LogBounds) -> None:
         self._redis = redis
-        self._keep_ms = int(bounds.keep.total_seconds() * 1000)
-        self._bounds = [bounds.max_entries, self._keep_ms, int(DEDUPLICATION_WINDOW.total_seconds() * 1000)]
-        self._append = redis.register_script(APPEND)
-        self._end = redis.register_script(END)
+        self._bounds = bounds
+        self._writer = EventLogWriter(redis)
+        self._begin = redis.register_script(BEGIN)
+        self._batches = channel_of(redis)
+        self._ephemeral = self._batches.replace(BATCHES, f"{LOG}:now")
 
     async def check(self) -> None:
         """Raises `RedisUnavailable` unless Redis takes writes: a full one and a replica still answer a PING."""
         with redis_errors_as_unavailable():
-            await self._redis.set("log:check", b"", ex=60)
+            await self._redis.set(f"{LOG}:check", b"", ex=60)
 
-    async def append(self, entries: Mapping[UUID, Sequence[TenantEntry]], revoked: Sequence[UUID] = ()) -> None:
-        """Append each tenant's entries in order, without those that its log holds already (deduplication by id).
+    async def append(self, entries: Sequence[LogEntry], revoked: Sequence[UUID] = ()) -> None:
+        """Append entries in order, without those that the log holds already.
 
         `revoked` sessions are marked first: a reader that doesn't find the mark will still see the log entry.
         """
-        with redis_errors_as_unavailable():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for session in revoked:
-                    pipe.set(_revoked_key(session), b"", ex=REVOCATIONS_TTL)
-                for tenant, batch in entries.items():
-                    fields = [part for e in batch for part in (e.id, e.type, e.time, e.room, e.data, e.trace)]
-                    keys = [log_key(tenant), _ids_key(tenant)]
-                    await self._append(keys, [*self._bounds, *fields], client=pipe)
-                await pipe.execute()
-
-    async def broadcast_ephemeral(self, tenant: UUID, entry: TenantEntry) -> None:
-        """Send an event to the clients that are connected now. It is not logged, so there is no catch-up on it."""
-        fields: dict[Any, Any] = {"before": b"", "id": entry.id, "type": entry.type, "time": entry.time}
-        fields |= {"room": entry.room, "data": entry.data, "trace": ""}
-        with redis_errors_as_unavailable():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(ephemeral_key(tenant), fields, maxlen=EPHEMERAL_MAX_ENTRIES)
-                pipe.expire(ephemeral_key(tenant), EPHEMERAL_TTL_SECONDS)
-                await pipe.execute()
+        if revoked:
+            with redis_errors_as_unavailable():
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for session in revoked:
+                        pipe.set(_revoked_key(session), b"", ex=REVOCATIONS_TTL)
+                    await pipe.execute()
+        for start in range(0, len(entries), ENTRIES_PER_APPEND):
+            await self._writer.append(entries[start : start + ENTRIES_PER_APPEND], in_order=True)
 
     async def is_revoked(self, session: UUID) -> bool:
         """Whether a revocation of this session was appended."""
         with redis_errors_as_unavailable():
             return bool(await self._redis.exists(_revoked_key(session)))
 
-    async def end(self, tenant: UUID) -> StreamId:
-        """The end of the log: all entries so far are at or before it, all later ones come after it."""
+    async def begin(self) -> Cursor:
+        """The end of the log: its last position, in its current epoch."""
         with redis_errors_as_unavailable():
-            return StreamId.parse(await self._end([log_key(tenant)]))
+            bounds = [self._bounds.max_entries, max(1, int(self._bounds.keep.total_seconds()))]
+            epoch, last = await self._begin([LOG], [uuid4().hex[:12], *bounds])
+            return Cursor(epoch.decode(), int(last))
 
-    async def read(self, tenant: UUID, after: StreamId, count: int = 500) -> list[ReadEntry] | None:
-        """The next entries after a position. None: entries after it were trimmed, or no log has ever reached it."""
+    async def read(self, tenant: UUID, after: int, count: int = 500) -> list[StoredEntry] | None:
+        """The next entries of a tenant after a position. None: some may be trimmed, or the log never reached it."""
+        key = tenant_key(tenant)
         with redis_errors_as_unavailable():
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.xrange(log_key(tenant), f"({after}", "+", count)
-                pipe.xlen(log_key(tenant))
+                pipe.xrange(key, f"({after}-0", "+", count)
+                pipe.xinfo_stream(key)
+                pipe.hget(LOG, "last")
                 pipe.time()
-                found, length, (seconds, _) = await pipe.execute()
-        if after.ms > (seconds + 1) * 1000:
+                found, stream, last, (seconds, _) = await pipe.execute(raise_on_error=False)
+            for answer in (found, last):
+                if isinstance(answer, Exception):
+                    raise answer
+        oldest = (seconds - self._bounds.keep.total_seconds()) * 1_000_000
+        if after > int(last or 0) or after < oldest or _is_trimmed(stream, after):
             return None
-        if not found and not length and after.ms < seconds * 1000 - self._keep_ms:
-            return None
-        entries = [ReadEntry(stream_id, *fields.values()) for stream_id, fields in found]
-        return None if entries and StreamId.parse(entries[0].previous) > after else entries
+        return [StoredEntry(_position(place), *fields.values()) for place, fields in found]
+
+    async def read_batches(self, after: int) -> list[Batch]:
+        """The next batches of all tenants after a position, as far as they are still stored."""
+        with redis_errors_as_unavailable():
+            found: Any = await self._redis.xrange(BATCHES, f"({after}-0", "+", BATCHES_PER_READ)
+            return [Batch.parse(fields[b"batch"]) for _, fields in found]
 
     @asynccontextmanager
-    async def tail(self, wake_key: str) -> AsyncIterator[Tail]:
-        """Open a blocking read of many logs. It never reconnects by itself: a restart of Redis must be noticed."""
+    async def subscribe(self) -> AsyncIterator[Subscriber]:
+        """Hear the batches and the ephemeral events that are published from now on."""
         with redis_errors_as_unavailable():
-            async with open_tail(self._redis, wake_key) as tail:
-                yield tail
+            async with open_subscriber(self._redis, self._batches, self._ephemeral) as subscriber:
+                yield subscriber
 
-    async def wake(self, wake_key: str) -> None:
-        """Wake the tail that was opened with this key, so that it waits for another set of logs."""
+    def is_ephemeral(self, channel: bytes) -> bool:
+        """Whether the channel is that of ephemeral events, not of batches."""
+        return channel == self._ephemeral.encode()
+
+    async def broadcast_ephemeral(self, tenant: UUID, room: str, name: str, data: bytes) -> None:
+        """Send an event to the clients that are connected now. It is not logged, so there is no catch-up on it."""
+        text = b"%b %b %b %b" % (str(tenant).encode(), room.encode(), name.encode(), data)
         with redis_errors_as_unavailable():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(wake_key, {"": ""}, maxlen=1)
-                pipe.expire(wake_key, 3600)
-                await pipe.execute()
+            await self._redis.publish(self._ephemeral, text)
 
 
-@contextmanager
-def redis_errors_as_unavailable() -> Iterator[None]:
-    """Turn any error of Redis, a refused write included, into `RedisUnavailable`."""
-    try:
-        yield
-    except REDIS_ERRORS as error:
-        raise RedisUnavailable(f"redis is unavailable: {str(error) or type(error).__name__}") from error
+def _is_trimmed(stream: Any, after: int) -> bool:
+    """Whether entries after a position may have been trimmed."""
+    if isinstance(stream, ResponseError):  # there is no such stream: all that it held was older than what is kept
+        return False
+    if isinstance(stream, Exception):
+        raise stream
+    trimmed = stream["entries-added"] > stream["length"]
+    return trimmed and (not stream["first-entry"] or _position(stream["first-entry"][0]) > after)
 
 
-def log_key(tenant: UUID) -> str:
-    return f"log:{tenant}"
-
-
-def ephemeral_key(tenant: UUID) -> str:
-    return f"now:{tenant}"
-
-
-def _ids_key(tenant: UUID) -> str:
-    return f"log:{tenant}:ids"
+def _position(place: bytes) -> int:
+    return int(place.partition(b"-")[0])
 
 
 def _revoked_key(session: UUID) -> str:

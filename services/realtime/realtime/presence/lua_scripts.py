@@ -5,31 +5,31 @@ local at = redis.call('TIME')
 local now = at[1] * 1000 + math.floor(at[2] / 1000)
 """
 
-BEAT = (
+HEARTBEAT = (
     _NOW
     + """
--- Keep users online. KEYS: presences. ARGV: for how long in ms, then the users. Returns those who were offline before.
-local came = {}
-for i = 2, #ARGV do
-  local known = redis.call('ZSCORE', KEYS[1], ARGV[i])
-  if not known or tonumber(known) < now then table.insert(came, ARGV[i]) end
-  redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], ARGV[i])
+-- Keep users online, and remove those without a recent heartbeat.
+-- KEYS: presences and states of each tenant. ARGV: for how long in ms; then for each tenant the number of users, and
+-- the users. Returns for each tenant: those who were offline before, and those removed.
+local answers, next = {}, 2
+for tenant = 1, #KEYS / 2 do
+  local presences, states = KEYS[2 * tenant - 1], KEYS[2 * tenant]
+  local came, users = {}, tonumber(ARGV[next])
+  for i = next + 1, next + users do
+    local known = redis.call('ZSCORE', presences, ARGV[i])
+    if not known or tonumber(known) < now then table.insert(came, ARGV[i]) end
+    redis.call('ZADD', presences, 'GT', now + ARGV[1], ARGV[i])
+  end
+  next = next + users + 1
+  redis.call('EXPIRE', presences, 3600)
+  local gone = redis.call('ZRANGEBYSCORE', presences, '-inf', '(' .. now, 'LIMIT', 0, 1000)
+  for _, user in ipairs(gone) do
+    redis.call('ZREM', presences, user)
+    redis.call('HDEL', states, user)
+  end
+  table.insert(answers, {came, gone})
 end
-redis.call('EXPIRE', KEYS[1], 3600)
-return came
-"""
-)
-
-SWEEP = (
-    _NOW
-    + """
--- Remove the users without a recent heartbeat. KEYS: presences, states. Returns these users.
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 1000)
-for _, user in ipairs(gone) do
-  redis.call('ZREM', KEYS[1], user)
-  redis.call('HDEL', KEYS[2], user)
-end
-return gone
+return answers
 """
 )
 

@@ -15,18 +15,19 @@ import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import Redis
-from uuid_utils.compat import uuid7
 
-from realtime.fanout.rooms import TENANT_ROOM, RoomMember, Rooms
-from realtime.log.entries import TenantEntry
-from realtime.log.event_log import EventLog, redis_errors_as_unavailable
-from realtime.presence.lua_scripts import BEAT, LIST, SWEEP
-from switchboard.runtime.background import Stop
+from realtime.fanout.rooms import RoomMember, Rooms
+from realtime.log.event_log import EventLog
+from realtime.presence.lua_scripts import HEARTBEAT, LIST
+from switchboard.event_log import TENANT_ROOM
+from switchboard.event_log.writer import redis_errors_as_unavailable
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-BROADCAST_SECONDS = 0.2
+BROADCAST_SECONDS = 0.2  # changes are gathered for so long
 HEARTBEAT_SECONDS = 5.0
 ONLINE_TTL = timedelta(seconds=12)  # after the last heartbeat
+TENANTS_PER_HEARTBEAT = 100  # in one script
 STATUS_TTL_SECONDS = 86400
 TYPING_TTL = timedelta(seconds=6)
 
@@ -57,9 +58,9 @@ class Presence:
         self._redis = redis
         self._log = log
         self._rooms = rooms
-        self._beat = redis.register_script(BEAT)
-        self._sweep = redis.register_script(SWEEP)
+        self._heartbeat = redis.register_script(HEARTBEAT)
         self._list = redis.register_script(LIST)
+        self._wakeup = Wakeup()
         self._alive: dict[UUID, set[UUID]] = defaultdict(set)
         """The users that the next heartbeat is for, by tenant."""
         self._changed: dict[UUID, dict[str, str]] = defaultdict(dict)
@@ -68,6 +69,7 @@ class Presence:
     def mark_online(self, member: RoomMember) -> None:
         """Show a user as online after its connection was made."""
         self._alive[member.tenant_id].add(member.user_id)
+        self._wakeup.set()
 
     async def set_status(self, member: RoomMember, wanted: PresenceSet) -> None:
         """Show a user as online, away or busy."""
@@ -75,6 +77,7 @@ class Presence:
             await self._redis.hset(_states_key(member.tenant_id), str(member.user_id), wanted.status)
             await self._redis.expire(_states_key(member.tenant_id), STATUS_TTL_SECONDS)
         self._changed[member.tenant_id][str(member.user_id)] = wanted.status
+        self._wakeup.set()
 
     async def list_users(self, tenant: UUID) -> list[dict[str, str]]:
         """The users that are online, with their status."""
@@ -92,13 +95,14 @@ class Presence:
     async def run(self, stop: Stop) -> None:
         """Send heartbeats for the users on this instance, find the users that went offline, broadcast the changes."""
         next_beat = monotonic()
-        while not await stop.sleep(BROADCAST_SECONDS):
+        while not stop.is_set():
+            if await self._wakeup.wait(stop, within=max(0.0, next_beat - monotonic())):
+                await stop.sleep(BROADCAST_SECONDS)
             try:
                 if monotonic() >= next_beat:
                     next_beat = monotonic() + HEARTBEAT_SECONDS
-                    for tenant in self._rooms.tenants():
-                        self._alive[tenant] |= self._rooms.users_of(tenant)
-                        await self._find_offline(tenant)
+                    for tenant, users in self._rooms.users_by_tenant().items():
+                        self._alive[tenant] |= users
                 await self._send_heartbeats()
                 await self._broadcast_changes()
             except Unavailable as unavailable:
@@ -106,21 +110,19 @@ class Presence:
                 await stop.sleep(HEARTBEAT_SECONDS)
 
     async def _send_heartbeats(self) -> None:
-        ttl_ms = int(ONLINE_TTL.total_seconds() * 1000)
+        connected = self._rooms.users_by_tenant()
         while self._alive:
-            tenant, users = self._alive.popitem()
+            beating = [self._alive.popitem() for _ in range(min(len(self._alive), TENANTS_PER_HEARTBEAT))]
+            keys = [key for tenant, _ in beating for key in (_presences_key(tenant), _states_key(tenant))]
+            users: list[Any] = [part for _, users in beating for part in (len(users), *map(str, users))]
             with redis_errors_as_unavailable():
-                online = await self._beat([_presences_key(tenant)], [ttl_ms, *map(str, users)])
-            for user in online:
-                self._changed[tenant].setdefault(user.decode(), "online")
-
-    async def _find_offline(self, tenant: UUID) -> None:
-        with redis_errors_as_unavailable():
-            offline = await self._sweep([_presences_key(tenant), _states_key(tenant)])
-        connected = self._rooms.users_of(tenant)
-        for user in offline:
-            if UUID(user.decode()) not in connected:
-                self._changed[tenant][user.decode()] = "offline"
+                answers = await self._heartbeat(keys, [int(ONLINE_TTL.total_seconds() * 1000), *users])
+            for (tenant, _), (online, offline) in zip(beating, answers, strict=True):
+                for user in online:
+                    self._changed[tenant].setdefault(user.decode(), "online")
+                for user in offline:
+                    if UUID(user.decode()) not in connected.get(tenant, ()):
+                        self._changed[tenant][user.decode()] = "offline"
 
     async def _broadcast_changes(self) -> None:
         for tenant, users in list(self._changed.items()):
@@ -133,9 +135,8 @@ class Presence:
                 raise
 
     async def _broadcast(self, tenant: UUID, name: str, payload: dict[str, Any]) -> None:
-        now = datetime.now(UTC).isoformat()
         data = orjson.dumps(payload, option=orjson.OPT_UTC_Z)
-        await self._log.broadcast_ephemeral(tenant, TenantEntry(str(uuid7()), name, now, TENANT_ROOM, data))
+        await self._log.broadcast_ephemeral(tenant, TENANT_ROOM, name, data)
 
 
 def _presences_key(tenant: UUID) -> str:

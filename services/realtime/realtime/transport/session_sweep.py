@@ -10,19 +10,20 @@ from realtime.transport.engineio_server import EngineServer
 from switchboard.runtime.background import Stop
 
 SWEEP_SECONDS = 1.0
+IDLE_SECONDS = 5.0  # between sweeps without connections
 AUTHENTICATION_SECONDS = 30.0  # within which a connection has to authenticate
 
 
 @dataclass(frozen=True)
 class SessionSweep:
-    """Looks at all connections each second. `members`: the authenticated ones by Engine.IO id."""
+    """Looks at all connections each second, while there are any. `members`: the authenticated ones by Engine.IO id."""
 
     engine: EngineServer
     rooms: Rooms
     members: Mapping[str, RoomMember]
 
     async def run(self, stop: Stop) -> None:
-        while not await stop.sleep(SWEEP_SECONDS):
+        while not await stop.sleep(SWEEP_SECONDS if self.engine.sockets else IDLE_SECONDS):
             now = datetime.now(UTC)
             for member in self.rooms:
                 if member.expires_at is not None and member.expires_at <= now:

@@ -1,4 +1,4 @@
-"""Rooms: when a member becomes live."""
+"""Rooms: when a member becomes live, and what it gets then."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from realtime.fanout.frames import Frame, entry_frame, ephemeral_frame
-from realtime.fanout.rooms import TENANT_ROOM, RoomMember, Rooms
-from realtime.log.entries import ReadEntry
-from realtime.log.stream_ids import StreamId
+from realtime.fanout.rooms import RoomMember, Rooms
+from switchboard.event_log import StoredEntry
 
 TENANT = UUID(int=1)
+KEY = str(TENANT).encode()
 
 
 @dataclass
@@ -30,30 +30,59 @@ class Sink:
         return
 
 
-def entry(stream_id: str) -> ReadEntry:
-    return ReadEntry(stream_id.encode(), b"", b"id", b"tenant.updated", b"now", TENANT_ROOM.encode(), b"{}", b"")
+def entry(position: int) -> StoredEntry:
+    return StoredEntry(position, b"tenant", b"tenant.updated id now  {}")
 
 
-@pytest.mark.parametrize("caught_up", ["2-0", "2-5"])
-def test_a_member_ahead_of_the_dispatcher_gets_later_entries_once(caught_up: str) -> None:
-    rooms, sink = Rooms(), Sink()
+@pytest.fixture
+def rooms() -> Rooms:
+    return Rooms()
+
+
+@pytest.fixture
+def sink() -> Sink:
+    return Sink()
+
+
+@pytest.fixture
+def member(rooms: Rooms, sink: Sink) -> RoomMember:
     member = RoomMember(sink, TENANT, UUID(int=11), UUID(int=111))
     rooms.add(member)
-
-    assert rooms.go_live(member, StreamId.parse(caught_up), StreamId(1, 0))
-    for stream_id in ("1-5", "2-0", "3-0"):
-        rooms.broadcast(TENANT, entry(stream_id), "epoch")
-
-    assert sink.wires == [entry_frame(entry("3-0"), "epoch").wire]
+    return member
 
 
-def test_a_member_ahead_gets_ephemeral_events_once_it_is_live() -> None:
-    rooms, sink = Rooms(), Sink()
-    member = RoomMember(sink, TENANT, UUID(int=11), UUID(int=111))
-    rooms.add(member)
-    rooms.go_live(member, StreamId(2, 0), StreamId(1, 0))
+@pytest.mark.parametrize("seen", [20, 25])
+def test_a_member_ahead_of_the_dispatcher_gets_later_entries_once(
+    rooms: Rooms, member: RoomMember, sink: Sink, seen: int
+) -> None:
+    assert rooms.go_live(member, seen)
+    for position in (15, 20, 30):
+        rooms.broadcast(KEY, entry(position), "epoch")
 
-    rooms.broadcast(TENANT, entry("2-0"), "epoch")
-    rooms.broadcast_ephemeral(TENANT, entry("9-0"))
+    assert sink.wires == [entry_frame(entry(30), "epoch").wire]
 
-    assert sink.wires == [ephemeral_frame(entry("9-0")).wire]
+
+def test_a_member_that_read_before_the_last_dispatch_reads_on(rooms: Rooms, member: RoomMember, sink: Sink) -> None:
+    rooms.broadcast(KEY, entry(15), "epoch")
+
+    assert not rooms.go_live(member, 14)
+    rooms.broadcast(KEY, entry(16), "epoch")
+    assert rooms.go_live(member, 16)
+
+    assert sink.wires == []
+
+
+def test_a_member_that_read_before_entries_were_lost_reads_on(rooms: Rooms, member: RoomMember) -> None:
+    assert rooms.skip_to(20) == []
+
+    assert not rooms.go_live(member, 19)
+    assert rooms.go_live(member, 20)
+    assert rooms.skip_to(30) == [member]
+
+
+def test_a_member_ahead_gets_ephemeral_events(rooms: Rooms, member: RoomMember, sink: Sink) -> None:
+    rooms.go_live(member, 20)
+
+    rooms.broadcast_ephemeral(KEY, b"tenant", b"typing", b"{}")
+
+    assert sink.wires == [ephemeral_frame(b"typing", b"{}").wire]

@@ -31,12 +31,13 @@ STATISTICS_SECONDS = 1.5  # a backend reports its transactions after a second at
 class Usage:
     """What a process has used since its start, and its memory now (PSS, in bytes)."""
 
+    name: str
     cpu: float
     wakeups: int
     memory: int
 
     def since(self, before: "Usage") -> "Usage":
-        return Usage(self.cpu - before.cpu, self.wakeups - before.wakeups, self.memory)
+        return Usage(self.name, self.cpu - before.cpu, self.wakeups - before.wakeups, self.memory)
 
 
 def name_of(process: psutil.Process) -> str:
@@ -56,7 +57,7 @@ def usage_of(process: psutil.Process) -> Usage:
     for status in Path(f"/proc/{process.pid}/task").glob("*/status"):
         text = status.read_text()
         wakeups += int(text.partition("\nvoluntary_ctxt_switches:")[2].split(None, 1)[0])
-    return Usage(times.user + times.system, wakeups, process.memory_full_info().pss)
+    return Usage(name_of(process), times.user + times.system, wakeups, process.memory_full_info().pss)
 
 
 def sample(stack_dir: StackDirectory) -> dict[psutil.Process, Usage]:
@@ -75,7 +76,7 @@ def by_name(before: dict[psutil.Process, Usage], after: dict[psutil.Process, Usa
     used: dict[str, list[Usage]] = defaultdict(list)
     for process, usage in after.items():
         if process in before:
-            used[name_of(process)].append(usage.since(before[process]))
+            used[usage.name].append(usage.since(before[process]))
     return dict(sorted(used.items(), key=lambda item: (_is_ours(item[0]) is False, item[0])))
 
 

@@ -1,7 +1,8 @@
 """supervisord with the code of the services already imported: `python -m switchboard.local.preloading`.
 
-It starts a service as a fork of itself. The service then shares that memory with the others, half of what each needs,
-and starts in a tenth of the time. A service whose code has changed since, and any other program, is executed as usual.
+It starts a service as a fork of itself. The service then shares that memory with the others, about half of what each
+needs, and starts with a fifth of the CPU or less. A service whose code has changed since, and any other program, is
+executed as usual.
 """
 
 import contextlib

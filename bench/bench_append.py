@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from time import perf_counter
 from uuid import UUID, uuid4
+from weakref import WeakKeyDictionary
 
 import orjson
 from rich.table import Table
-from uuid_utils.compat import uuid7
 
-from conversations.store.message_append import MessageToAppend, append_message
-from switchboard.messaging.outbox.unit_of_work import Work
+from conversations.actions.messages import MessageAppender, outgoing_message
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.terminal import Terminal
 from switchboard.testing.databases import Databases
@@ -43,21 +42,12 @@ set messages = conversation_history.messages || excluded.messages, updated_at = 
 Append = Callable[[Database, UUID, str], Awaitable[None]]
 
 
+_appenders: WeakKeyDictionary[Database, MessageAppender] = WeakKeyDictionary()
+
+
 async def append_here(database: Database, user_id: UUID, phone: str) -> None:
-    new = MessageToAppend(
-        id=uuid7(),
-        user_id=user_id,
-        contact_phone=phone,
-        direction="out",
-        channel="sms",
-        body=BODY,
-        status="queued",
-        created_at=datetime.now(UTC),
-        delivery_id=uuid7(),
-    )
-    async with database.connection() as conn:
-        work = Work(conn, "conversations", TENANT)
-        await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
+    appender = _appenders.setdefault(database, MessageAppender(database))
+    await appender.append(outgoing_message(TENANT, user_id, phone, BODY, channel="sms"), None)
 
 
 async def append_legacy(database: Database, user_id: UUID, phone: str) -> None:

@@ -9,6 +9,8 @@ from conversations.consumers import subscriptions
 from conversations.settings import Settings
 from conversations.workers import workers
 from conversations.workers.message_sender import Checkpoint, no_checkpoint
+from switchboard.event_log import EventLogWriter
+from switchboard.event_log.hints import EventHints
 from switchboard.process import App, Keys, open_service
 
 
@@ -22,6 +24,9 @@ async def open_app(
         files = await service.client("files", settings.files_urls)
         accounts = await service.enter(open_provider_accounts(settings, service.database))
         region, public_url = settings.default_region, settings.public_url
-        http = routes(service.database, accounts, auth=auth, files=files, region=region, public_url=public_url)
+        hints = EventHints(EventLogWriter(service.redis), enabled=settings.event_hints)
+        service.database.published = hints.send
+        clients = {"auth": auth, "files": files}
+        http = routes(service.database, accounts, **clients, hints=hints, region=region, public_url=public_url)
         loops = workers(settings, service, accounts, checkpoint)
         yield service.app(routes=http, consumers=subscriptions(), workers=loops)

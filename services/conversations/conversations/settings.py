@@ -28,6 +28,8 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
     """Messages a second for one provider account, of all instances together."""
     tenant_rate: Rate = 100.0
     """Messages a second for one tenant, of all instances together."""
+    event_hints: bool = True
+    """Append events to realtime's log right after their commit. Without it clients get them by the bus alone, later."""
     sending_slots: int = Field(default=64, ge=2, le=1000)
     """Messages that one instance sends at the same time."""
 

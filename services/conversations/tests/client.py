@@ -10,6 +10,7 @@ from uuid import UUID
 
 import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
+from redis.asyncio import Redis
 
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.sandbox import Sandbox
@@ -20,6 +21,8 @@ from conversations.domain.providers import ProviderAccount
 from switchboard.contracts.auth import USER_PATH, TenantCreated, UserCreated
 from switchboard.contracts.files import FILE_PATH
 from switchboard.contracts.message import Message
+from switchboard.event_log import EventLogWriter
+from switchboard.event_log.hints import EventHints
 from switchboard.http import HttpContext, http_app
 from switchboard.http.identity import Identity, Role
 from switchboard.postgres.database import Database, open_database
@@ -145,7 +148,15 @@ async def open_client(
         accounts = ProviderAccounts({"sandbox": sandbox, "twilio": twilio}, default)
         application = http_app(
             "conversations",
-            routes(database, accounts, auth=auth.client, files=files.client, region="US", public_url=PUBLIC_URL),
+            routes(
+                database,
+                accounts,
+                auth=auth.client,
+                files=files.client,
+                hints=EventHints(EventLogWriter(Redis()), enabled=False),
+                region="US",
+                public_url=PUBLIC_URL,
+            ),
             HttpContext(Health("conversations-test"), verifier=verifier("conversations"), database=database),
         )
         async with TestClient(TestServer(application)) as http:

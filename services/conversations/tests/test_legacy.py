@@ -120,12 +120,14 @@ async def test_newer_messages_are_exported_in_the_style_of_their_file(
     await client.say(ANNA, PHONE, "written since")
     await client.say(BEN, "+447911123456", "since, too")
     await client.say(BEN, "+14155550123", "new")
+    note = {"body": "a note", "channel": "note"}
+    await client.call(ANNA, "POST", f"/conversations/{PHONE}/messages", note)
 
     out = await _export(client, tmp_path / "out")
 
     compact = json.loads((out / "cuid-anna/+1 (415) 555-0100.json").read_text())
     assert compact[:2] == json.loads(COMPACT)
-    assert (compact[2]["direction"], compact[2]["text"]) == ("outbound", "written since")
+    assert [(each["direction"], each["text"]) for each in compact[2:]] == [("outbound", "written since")]
     assert (out / "cuid-anna/4155550100.json").read_text() == PRETTY
     new = json.loads((out / f"{BEN.user_id}/14155550123.json").read_text())
     assert (new[0]["role"], new[0]["content"]) == ("assistant", "new")

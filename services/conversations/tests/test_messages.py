@@ -55,6 +55,47 @@ async def test_an_idempotency_key_appends_once_and_repeats_the_answer(client: Co
     assert await client.texts(ANNA, PHONE) == [(1, "once")]
 
 
+async def test_concurrent_requests_with_one_key_append_once(client: ConversationsClient) -> None:
+    answers = await asyncio.gather(
+        *(client.call(ANNA, "POST", MESSAGES, {"body": "once"}, key="k1") for _ in range(10)),
+        *(client.call(ANNA, "POST", MESSAGES, {"body": f"{n}"}, key=f"other-{n}") for n in range(10)),
+    )
+
+    once = [answer for answer in answers[:10] if answer.status == 201]
+    assert len({answer.body["id"] for answer in once}) == 1
+    assert {answer.body["code"] for answer in answers[:10] if answer.status != 201} <= {"in_progress"}
+    assert [answer.status for answer in answers[10:]] == [201] * 10
+    assert sorted(text for _, text in await client.texts(ANNA, PHONE)) == sorted([*map(str, range(10)), "once"])
+
+
+async def test_a_bad_message_harms_no_other_of_its_statement(client: ConversationsClient) -> None:
+    await client.say(STRANGER, PHONE, "theirs")
+    await client.fetch("update conversations set user_id = $1", BEN.user_id)
+
+    refused, *taken = await asyncio.gather(
+        client.call(BEN, "POST", MESSAGES, {"body": "not in my tenant"}),
+        *(client.call(ANNA, "POST", MESSAGES, {"body": f"{n}"}) for n in range(5)),
+    )
+
+    assert refused.status == 500
+    assert [answer.status for answer in taken] == [201] * 5
+    assert len(await client.texts(ANNA, PHONE)) == 5
+
+
+async def test_a_note_is_stored_and_heard_and_never_sent(client: ConversationsClient) -> None:
+    await client.say(ANNA, PHONE, "hello")
+    before = await client.fetch("select wrote_at, unread from conversations")
+
+    answer = await client.call(ANNA, "POST", MESSAGES, {"body": "wants a discount", "channel": "note"})
+
+    assert (answer.status, answer.body["status"], answer.body["direction"]) == (201, "received", "out")
+    assert len(await client.fetch("select from deliveries")) == 1
+    assert await client.fetch("select wrote_at, unread from conversations") == before
+    *_, event = await client.published("conversation.message_appended")
+    assert event.message.channel == "note"  # type: ignore[attr-defined]
+    assert await client.texts(ANNA, PHONE) == [(1, "hello"), (2, "wants a discount")]
+
+
 async def test_every_spelling_of_a_phone_is_one_conversation(client: ConversationsClient) -> None:
     for spelling in ("+14155550100", "+1 (415) 555-0100", "415-555-0100", "1.415.555.0100"):
         await client.say(ANNA, spelling, spelling)

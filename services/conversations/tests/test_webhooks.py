@@ -40,9 +40,9 @@ async def test_a_receipt_before_the_commit_of_its_send_is_not_lost(twilio_client
 
     await twilio_client.webhook({"MessageSid": "SM1", "MessageStatus": "delivered"}, f"?delivery={delivery}")
     async with twilio_client.database.connection() as conn:
-        moved = await settle(conn, [Outcome(delivery, "sent", "sent", ref="SM1")])
+        settled = await settle(conn, [Outcome(delivery, "sent", "sent", ref="SM1")])
 
-    assert moved == set()
+    assert settled.moved == set()
     assert await twilio_client.fetch("select status from deliveries") == [{"status": "delivered"}]
 
 

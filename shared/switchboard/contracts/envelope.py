@@ -8,6 +8,8 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 CONTENT_TYPE = "application/cloudevents+json"
+SEQUENCE_DIGITS = 12
+"""With leading zeros, so that a sequence also orders as text, as CloudEvents asks for."""
 
 
 class Unreadable(Exception):
@@ -16,7 +18,11 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One message. `data` is JSON-ready, `time` in UTC; `tenant_id` is None for messages of the system itself."""
+    """One message. `data` is JSON-ready, `time` in UTC; `tenant_id` is None for messages of the system itself.
+
+    `sequence`: its number among the events of its subject, without gaps from 1 on (CloudEvents' extension "Sequence").
+    None where the publisher doesn't number a subject's events.
+    """
 
     id: UUID
     source: str
@@ -26,6 +32,7 @@ class Envelope:
     data: dict[str, Any]
     tenant_id: UUID | None = None
     traceparent: str | None = None
+    sequence: int | None = None
 
     def encode(self) -> bytes:
         """The envelope as CloudEvents JSON, in UTF-8."""
@@ -37,8 +44,10 @@ class Envelope:
             "subject": self.subject,
             "time": self.time.isoformat().replace("+00:00", "Z"),
             "datacontenttype": "application/json",
-            "data": self.data,
         }
+        if self.sequence is not None:
+            body["sequence"] = f"{self.sequence:0{SEQUENCE_DIGITS}d}"
+        body["data"] = self.data
         if self.tenant_id is not None:
             body["tenantid"] = str(self.tenant_id)
         if self.traceparent is not None:
@@ -65,6 +74,7 @@ class Envelope:
                 data=_object(fields, "data"),
                 tenant_id=None if tenant is None else UUID(tenant),
                 traceparent=None if fields.get("traceparent") is None else _text(fields, "traceparent"),
+                sequence=None if fields.get("sequence") is None else int(_text(fields, "sequence")),
             )
         except KeyError as error:
             raise Unreadable(f"no field {error}") from error

@@ -80,7 +80,7 @@ def entry_of(envelope: Envelope) -> LogEntry | None:
     return LogEntry(
         tenant=envelope.tenant_id,
         subject=envelope.subject,
-        sequence=getattr(envelope, "sequence", None),
+        sequence=envelope.sequence,
         id=str(envelope.id),
         type=envelope.type,
         time=envelope.time.isoformat().replace("+00:00", "Z"),

@@ -162,9 +162,11 @@ def _read(route: Route, database: Database) -> Handle:
     return read
 
 
-def _write(route: Route, database: Database) -> Handle:
+def _write(route: WriteRoute, database: Database) -> Handle:
     async def write(request: Request, raw: bytes) -> web.StreamResponse:
         keyed = _keyed_request(route, request, raw) if route.creates else None
+        if route.shortcut is not None and (answer := await route.shortcut(request, keyed)) is not None:
+            return _answer(answer, route.status)
         tenant_id = request.caller.tenant_id if request.caller else None
         async with open_work(database, tenant_id=tenant_id) as work:
             if keyed is None:

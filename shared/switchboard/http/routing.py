@@ -21,11 +21,15 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel
 
+from switchboard.http.idempotency import IdempotentRequest
 from switchboard.http.identity import IDENTITY_HEADER, Identity, InvalidIdentity, Role
 from switchboard.http.parsing import path_uuid
 from switchboard.runtime.refusals import Refusal
 
 Handler = Callable[..., Awaitable[Any]]
+
+Shortcut = Callable[["Request", IdempotentRequest | None], Awaitable[Any]]
+"""A faster way for the usual requests of a route. Returns None for a request that must go to the route's handler."""
 
 
 @dataclass(slots=True)
@@ -118,6 +122,10 @@ class WriteRoute(Route):
     `work.tenant_id` is the caller's. With `creates` the answer is stored under the `Idempotency-Key` in the same
     transaction: do not use it for answers that contain a secret.
     """
+
+    _: KW_ONLY
+    shortcut: Shortcut | None = None
+    """Tried before the handler. It stores the answer under the key itself, together with the request's changes."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The connection pool of a process. Every wait has a time limit, and an unavailable server raises its own error."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -39,6 +39,8 @@ class Database:
         self.pool = pool
         self.service = service
         self._notifications = notifications
+        self.published: Callable[[Sequence[Any]], None] = _ignore
+        """Called with the messages of each commit. Set by the service that sends hints of its events."""
 
     def connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection outside of any transaction.
@@ -53,9 +55,12 @@ class Database:
         async with self.connection() as conn, conn.transaction():
             yield conn
 
-    def notify(self, channel: str) -> None:
-        """Wake the listeners of `channel`: in this process at once, elsewhere by NOTIFY. Call it after the commit."""
-        self._notifications.notify(channel)
+    def notify(self, channel: str, *, at_most_every: float = 0.0) -> None:
+        """Wake the listeners of `channel`: in this process at once, elsewhere by NOTIFY. Call it after the commit.
+
+        `at_most_every`: do nothing if this process sent a notification less than so many seconds ago.
+        """
+        self._notifications.notify(channel, at_most_every=at_most_every)
 
     def on_notify(self, channel: str, wake: Wake) -> None:
         """Call `wake()` for notifications of `channel`, once for several at a time. One may be lost: poll as well."""
@@ -98,6 +103,10 @@ async def open_database(
         yield database
         async with asyncio.timeout(5):
             await pool.close()
+
+
+def _ignore(_messages: Sequence[Any]) -> None:
+    """Nobody listens."""
 
 
 async def _set_json_codecs(conn: asyncpg.Connection) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -32,11 +33,16 @@ class Notifications:
         self._application = application
         self._wakes: dict[str, list[Wake]] = defaultdict(list)
         self._due: set[str] = set()
+        self._notified_at: dict[str, float] = {}
         self._any_due = asyncio.Event()
         self._channels_changed = asyncio.Event()
 
-    def notify(self, channel: str) -> None:
+    def notify(self, channel: str, *, at_most_every: float = 0.0) -> None:
         """Wake the listeners of `channel`: in this process now, in others by the next NOTIFY."""
+        now = monotonic()
+        if now - self._notified_at.get(channel, -at_most_every) < at_most_every:
+            return
+        self._notified_at[channel] = now
         self._wake(channel)
         self._due.add(channel)
         self._any_due.set()

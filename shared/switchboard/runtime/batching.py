@@ -17,6 +17,11 @@ class Batcher(Generic[T, R]):
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for the next batch."""
+        return len(self._waiting)
+
     async def do(self, item: T) -> R:
         """Add an item to the next batch. Returns its own result."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()

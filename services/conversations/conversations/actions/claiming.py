@@ -12,8 +12,7 @@ from conversations.domain.templates import fields_of
 from conversations.store import delivery_claims as store
 from conversations.store.campaign_runs import Run, find_run, find_zone
 from conversations.store.delivery_claims import Claimed, Lane, MessageLink, Release
-from conversations.store.message_append import MessageToAppend
-from conversations.store.message_append_many import append_to_each
+from conversations.store.message_append import MessageToAppend, append_messages
 from switchboard.contracts.templates import fill_template
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
@@ -88,10 +87,15 @@ async def _append_to_conversations(work: Work, rows: list[Claimed], run: Run | N
     if run is None:
         return rows
     new = {row.id: _message(row, run) for row in rows if row.message_id is None}
-    placed = await append_to_each(work, list(new.values()))
-    links = [MessageLink(id_, placed[m.id][0], m.id, placed[m.id][1], m.body) for id_, m in new.items()]
-    if links:
-        await store.link_messages(work.conn, links)
+    if not new:
+        return rows
+    links = []
+    for id_, appended in zip(new, await append_messages(work.conn, work.source, list(new.values())), strict=True):
+        assert appended is not None  # it has no idempotency key
+        work.published.append(appended.event)
+        message = appended.message
+        links.append(MessageLink(id_, appended.conversation_id, message.id, message.seq, message.body))
+    await store.link_messages(work.conn, links)
     by_delivery = {link.delivery_id: link for link in links}
     return [
         replace(row, message_id=link.message_id, seq=link.seq, body=link.body)
@@ -104,6 +108,7 @@ async def _append_to_conversations(work: Work, rows: list[Claimed], run: Run | N
 def _message(row: Claimed, run: Run) -> MessageToAppend:
     return MessageToAppend(
         id=uuid7(),
+        tenant_id=row.tenant_id,
         user_id=run.user_id,
         contact_phone=row.contact_phone,
         direction="out",

@@ -12,8 +12,8 @@ from conversations.store.deliveries import Delivery
 from conversations.store.delivery_claims import Claimed
 from conversations.store.delivery_settlement import Outcome
 from switchboard.contracts.conversations import MessageStatusChanged
-from switchboard.messaging.outbox.rows import row_of
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work, open_work
+from switchboard.messaging.outbox.numbering import UnnumberedEvent
+from switchboard.messaging.outbox.unit_of_work import Work, open_work, report_published
 from switchboard.postgres.database import Database
 
 MESSAGE_STATUSES = {"skipped": "failed"}
@@ -40,24 +40,26 @@ def outcome_of(
             status=message_status,  # type: ignore[arg-type]  # checked by pydantic
             error=reason,
         )
-        event = row_of(changed, source=source, tenant_id=row.tenant_id)
+        event = UnnumberedEvent.of(changed, source=source, tenant_id=row.tenant_id)
     return Outcome(row.id, status, message_status, reason, ref, provider, event)
 
 
 async def settle(work: Work, outcomes: Sequence[Outcome]) -> set[UUID]:
     """Save outcomes, the last one of each delivery. Returns the ids of the deliveries that moved forward."""
     latest = {one.id: one for one in outcomes}
-    moved = await settlement.settle(work.conn, list(latest.values()))
-    work.notify(OUTBOX)
-    return moved
+    if not latest:
+        return set()
+    settled = await settlement.settle(work.conn, list(latest.values()))
+    work.published += settled.events
+    return settled.moved
 
 
 async def settle_batch(database: Database, outcomes: Sequence[Outcome]) -> set[UUID]:
     """Save outcomes of different deliveries in one statement that commits by itself. Returns as `settle`."""
     async with database.connection() as conn:
-        moved = await settlement.settle(conn, outcomes)
-    database.notify(OUTBOX)
-    return moved
+        settled = await settlement.settle(conn, outcomes)
+    report_published(database, settled.events)
+    return settled.moved
 
 
 async def settle_failure(database: Database, row: Claimed | Delivery, outcome: Outcome) -> None:

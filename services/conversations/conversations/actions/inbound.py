@@ -8,12 +8,13 @@ from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
 from conversations.actions.deliveries import find_delivery, outcome_of, settle_batch, settle_failure
+from conversations.actions.messages import append_one
 from conversations.domain.opt_out_keywords import opt_out_keyword
 from conversations.domain.providers import CallReceipt, InboundMessage, ProviderAccount, Receipt, WebhookEvent
 from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
 from conversations.store.contacts import ensure_contacts, save_opted_out
-from conversations.store.message_append import MessageToAppend, append_message
+from conversations.store.message_append import MessageToAppend
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.phones import NotAPhone, to_e164
@@ -97,6 +98,7 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
         await save_opted_out(work.conn, tenant_id, sender, opted_out=opted_out)
     new = MessageToAppend(
         id=uuid7(),
+        tenant_id=tenant_id,
         user_id=user_id,
         contact_phone=sender,
         direction="in",
@@ -105,4 +107,4 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
         status="received",
         created_at=datetime.now(UTC),
     )
-    await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
+    await append_one(work, new)

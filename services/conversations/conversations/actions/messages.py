@@ -1,53 +1,125 @@
 """Actions on the user's own conversations: append a message, mark as read, set metadata, clear."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.store import conversations as store
 from conversations.store.documents import find_unknown_files
-from conversations.store.message_append import MessageToAppend, append_message
-from switchboard.contracts.conversations import ConversationCleared, ConversationMessage, ConversationRead
-from switchboard.messaging.outbox.unit_of_work import Work
+from conversations.store.message_append import (
+    UNNUMBERED,
+    AppendedMessage,
+    KeyedAnswer,
+    MessageToAppend,
+    append_messages,
+    split_at_number,
+)
+from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationCleared, ConversationMessage, ConversationRead
+from switchboard.event_log.hints import EventsBehind
+from switchboard.http.endpoints import to_json
+from switchboard.http.idempotency import IdempotentRequest
+from switchboard.messaging.outbox.unit_of_work import Work, report_published
+from switchboard.postgres.database import Database
+from switchboard.runtime.batching import Batcher
 from switchboard.runtime.refusals import Invalid, NotFound
+from switchboard.runtime.unavailable import Contended
+
+MOST_IN_STATEMENT = 64
+MOST_WAITING = 1000
 
 DELIVERIES = "deliveries"  # the NOTIFY channel that wakes the message senders
+
+log = structlog.get_logger(__name__)
 
 IsStored = Callable[[UUID], Awaitable[bool]]
 """Asks the files service whether the tenant has this file. Raises an `Unavailable` when files does not answer."""
 
 
-async def append_outgoing(
-    work: Work,
-    user_id: UUID,
-    phone: str,
-    body: str,
-    *,
-    channel: str,
-    attachments: tuple[UUID, ...],
-    is_stored: IsStored,
-) -> ConversationMessage:
-    """Append a message to the contact and queue its delivery. Raises `Invalid` for an unknown attachment."""
-    if attachments:
-        await _check_files(work, attachments, is_stored)
-    new = MessageToAppend(
+def outgoing_message(
+    tenant_id: UUID, user_id: UUID, phone: str, body: str, *, channel: str, attachments: tuple[UUID, ...] = ()
+) -> MessageToAppend:
+    """A message of a user to a contact, with a delivery; or a note, which has none."""
+    is_note = channel == NOTE_CHANNEL
+    return MessageToAppend(
         id=uuid7(),
+        tenant_id=tenant_id,
         user_id=user_id,
         contact_phone=phone,
         direction="out",
         channel=channel,
         body=body,
-        status="queued",
+        status="received" if is_note else "queued",
         created_at=datetime.now(UTC),
         attachments=attachments,
-        delivery_id=uuid7(),
+        delivery_id=None if is_note else uuid7(),
     )
-    _, message = await append_message(work, new, conversation_id=uuid7(), contact_id=uuid7())
-    work.notify(DELIVERIES)
+
+
+async def append_outgoing(work: Work, new: MessageToAppend, *, is_stored: IsStored) -> ConversationMessage:
+    """Append a message to the contact and queue its delivery. Raises `Invalid` for an unknown attachment."""
+    if new.attachments:
+        await _check_files(work, new.attachments, is_stored)
+    message = await append_one(work, new)
+    if new.delivery_id is not None:
+        work.notify(DELIVERIES)
     return message
+
+
+async def append_one(work: Work, new: MessageToAppend) -> ConversationMessage:
+    """Append one message in this unit of work."""
+    (appended,) = await append_messages(work.conn, work.source, [new])
+    assert appended is not None  # it has no idempotency key
+    work.published.append(appended.event)
+    return appended.message
+
+
+class MessageAppender:
+    """Appends the messages of concurrent requests together: those that wait while one statement runs are the next.
+
+    For new messages without attachments, whose idempotency key is new too. All other requests take a transaction of
+    their own, and so do those of a statement that fails.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._batches = Batcher(self._append, size=MOST_IN_STATEMENT)
+
+    async def append(self, new: MessageToAppend, request: IdempotentRequest | None) -> ConversationMessage | None:
+        """Append a message, with the answer under its request's key. None: take a transaction of your own.
+
+        Raises `EventsBehind` when too many wait.
+        """
+        if self._batches.waiting >= MOST_WAITING:
+            raise EventsBehind
+        key = None
+        if request is not None:
+            key = KeyedAnswer(request, *split_at_number(to_json(new.numbered(UNNUMBERED))))
+        return await self._batches.do((new, key))
+
+    async def _append(
+        self, batch: Sequence[tuple[MessageToAppend, KeyedAnswer | None]]
+    ) -> list[ConversationMessage | None]:
+        messages, keys = [new for new, _ in batch], [key for _, key in batch]
+        try:
+            async with self._database.connection() as conn:
+                appended = await append_messages(conn, self._database.service, messages, keys)
+        except (asyncpg.PostgresError, Contended) as error:
+            log.info("messages_appended_one_by_one", messages=len(batch), reason=repr(error))
+            return [None] * len(batch)
+        stored = [one for one in appended if one is not None]
+        report_published(self._database, [one.event for one in stored])
+        if any(one.message.channel != NOTE_CHANNEL for one in stored):
+            self._database.notify(DELIVERIES)
+        return [_message_of(one) for one in appended]
+
+
+def _message_of(appended: AppendedMessage | None) -> ConversationMessage | None:
+    return None if appended is None else appended.message
 
 
 async def _check_files(work: Work, file_ids: tuple[UUID, ...], is_stored: IsStored) -> None:
@@ -69,8 +141,8 @@ async def mark_read(work: Work, user_id: UUID, phone: str, seq: int) -> None:
         return
     if seq < conversation.read_seq:
         return
-    await store.save_read(work.conn, conversation.id, seq)
-    await work.publish(ConversationRead(user_id=user_id, contact_phone=phone, seq=seq))
+    number = await store.save_read(work.conn, conversation.id, seq)
+    await work.publish(ConversationRead(user_id=user_id, contact_phone=phone, seq=seq), sequence=number)
 
 
 async def set_metadata(work: Work, user_id: UUID, phone: str, metadata: dict[str, Any]) -> None:
@@ -85,5 +157,6 @@ async def clear_conversation(work: Work, user_id: UUID, phone: str) -> None:
     conversation = await store.find_locked(work.conn, work.tenant_id, user_id, phone)
     if conversation is None or conversation.last_seq == conversation.cleared_seq:
         return
-    await store.drop_messages(work.conn, conversation)
-    await work.publish(ConversationCleared(user_id=user_id, contact_phone=phone, up_to_seq=conversation.last_seq))
+    number = await store.drop_messages(work.conn, conversation)
+    cleared = ConversationCleared(user_id=user_id, contact_phone=phone, up_to_seq=conversation.last_seq)
+    await work.publish(cleared, sequence=number)

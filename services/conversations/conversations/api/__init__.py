@@ -1,5 +1,6 @@
 """The HTTP API of conversations, one class per resource."""
 
+from conversations.actions.messages import MessageAppender
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.api.calls import Calls
 from conversations.api.campaigns import Campaigns
@@ -8,6 +9,7 @@ from conversations.api.contacts import Contacts
 from conversations.api.conversations import Conversations
 from conversations.api.notifications import UserNotifications
 from conversations.api.webhooks import ProviderWebhooks
+from switchboard.event_log.hints import EventHints
 from switchboard.http import Route
 from switchboard.http.client import ServiceClient
 from switchboard.postgres.database import Database
@@ -20,13 +22,14 @@ def routes(
     *,
     auth: ServiceClient,
     files: ServiceClient,
+    hints: EventHints,
     region: str,
     public_url: str,
 ) -> list[Route]:
     """All routes. `region`: of phones without a country code. `public_url`: where providers send their webhooks."""
     return [
         *Contacts(database, region, UserDirectory(auth)).routes(),
-        *Conversations(region, files).routes(),
+        *Conversations(region, files, MessageAppender(database), hints).routes(),
         *UserNotifications().routes(),
         *Campaigns(database).routes(),
         *Calls().routes(),

@@ -10,10 +10,13 @@ from pydantic import BaseModel, Field
 
 from conversations.actions import messages as actions
 from conversations.store import conversations as store
+from conversations.store.message_append import MessageToAppend
 from switchboard.contracts.conversations import ConversationMessage
 from switchboard.contracts.files import FILE_PATH
+from switchboard.event_log.hints import EventHints, EventsBehind
 from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
 from switchboard.http.client import ServiceClient
+from switchboard.http.idempotency import IdempotentRequest
 from switchboard.http.paging import MAX_LIMIT
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_phone
@@ -90,6 +93,8 @@ class Conversations:
 
     region: str
     files: ServiceClient
+    appender: actions.MessageAppender
+    hints: EventHints
 
     def routes(self) -> list[Route]:
         base, one = "/api/v1/conversations", "/api/v1/conversations/{phone}"
@@ -98,7 +103,14 @@ class Conversations:
             ReadRoute("GET", base, self.list, query=ConversationsQuery, answer=Page[ConversationAnswer]),
             ReadRoute("GET", messages, self.list_messages, query=MessagesQuery, answer=MessagesAnswer),
             WriteRoute(
-                "POST", messages, self.append_message, body=NewMessage, answer=ConversationMessage, creates=True
+                "POST",
+                messages,
+                self.append_message,
+                body=NewMessage,
+                answer=ConversationMessage,
+                creates=True,
+                shortcut=self.append_together,
+                errors=(EventsBehind,),
             ),
             WriteRoute("POST", f"{one}/read", self.mark_read, body=ReadUpTo),
             WriteRoute("PATCH", one, self.set_metadata, body=NewMetadata),
@@ -142,20 +154,32 @@ class Conversations:
         return MessagesAnswer(items=items, next_before=items[0].seq if more else None)
 
     async def append_message(self, request: Request, work: Work) -> ConversationMessage:
-        """Send a message to the contact. Its status is `queued` until the provider has accepted it."""
-        new: NewMessage = request.body
+        """Send a message to the contact, or with the channel `note` append an internal note.
+
+        The status of a message is `queued` until the provider has accepted it. A note is never sent.
+        """
 
         async def is_stored(file_id: UUID) -> bool:
             return await self.files.find(FILE_PATH.format(id=file_id), request.identity_header) is not None
 
-        return await actions.append_outgoing(
-            work,
-            request.identity.user_id,
+        return await actions.append_outgoing(work, self._new_message(request), is_stored=is_stored)
+
+    async def append_together(self, request: Request, keyed: IdempotentRequest | None) -> ConversationMessage | None:
+        """Append a message without attachments together with those of other requests."""
+        self.hints.check_busy()
+        if request.body.attachments:
+            return None
+        return await self.appender.append(self._new_message(request), keyed)
+
+    def _new_message(self, request: Request) -> MessageToAppend:
+        caller, new = request.identity, request.body
+        return actions.outgoing_message(
+            caller.tenant_id,
+            caller.user_id,
             self._phone(request),
             new.body,
             channel=new.channel,
             attachments=new.attachments,
-            is_stored=is_stored,
         )
 
     async def mark_read(self, request: Request, work: Work) -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from conversations.legacy import files, store
 from conversations.legacy.messages import written_as_legacy
+from switchboard.contracts.conversations import NOTE_CHANNEL
 from switchboard.postgres.database import Database
 
 
@@ -63,7 +64,7 @@ def _elements(
     layout = layouts.get(home, files.PRETTY)
     neighbour = texts[home][-1] if home in texts else None
     for kept in messages:
-        if kept.file is None:
+        if kept.file is None and kept.message.channel != NOTE_CHANNEL:  # the legacy platform has no notes
             texts.setdefault(home, []).append(written_as_legacy(kept.message, neighbour, indent=layout.indent))
     return texts
 

@@ -48,9 +48,9 @@ select id, last_seq, cleared_seq, read_seq, unread from conversations
 where tenant_id = $1 and user_id = $2 and contact_phone = $3 for update
 """
 SAVE_READ = """
-update conversations c set read_seq = $2, unread = (
+update conversations c set read_seq = $2, event_seq = event_seq + 1, unread = (
     select count(*) from messages m where m.conversation_id = c.id and m.seq > $2 and m.direction = 'in')
-where id = $1
+where id = $1 returning event_seq
 """
 SAVE_METADATA = """
 update conversations set metadata = $4
@@ -58,7 +58,9 @@ where tenant_id = $1 and user_id = $2 and contact_phone = $3 and last_seq > clea
 returning id
 """
 SAVE_CLEARED = """
-update conversations set cleared_seq = last_seq, read_seq = last_seq, unread = 0, metadata = '{}' where id = $1
+update conversations set
+    cleared_seq = last_seq, read_seq = last_seq, event_seq = event_seq + 1, unread = 0, metadata = '{}'
+where id = $1 returning event_seq
 """
 DROP_MESSAGES = "delete from messages where conversation_id = $1 and seq <= $2"
 
@@ -169,9 +171,10 @@ async def find_locked(
     return None if row is None else LockedConversation(*row)
 
 
-async def save_read(conn: asyncpg.Connection, conversation_id: UUID, seq: int) -> None:
-    """Save the read position, and count the unread messages after it."""
-    await conn.execute(SAVE_READ, conversation_id, seq)
+async def save_read(conn: asyncpg.Connection, conversation_id: UUID, seq: int) -> int:
+    """Save the read position, and count the unread messages after it. Returns the number of the event about it."""
+    number: int = await conn.fetchval(SAVE_READ, conversation_id, seq)
+    return number
 
 
 async def save_metadata(
@@ -182,7 +185,8 @@ async def save_metadata(
         raise NotFound("There is no conversation with this phone.")
 
 
-async def drop_messages(conn: asyncpg.Connection, conversation: LockedConversation) -> None:
-    """Delete all messages of a conversation. Numbering continues after them."""
+async def drop_messages(conn: asyncpg.Connection, conversation: LockedConversation) -> int:
+    """Delete all messages of a conversation. Numbering continues after them. Returns the number of the event."""
     await conn.execute(DROP_MESSAGES, conversation.id, conversation.last_seq)
-    await conn.execute(SAVE_CLEARED, conversation.id)
+    number: int = await conn.fetchval(SAVE_CLEARED, conversation.id)
+    return number

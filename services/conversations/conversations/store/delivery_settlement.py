@@ -6,14 +6,17 @@ from uuid import UUID
 
 import asyncpg
 
-from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow
+from switchboard.contracts.envelope import Envelope
+from switchboard.messaging.outbox.numbering import UnnumberedEvent, sequence_text
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 
 # Statuses only move forward (`status_rank`).
 SETTLE = f"""
 with outcome as (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
-                         $9::text[], $10::text[], $11::text[], $12::bytea[])
-    as n (id, status, reason, ref, provider, message_status, event_id, exchange, routing_key, type, subject, body)
+                         $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bytea[]) with ordinality
+    as n (id, status, reason, ref, provider, message_status, event_id, exchange, routing_key, type, subject,
+          before, after, position)
 ), moved as (
     update deliveries d set
         status = n.status, reason = n.reason, holder = null, lease_until = null,
@@ -31,12 +34,25 @@ with outcome as (
     from moved join outcome n using (id)
     where m.conversation_id = moved.conversation_id and m.seq = moved.seq
       and status_rank(n.message_status) > status_rank(m.status)
-    returning n.id
+    returning n.id, m.conversation_id
+), locked as materialized (
+    select id from conversations where id in (select conversation_id from changed)
+    order by user_id, contact_phone for update
+), counted as (
+    update conversations c set event_seq = c.event_seq + changes.number
+    from (select conversation_id, count(*) as number from changed group by conversation_id) changes
+    join locked on locked.id = changes.conversation_id
+    where c.id = locked.id
+    returning c.id, c.event_seq - changes.number as before
+), numbered as materialized (
+    select n.*, counted.before + row_number() over (partition by counted.id order by n.position) as sequence
+    from changed join counted on counted.id = changed.conversation_id join outcome n on n.id = changed.id
 ), events as (
     {INSERT_INTO_OUTBOX}
-    select n.event_id, n.exchange, n.routing_key, n.type, n.subject, n.body from outcome n join changed using (id)
+    select event_id, exchange, routing_key, type, subject, before || {sequence_text("sequence")} || after
+    from numbered order by position
 )
-select id from moved
+select id, sequence from moved left join numbered using (id)
 """
 
 
@@ -50,14 +66,23 @@ class Outcome:
     reason: str | None = None
     ref: str | None = None
     provider: str | None = None
-    event: OutboxRow | None = None
+    event: UnnumberedEvent | None = None
 
 
-async def settle(conn: asyncpg.Connection, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Save outcomes, at most one per delivery. Returns the ids of the deliveries that moved forward."""
+@dataclass(frozen=True)
+class SettledOutcomes:
+    """The ids of the deliveries that moved forward, and the events that report their messages' new statuses."""
+
+    moved: set[UUID]
+    events: list[Envelope]
+
+
+async def settle(conn: asyncpg.Connection, outcomes: Sequence[Outcome]) -> SettledOutcomes:
+    """Save outcomes, at most one per delivery."""
     outcomes = sorted(outcomes, key=lambda one: one.id)  # every statement locks in this order: no deadlock
     events = [one.event for one in outcomes]
-    rows = await conn.fetch(
+    rows = [event and event.row for event in events]
+    found = await conn.fetch(
         SETTLE,
         [one.id for one in outcomes],
         [one.status for one in outcomes],
@@ -65,11 +90,16 @@ async def settle(conn: asyncpg.Connection, outcomes: Sequence[Outcome]) -> set[U
         [one.ref for one in outcomes],
         [one.provider for one in outcomes],
         [one.message_status for one in outcomes],
-        [event and event.event_id for event in events],
-        [event and event.exchange for event in events],
-        [event and event.routing_key for event in events],
-        [event and event.type for event in events],
-        [event and event.subject for event in events],
-        [event and event.body for event in events],
+        [row and row.event_id for row in rows],
+        [row and row.exchange for row in rows],
+        [row and row.routing_key for row in rows],
+        [row and row.type for row in rows],
+        [row and row.subject for row in rows],
+        [event and event.before for event in events],
+        [event and event.after for event in events],
     )
-    return {row["id"] for row in rows}
+    numbers = {row["id"]: row["sequence"] for row in found}
+    numbered = [
+        one.event.numbered(numbers[one.id]) for one in outcomes if one.event is not None and numbers.get(one.id)
+    ]
+    return SettledOutcomes(set(numbers), numbered)

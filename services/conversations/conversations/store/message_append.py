@@ -1,64 +1,33 @@
-"""Appending a message: conversation, message, event and delivery in one statement, in one round trip.
+"""Appending messages: conversations, messages, events, deliveries and idempotency keys of a batch in one statement.
 
-The number is taken under the lock of the conversation's row, so that numbers have no gaps and the outbox keeps the
-conversation's order. The event is encoded before its number is known: the statement inserts the number.
+The numbers are taken under the locks of the conversations' rows, so that they have no gaps and the outbox keeps each
+conversation's order. Events and answers are encoded before their numbers are known: the statement inserts them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
 
-from switchboard.contracts.conversations import ConversationMessage, ConversationMessageAppended
-from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, row_of
-from switchboard.messaging.outbox.unit_of_work import OUTBOX, Work
+from conversations.store.append_statement import APPEND
+from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationMessage, ConversationMessageAppended
+from switchboard.contracts.envelope import Envelope
+from switchboard.http.idempotency import IdempotentRequest
+from switchboard.messaging.outbox.numbering import UnnumberedEvent
 
 UNNUMBERED = -1
 PLACEHOLDER = b'"seq":-1,'
 
-_APPEND = """
-with conversation as (
-    insert into conversations as c
-        (id, tenant_id, user_id, contact_phone, last_seq, read_seq, unread, created_at, updated_at, wrote_at)
-    values ($1, $2, $3, $4, 1, ($6 = 'out')::int, ($6 = 'in')::int, $11, $11,
-            case when $6 = 'out' then $11::timestamptz end)
-    on conflict (user_id, contact_phone) do update set
-        last_seq = c.last_seq + 1,
-        unread = c.unread + ($6 = 'in')::int,
-        updated_at = greatest(c.updated_at, $11),
-        wrote_at = case when $6 = 'out' then greatest(c.wrote_at, $11) else c.wrote_at end
-    where c.tenant_id = $2
-    returning id, last_seq
-), contact as (
-    insert into contacts (id, tenant_id, phone) select $17, $2, $4 from conversation where last_seq = 1
-    on conflict (tenant_id, phone) do nothing
-), message as (
-    insert into messages
-        (conversation_id, seq, id, tenant_id, direction, channel, body, attachments, status, metadata, created_at)
-    select id, last_seq, $5, $2, $6, $7, $8, $9, $10, $12, $11 from conversation
-), event as (
-    {INSERT_INTO_OUTBOX}
-    select $13, $14, $15, $16, $18, $19 || convert_to(last_seq::text, 'UTF8') || $20 from conversation
-){delivery}
-select id, last_seq from conversation
-"""
 
-_DELIVERY = """, delivery as (
-    insert into deliveries
-        (id, tenant_id, lane, user_id, contact_phone, channel, body, conversation_id, message_id, seq)
-    select $21, $2, 0, $3, $4, $7, $8, id, $5, last_seq from conversation
-)"""
-
-APPEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery="")
-APPEND_AND_SEND = _APPEND.format(INSERT_INTO_OUTBOX=INSERT_INTO_OUTBOX, delivery=_DELIVERY)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MessageToAppend:
     """A message without a number. `delivery_id`: the id of its delivery, if it is to be sent."""
 
     id: UUID
+    tenant_id: UUID
     user_id: UUID
     contact_phone: str
     direction: str
@@ -69,14 +38,10 @@ class MessageToAppend:
     attachments: tuple[UUID, ...] = ()
     delivery_id: UUID | None = None
 
-    def unnumbered_event(self, work: Work) -> tuple[OutboxRow, bytes, bytes]:
-        """Encode the event. Returns its row, and its body before and after the number."""
-        event = ConversationMessageAppended(
-            user_id=self.user_id, contact_phone=self.contact_phone, message=self.numbered(UNNUMBERED)
-        )
-        row = row_of(event, source=work.source, tenant_id=work.tenant_id)
-        before, _, after = row.body.partition(PLACEHOLDER)  # the first: a body's quotes are escaped
-        return row, before + b'"seq":', b"," + after
+    @property
+    def is_written_to_contact(self) -> bool:
+        """Whether its user wrote to the contact: who wrote last gets the contact's answers."""
+        return self.direction == "out" and self.channel != NOTE_CHANNEL
 
     def numbered(self, seq: int) -> ConversationMessage:
         return ConversationMessage(
@@ -91,45 +56,105 @@ class MessageToAppend:
         )
 
 
-async def append_message(
-    work: Work, new: MessageToAppend, *, conversation_id: UUID, contact_id: UUID
-) -> tuple[UUID, ConversationMessage]:
-    """Append a message with its event, and its delivery if it has one. The ids are for rows that don't exist yet.
+@dataclass(frozen=True, slots=True)
+class KeyedAnswer:
+    """The answer to store under a request's idempotency key: its bytes before and after the message's number."""
 
-    Returns the conversation's id and the message.
+    request: IdempotentRequest
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedMessage:
+    """A message with its number, and the event that reports it."""
+
+    conversation_id: UUID
+    message: ConversationMessage
+    event: Envelope
+
+
+async def append_messages(
+    conn: asyncpg.Connection,
+    source: str,
+    messages: Sequence[MessageToAppend],
+    keys: Sequence[KeyedAnswer | None] = (),
+) -> list[AppendedMessage | None]:
+    """Append messages in this order, in one statement. `keys`: the idempotency key of each.
+
+    None for a message that was not appended, since its key is in use. Raises `IntegrityConstraintViolationError` for a
+    user of another tenant.
     """
-    values = _values(work, new, conversation_id=conversation_id, contact_id=contact_id)
-    if new.delivery_id is None:
-        found = await work.conn.fetchrow(APPEND, *values)
-    else:
-        found = await work.conn.fetchrow(APPEND_AND_SEND, *values, new.delivery_id)
-    if found is None:
-        raise asyncpg.IntegrityConstraintViolationError(f"user {new.user_id} is of another tenant")
-    work.notify(OUTBOX)
-    return found["id"], new.numbered(found["last_seq"])
+    events = [_event_of(new, source) for new in messages]
+    rows = [
+        _values(new, event, key)
+        for new, event, key in zip(messages, events, keys or [None] * len(messages), strict=True)
+    ]
+    found = await conn.fetch(APPEND, *(list(column) for column in zip(*rows, strict=True)))
+    appended: list[AppendedMessage | None] = []
+    for new, event, row in zip(messages, events, found, strict=True):
+        if row["conversation"] is not None:
+            appended.append(_appended(new, event, row))
+        elif row["claimed"]:
+            raise asyncpg.IntegrityConstraintViolationError(f"user {new.user_id} is of another tenant")
+        else:
+            appended.append(None)
+    return appended
 
 
-def _values(work: Work, new: MessageToAppend, *, conversation_id: UUID, contact_id: UUID) -> tuple[object, ...]:
-    row, before, after = new.unnumbered_event(work)
+def split_at_number(encoded: bytes) -> tuple[bytes, bytes]:
+    """The parts of an encoded, unnumbered message before and after its number."""
+    before, _, after = encoded.partition(PLACEHOLDER)  # the first: a body's quotes are escaped
+    return before + b'"seq":', b"," + after
+
+
+def _event_of(new: MessageToAppend, source: str) -> UnnumberedEvent:
+    event = ConversationMessageAppended(
+        user_id=new.user_id, contact_phone=new.contact_phone, message=new.numbered(UNNUMBERED)
+    )
+    return UnnumberedEvent.of(event, source=source, tenant_id=new.tenant_id)
+
+
+def _appended(new: MessageToAppend, event: UnnumberedEvent, row: asyncpg.Record) -> AppendedMessage:
+    envelope = event.numbered(row["sequence"])
+    envelope.data["message"]["seq"] = row["seq"]
+    return AppendedMessage(row["conversation"], new.numbered(row["seq"]), envelope)
+
+
+def _values(new: MessageToAppend, event: UnnumberedEvent, key: KeyedAnswer | None) -> tuple[object, ...]:
+    """The values in the order of `append_statement.COLUMNS`."""
+    before_seq, after_seq = split_at_number(event.after)
+    row = event.row
     return (
-        conversation_id,
-        work.tenant_id,
+        uuid7(),
+        uuid7(),
+        new.tenant_id,
         new.user_id,
         new.contact_phone,
         new.id,
         new.direction,
         new.channel,
         new.body,
-        list(new.attachments),
+        "{" + ",".join(map(str, new.attachments)) + "}",
         new.status,
         new.created_at,
-        {},
+        new.is_written_to_contact,
+        new.delivery_id,
         row.event_id,
         row.exchange,
         row.routing_key,
         row.type,
-        contact_id,
         row.subject,
-        before,
-        after,
+        event.before,
+        before_seq,
+        after_seq,
+        *(_no_key if key is None else _key_values(key)),
     )
+
+
+_no_key = (None,) * 6
+
+
+def _key_values(key: KeyedAnswer) -> tuple[object, ...]:
+    request = key.request
+    return request.lock, request.route, request.key, request.request_hash, key.before, key.after

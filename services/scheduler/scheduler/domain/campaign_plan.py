@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from scheduler.domain.fields import Phone, ZoneName
+from switchboard.contracts.conversations import NOTE_CHANNEL
 from switchboard.http.parsing import Body, Moment
 from switchboard.runtime.phones import requested_phone
 
@@ -49,11 +50,17 @@ class Quiet(Body):
         return self
 
 
+def _can_be_sent(channel: str) -> str:
+    if channel == NOTE_CHANNEL:
+        raise ValueError("is the channel of internal notes, which are never sent")
+    return channel
+
+
 class NewCampaign(Body):
     """`template` takes `{{name}}`, `{{first_name}}`, `{{phone}}`. Nothing starts or is sent after `not_after`."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    channel: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    channel: Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_can_be_sent)] | None = None
     template: Text
     audience: Audience
     send_at: Moment

@@ -59,9 +59,16 @@ class UnsentRow(OutboxRow):
     id: int
 
 
-def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id: UUID | None = None) -> OutboxRow:
-    """Encode a message for the outbox, with a new id unless one is given."""
-    envelope = Envelope(
+def envelope_of(
+    message: Event | Command,
+    *,
+    source: str,
+    tenant_id: UUID | None,
+    id: UUID | None = None,
+    sequence: int | None = None,
+) -> Envelope:
+    """The message in its envelope, with a new id unless one is given."""
+    return Envelope(
         id=id or uuid7(),
         source=source,
         type=message.type,
@@ -70,15 +77,25 @@ def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id:
         data=message.model_dump(mode="json", by_alias=True),
         tenant_id=tenant_id,
         traceparent=current_traceparent(),
+        sequence=sequence,
     )
+
+
+def encode_row(message: Event | Command, envelope: Envelope) -> OutboxRow:
+    """Encode a message for the outbox."""
     return OutboxRow(
         event_id=envelope.id,
         exchange=exchange_of(type(message)),
-        routing_key=routing_key(message, tenant_id),
+        routing_key=routing_key(message, envelope.tenant_id),
         type=message.type,
         subject=message.subject,
         body=envelope.encode(),
     )
+
+
+def row_of(message: Event | Command, *, source: str, tenant_id: UUID | None, id: UUID | None = None) -> OutboxRow:
+    """Encode a message for the outbox, with a new id unless one is given."""
+    return encode_row(message, envelope_of(message, source=source, tenant_id=tenant_id, id=id))
 
 
 def columns_of(rows: Sequence[OutboxRow]) -> tuple[list[Any], ...]:

@@ -1,6 +1,6 @@
 """The unit of work: one transaction that commits a service's rows together with its outgoing messages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -9,10 +9,12 @@ import asyncpg
 
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Event
-from switchboard.messaging.outbox.rows import OutboxRow, add_rows, row_of
+from switchboard.messaging.outbox.rows import OutboxRow, add_rows, encode_row, envelope_of
 from switchboard.postgres.database import Database
 
 OUTBOX = "outbox"  # the NOTIFY channel that wakes the outbox relay
+LAZY_SECONDS = 1.0
+"""How rarely the relay is woken for numbered events: clients get them by hints, so that nobody waits for the bus."""
 
 
 @dataclass
@@ -27,17 +29,29 @@ class Work:
     tenant_id: UUID | None = None
     envelope: Envelope | None = None
     rows: list[OutboxRow] = field(default_factory=list)
+    published: list[Envelope] = field(default_factory=list)
+    """The messages of `rows`, and those that an action's own statement wrote to the outbox."""
     notifications: set[str] = field(default_factory=set)
 
-    async def publish(self, message: Event | Command, *, tenant_id: UUID | None = None, id: UUID | None = None) -> UUID:
+    async def publish(
+        self,
+        message: Event | Command,
+        *,
+        tenant_id: UUID | None = None,
+        id: UUID | None = None,
+        sequence: int | None = None,
+    ) -> UUID:
         """Write the message to the outbox. The relay sends it after the commit. Returns its id.
 
         `tenant_id`: of another tenant than the work's. `id`: derived from the cause, where a repetition must not make a
-        second message. Lock the aggregate's row first: only messages of one subject keep their order.
+        second message. `sequence`: its number, if its subject has numbers. Lock the aggregate's row first: only
+        messages of one subject keep their order.
         """
-        row = row_of(message, source=self.source, tenant_id=tenant_id or self.tenant_id, id=id)
-        self.rows.append(row)
-        return row.event_id
+        tenant = tenant_id or self.tenant_id
+        envelope = envelope_of(message, source=self.source, tenant_id=tenant, id=id, sequence=sequence)
+        self.rows.append(encode_row(message, envelope))
+        self.published.append(envelope)
+        return envelope.id
 
     def notify(self, channel: str) -> None:
         """Wake the listeners of `channel` after the commit."""
@@ -55,6 +69,16 @@ async def open_work(database: Database, *, tenant_id: UUID | None) -> AsyncItera
 
 
 def notify_committed(database: Database, work: Work) -> None:
-    """After the commit, wake the outbox relay if there are messages, and the listeners that the work named."""
-    for channel in work.notifications | ({OUTBOX} if work.rows else set()):
+    """After the commit, report the messages that were published, and wake the listeners that the work named."""
+    report_published(database, work.published)
+    for channel in work.notifications:
         database.notify(channel)
+
+
+def report_published(database: Database, published: Sequence[Envelope]) -> None:
+    """After the commit of messages, give them to `Database.on_published`'s listener and wake the outbox relay."""
+    if not published:
+        return
+    database.published(published)
+    numbered = all(envelope.sequence is not None for envelope in published)
+    database.notify(OUTBOX, at_most_every=LAZY_SECONDS if numbered else 0.0)

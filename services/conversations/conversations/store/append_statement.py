@@ -1,0 +1,97 @@
+"""The statement that appends a batch of messages. Every array has one value for each message of the batch."""
+
+from switchboard.messaging.outbox.numbering import sequence_text
+from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
+
+COLUMNS = {
+    "conversation_id": "uuid",  # for a conversation that doesn't exist yet; so is contact_id
+    "contact_id": "uuid",
+    "tenant_id": "uuid",
+    "user_id": "uuid",
+    "phone": "text",
+    "id": "uuid",
+    "direction": "text",
+    "channel": "text",
+    "body": "text",
+    "attachments": "text",  # an array as text: unnest would flatten arrays of arrays
+    "status": "text",
+    "created_at": "timestamptz",
+    "wrote": "boolean",
+    "delivery_id": "uuid",
+    "event_id": "uuid",
+    "exchange": "text",
+    "routing_key": "text",
+    "type": "text",
+    "subject": "text",
+    "before_sequence": "bytea",
+    "before_seq": "bytea",
+    "after_seq": "bytea",
+    "key_lock": "bigint",
+    "route": "text",
+    "key": "text",
+    "body_hash": "bytea",
+    "answer_before": "bytea",
+    "answer_after": "bytea",
+}
+_ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(COLUMNS.values(), start=1))
+
+# Conversations are locked in the order of their keys: concurrent statements don't deadlock.
+# A key that has a row already, or is in progress, is left to the request's own transaction (`switchboard.http`). Its
+# insert has no conflict clause: a key that was stored meanwhile fails the statement.
+APPEND = f"""
+with asked as materialized (
+    select * from unnest({_ARRAYS}) with ordinality as n ({", ".join(COLUMNS)}, position)
+), claimed as materialized (
+    select * from asked where key is null
+    union all
+    select * from asked a where key is not null and pg_try_advisory_xact_lock(key_lock) and not exists (
+        select from idempotency_keys k
+        where k.tenant_id = a.tenant_id and k.user_id = a.user_id and k.route = a.route and k.key = a.key)
+), conversation as (
+    insert into conversations as c
+        (id, tenant_id, user_id, contact_phone, last_seq, event_seq, read_seq, unread, created_at, updated_at, wrote_at)
+    select (array_agg(conversation_id))[1], tenant_id, user_id, phone, count(*), count(*),
+           case when bool_and(direction = 'out') then count(*) else 0 end, count(*) filter (where direction = 'in'),
+           min(created_at), max(created_at), max(created_at) filter (where wrote)
+    from claimed group by tenant_id, user_id, phone order by user_id, phone
+    on conflict (user_id, contact_phone) do update set
+        last_seq = c.last_seq + excluded.last_seq,
+        event_seq = c.event_seq + excluded.event_seq,
+        unread = c.unread + excluded.unread,
+        updated_at = greatest(c.updated_at, excluded.updated_at),
+        wrote_at = greatest(c.wrote_at, excluded.wrote_at)
+    where c.tenant_id = excluded.tenant_id
+    returning id, user_id, contact_phone, last_seq, event_seq
+), numbered as materialized (
+    select n.*, c.id as conversation, c.last_seq - count(*) over of_conversation + row_number() over in_order as seq,
+           c.event_seq - count(*) over of_conversation + row_number() over in_order as sequence
+    from claimed n join conversation c on c.user_id = n.user_id and c.contact_phone = n.phone
+    window of_conversation as (partition by c.id), in_order as (partition by c.id order by n.position)
+), contact as (
+    insert into contacts (id, tenant_id, phone)
+    select contact_id, tenant_id, phone from numbered where seq = 1 order by tenant_id, phone
+    on conflict (tenant_id, phone) do nothing
+), message as (
+    insert into messages
+        (conversation_id, seq, id, tenant_id, direction, channel, body, attachments, status, created_at)
+    select conversation, seq, id, tenant_id, direction, channel, body, attachments::uuid[], status, created_at
+    from numbered
+), delivery as (
+    insert into deliveries
+        (id, tenant_id, lane, user_id, contact_phone, channel, body, conversation_id, message_id, seq)
+    select delivery_id, tenant_id, 0, user_id, phone, channel, body, conversation, id, seq
+    from numbered where delivery_id is not null
+), event as (
+    {INSERT_INTO_OUTBOX}
+    select event_id, exchange, routing_key, type, subject,
+           before_sequence || {sequence_text("sequence")} || before_seq || convert_to(seq::text, 'UTF8') || after_seq
+    from numbered order by position
+), answer as (
+    insert into idempotency_keys (tenant_id, user_id, route, key, body_hash, status, response)
+    select tenant_id, user_id, route, key, body_hash, 201,
+           answer_before || convert_to(seq::text, 'UTF8') || answer_after
+    from numbered where key is not null
+)
+select c.position is not null as claimed, n.conversation, n.seq, n.sequence
+from asked a left join claimed c using (position) left join numbered n using (position) order by position
+"""

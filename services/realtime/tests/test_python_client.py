@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -195,16 +196,27 @@ class GivenUp(socketio.AsyncClient):  # type: ignore[misc]
         await super().disconnect()
 
 
+class GivenUpLate(GivenUp):
+    """Reports the timeout only after its first event."""
+
+    async def connect(self, *where: object, **how: object) -> None:
+        try:
+            await super().connect(*where, **how)
+        finally:
+            await self.received.wait()
+
+
 class GivesUpOnce(LiveClient):
-    """Its first connection is a `GivenUp`."""
+    """Its first connection is given up."""
 
     first: GivenUp | None = None
+    first_socket: type[GivenUp] = GivenUp
 
     def _new_socket(self, ended: asyncio.Event) -> socketio.AsyncClient:
         socket = super()._new_socket(ended)
         if self.first is not None:
             return socket
-        self.first = GivenUp(socket.handlers["/"]["*"])
+        self.first = self.first_socket(socket.handlers["/"]["*"])
         return self.first
 
 
@@ -223,3 +235,22 @@ async def test_events_of_an_abandoned_connection_arrive_once(cluster: Cluster, s
 
     # By the second connection: from its reload on, or from the cursor of the first one.
     assert screen.seqs in ([3], [1, 2, 3])
+
+
+async def test_events_that_wait_when_a_connection_is_given_up_arrive_once(cluster: Cluster, screen: Screen) -> None:
+    async with GivesUpOnce(
+        cluster.instances[0].url, "good", on_event=screen.receive, on_reload=screen.reload
+    ) as client:
+        client.first_socket = GivenUpLate
+        await until(lambda: client.first is not None and client.first.ready.is_set())
+        screen.readable.clear()
+        await cluster.append(read_by(ANNA, 1))
+        await until(lambda: client.first is not None and client.first.received.is_set())
+        with suppress(AssertionError):  # it should not connect again before its events are handled
+            await until(lambda: client._socket is not client.first, within=1)
+        screen.readable.set()
+        await cluster.append(read_by(ANNA, 2))
+
+        await until(lambda: 2 in screen.seqs)
+
+    assert screen.seqs == [1, 2]

@@ -121,14 +121,17 @@ class LiveClient:
             await socket.connect(self._urls[-1], auth=auth, transports=self._transports, wait_timeout=CONNECT_SECONDS)
         except exceptions.ConnectionError:
             self._ended.set()  # ignore events that still arrive: the next connection brings them again
-            await socket.disconnect()
+            await self._leave(socket)
             return False
         _raise_if_cancelled()
         await self._ended.wait()  # not `socket.wait()`: a cancellation would cancel the socket's reader
-        await socket.disconnect()  # still open if it was ended by too many pending events
+        await self._leave(socket)  # still open if it was ended by too many pending events
+        return True
+
+    async def _leave(self, socket: socketio.AsyncClient) -> None:
+        await socket.disconnect()
         self.connected.clear()
         await self._pending.join()  # the next connection resumes after the events that are handled
-        return True
 
     def _new_socket(self, ended: asyncio.Event) -> socketio.AsyncClient:
         socket = socketio.AsyncClient(reconnection=False, handle_sigint=False)

@@ -21,6 +21,7 @@ from switchboard.runtime.redis import RedisUnavailable
 from switchboard.runtime.unavailable import Unavailable
 
 CONNECT_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.05  # before it connects again
 WORK_PER_TURN = 2000  # entries and pushes, then other tasks run
 
 _REVOCATIONS = REVOCATIONS.encode()
@@ -74,7 +75,7 @@ class Dispatcher:
 
     async def run(self, stop: Stop) -> None:
         """Dispatch until stopped, on one connection after another."""
-        dispatching, stopping = asyncio.create_task(self._keep_dispatching()), asyncio.create_task(stop.wait())
+        dispatching, stopping = asyncio.create_task(self._keep_dispatching(stop)), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({dispatching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if dispatching.done():
@@ -84,15 +85,16 @@ class Dispatcher:
             stopping.cancel()
             await asyncio.wait({dispatching, stopping})
 
-    async def _keep_dispatching(self) -> None:
-        backoff = Backoff(first=0.05, most=1.0)
-        while True:
+    async def _keep_dispatching(self, stop: Stop) -> None:
+        # It looks at `stop` although it is cancelled then: `asyncio.wait_for`, which redis-py uses, may swallow that.
+        backoff = Backoff(first=FIRST_PAUSE_SECONDS, most=1.0)
+        while not stop.is_set():
             try:
                 async with self._log.subscribe() as subscriber:
                     await self._begin()
                     self._connected.set()
                     backoff.reset()
-                    while True:
+                    while not stop.is_set():
                         await self._hear(subscriber)
             except Unavailable as unavailable:
                 log.warning("dispatcher_waits", reason=str(unavailable))

@@ -96,7 +96,7 @@ async def test_a_second_put_after_a_mismatch_is_removed_with_its_row(client: Fil
     await client.execute("update files set expires_at = now() - interval '1 minute'")
     assert (await run_cleanup(client)).removed == 1
 
-    assert await client.objects() == []
+    await becomes(client.objects, [])
     assert await client.rows() == []
 
 

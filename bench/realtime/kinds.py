@@ -1,6 +1,5 @@
 """The servers that `bench_realtime` measures: how to connect to them, and how to send events through them."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Awaitable
@@ -15,7 +14,7 @@ from switchboard.contracts.auth import TenantUpdated
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, Role
 from switchboard.http.identity_keys import new_key
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 from switchboard.messaging.outbox.rows import row_of
 
 KEY = new_key("bench")
@@ -80,10 +79,7 @@ class Switchboard:
             rows = [
                 row_of(event(), source="conversations", tenant_id=self.tenant) for _ in range(min(200, count - start))
             ]
-            sending = (
-                self.channel.publish(r.exchange, r.routing_key, r.body, type=r.type, event_id=r.event_id) for r in rows
-            )
-            await asyncio.gather(*sending)
+            await self.channel.publish_all([Publication(r.exchange, r.routing_key, r.body, r.type) for r in rows])
 
 
 @dataclass

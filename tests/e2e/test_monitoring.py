@@ -84,7 +84,7 @@ async def test_prometheus_evaluates_every_alert_and_panel(stack: RunningStack, t
         await until(all_evaluated, within=60)
         queues = (await ask("query", query="sum by (queue) (rabbitmq_detailed_queue_messages)"))["result"]
         names = {queue["metric"]["queue"] for queue in queues}
-        assert {"conversations.commands", "realtime.feed.0", "realtime.feed.dead"} <= names
+        assert {"conversations.commands", "realtime.events.0", "realtime.events.dead"} <= names
         for expression in panels():
             await ask("query", query=expression)
 

@@ -9,7 +9,7 @@ correct product survives that (`stumbling`); without its inbox, or with a relay 
 import itertools
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from aiormq.abc import DeliveredMessage
 
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.connection import BrokerUnavailable
+from switchboard.messaging.broker.routing import EVENT_ID
 from switchboard.messaging.inbox import consumer
 from switchboard.messaging.inbox.deduplication import TransactionalEffect
 from switchboard.messaging.outbox import publisher
@@ -52,17 +53,20 @@ def stumble_before_acknowledging() -> None:
 
 def stumble_before_publishing() -> None:
     """Fail once before publishing a third of the messages; a retry succeeds."""
-    publish = publisher.ConfirmChannel.publish
+    publish_all = publisher.ConfirmChannel.publish_all
     stumbled: set[str] = set()
 
-    async def publish_or_stumble(self: publisher.ConfirmChannel, *message: Any, **about: Any) -> None:
-        name = str(about["event_id"])
-        if name not in stumbled and name[-1] in "05af3":
-            stumbled.add(name)
-            raise BrokerUnavailable("before the message was sent")
-        await publish(self, *message, **about)
+    async def publish_or_stumble(
+        self: publisher.ConfirmChannel, publications: Sequence[publisher.Publication]
+    ) -> list[Exception | None]:
+        ids = {str(publication.headers.get(EVENT_ID, "")) for publication in publications}
+        new = {name for name in ids if name[-1:] in set("05af3")} - stumbled
+        if new:
+            stumbled.update(new)
+            raise BrokerUnavailable("before the messages were sent")
+        return await publish_all(self, publications)
 
-    publisher.ConfirmChannel.publish = publish_or_stumble  # type: ignore[method-assign]
+    publisher.ConfirmChannel.publish_all = publish_or_stumble  # type: ignore[method-assign]
 
 
 def switch_the_inbox_off() -> None:
@@ -73,14 +77,14 @@ def switch_the_inbox_off() -> None:
 
 
 def delete_before_the_confirm() -> None:
-    list_unsent = outbox.list_unsent
+    list_next = outbox.drop_sent_and_list_next
 
-    async def list_and_drop(conn: Any, **which: Any) -> list[UnsentRow]:
-        rows = await list_unsent(conn, **which)
+    async def list_and_drop(conn: Any, sent: Collection[int], **which: Any) -> list[UnsentRow]:
+        rows = await list_next(conn, sent, **which)
         await outbox.drop_sent(conn, [row.id for row in rows])
         return rows
 
-    outbox.list_unsent = list_and_drop
+    outbox.drop_sent_and_list_next = list_and_drop
 
 
 STUMBLES = {"conversations": stumble_before_acknowledging, "scheduler": stumble_before_publishing}

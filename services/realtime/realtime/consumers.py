@@ -10,13 +10,13 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.event_log import REVOCATIONS, LogEntry, entry_of
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 
-(FEED,) = subscriptions_of("realtime")
+(EVENTS,) = subscriptions_of("realtime")
 
 
 def subscriptions(log: EventLog) -> Subscriptions:
-    """The table of messages and their handlers: one feed, appended in batches."""
+    """The table of messages and their handlers: all events, appended in batches."""
     subs = Subscriptions("realtime")
-    subs.on_batch(FEED.name, partial(append_to_log, log=log), log.check)
+    subs.on_batch(EVENTS.name, partial(append_to_log, log=log), log.check)
     return subs
 
 

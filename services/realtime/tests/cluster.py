@@ -21,7 +21,7 @@ from switchboard.contracts.message import Event
 from switchboard.http.identity import Identity
 from switchboard.http.identity_keys import FixedKeys
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.background import LOOPS, Stop, run_loops
 from switchboard.runtime.health import Health
@@ -111,14 +111,14 @@ class Cluster:
         return client
 
     async def publish(self, *events: Event, tenant_id: UUID = TENANT, id: UUID | None = None) -> None:
-        """Publish events on the bus in order, as the outbox relay of another service does."""
+        """Publish events on the bus in order, one by one, as the outbox relay of an earlier release does."""
         broker = Broker(self.amqp_url, "test")
         try:
             async with broker.channel(confirms=True) as channel:
                 for event in events:
                     row = row_of(event, source="conversations", tenant_id=tenant_id, id=id or uuid7())
                     await ConfirmChannel(channel).publish(
-                        row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id
+                        Publication(row.exchange, row.routing_key, row.body, row.type)
                     )
         finally:
             await broker.close()

@@ -15,7 +15,7 @@ import pytest
 from switchboard.client import LiveClient, LiveEvent
 from switchboard.http.identity import Identity
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 from switchboard.messaging.outbox.rows import row_of
 from switchboard.testing import becomes, until
 
@@ -187,4 +187,4 @@ async def publish_all(channel: ConfirmChannel, readers: list[Reader], process: p
 async def publish(channel: ConfirmChannel, seq: int) -> None:
     event = read_by(ANNA, seq).model_copy(update={"contact_phone": f"{time():.6f} {FILLER}"})
     row = row_of(event, source="conversations", tenant_id=AUTH_TENANT)
-    await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
+    await channel.publish(Publication(row.exchange, row.routing_key, row.body, row.type))

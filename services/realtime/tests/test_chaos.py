@@ -14,7 +14,7 @@ import pytest
 from switchboard.client import LiveClient, LiveEvent
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.messaging.broker.connection import Broker
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.unavailable import Unavailable
 from switchboard.testing import until
@@ -121,7 +121,7 @@ async def publish(broker: Broker, user: UUID) -> None:
                 channel = ConfirmChannel(opened)
                 while rows:
                     row = rows[0]
-                    await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
+                    await channel.publish(Publication(row.exchange, row.routing_key, row.body, row.type))
                     rows.pop(0)
                     await asyncio.sleep(PAUSE)
         except Unavailable:

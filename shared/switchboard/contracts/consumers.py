@@ -12,12 +12,14 @@ class Subscription:
 
     `partitions` > 0: ordered by subject, in that many queues `<service>.<name>.<n>` with one active consumer each.
     `partitions` = 0: one queue `<service>.<name>` with competing consumers and delayed retries.
+    `batched`: ordered, and the relay sends it events in CloudEvents batches, beside each single one for other teams.
     """
 
     service: str
     name: str
     types: tuple[type[Message], ...]
     partitions: int = 8
+    batched: bool = False
 
     @property
     def queue(self) -> str:
@@ -85,8 +87,11 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
             conversations.CallFailed,
         ),
     ),
-    Subscription("realtime", "feed", _every_event()),
+    Subscription("realtime", "events", _every_event(), partitions=2, batched=True),
 )
+
+RETIRED_SUBSCRIPTIONS: tuple[Subscription, ...] = (Subscription("realtime", "feed", ()),)
+"""Subscriptions of earlier releases. Their service deletes their queues once no instance of such a release consumes."""
 
 
 def subscriptions_of(service: str) -> list[Subscription]:
@@ -99,4 +104,4 @@ def publisher_of(message: type[Message]) -> str:
     return "scheduler" if issubclass(message, Command) else message.__module__.rpartition(".")[2]
 
 
-__all__ = ["SUBSCRIPTIONS", "Subscription", "publisher_of", "scheduler", "subscriptions_of"]
+__all__ = ["RETIRED_SUBSCRIPTIONS", "SUBSCRIPTIONS", "Subscription", "publisher_of", "scheduler", "subscriptions_of"]

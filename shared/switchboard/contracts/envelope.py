@@ -1,5 +1,6 @@
 """The envelope of every message: a CloudEvents 1.0 JSON object (cloudevents.io, spec v1.0.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 from pydantic_core import from_json, to_json
 
 CONTENT_TYPE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 SEQUENCE_DIGITS = 12
 """With leading zeros, so that a sequence also orders as text, as CloudEvents asks for."""
 
@@ -61,6 +63,21 @@ class Envelope:
             fields = from_json(body, allow_inf_nan=False)
         except ValueError as error:
             raise Unreadable(f"not JSON: {error}") from error
+        return cls._read(fields)
+
+    @classmethod
+    def decode_all(cls, body: bytes) -> "list[Envelope]":
+        """Parse the envelopes of a batch, or of a single message. Raises `Unreadable`."""
+        if not body.startswith(b"["):
+            return [cls.decode(body)]
+        try:
+            items = from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise Unreadable(f"not JSON: {error}") from error
+        return [cls._read(item) for item in items]
+
+    @classmethod
+    def _read(cls, fields: object) -> "Envelope":
         if not isinstance(fields, dict):
             raise Unreadable("not a JSON object")
         try:
@@ -80,6 +97,21 @@ class Envelope:
             raise Unreadable(f"no field {error}") from error
         except (ValueError, TypeError, AttributeError) as error:
             raise Unreadable(f"not a CloudEvents envelope: {error}") from error
+
+
+def join_batch(bodies: Sequence[bytes]) -> bytes:
+    """Encoded envelopes as one CloudEvents JSON batch: an array (CloudEvents, JSON event format 1.0.2, section 4)."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
+def split_batch(body: bytes) -> list[bytes]:
+    """The encoded envelopes of a batch, or of a single message. Raises `Unreadable` for what is neither."""
+    if not body.startswith(b"["):
+        return [body]
+    try:
+        return [to_json(item) for item in from_json(body, allow_inf_nan=False)]
+    except ValueError as error:
+        raise Unreadable(f"not JSON: {error}") from error
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

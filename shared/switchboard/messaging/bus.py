@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
+from switchboard.contracts.consumers import RETIRED_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.membership import Membership
+from switchboard.messaging.broker.retired_queues import RetiredQueues
 from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, RetryPolicy
 from switchboard.messaging.inbox.consumer import Consumer
 from switchboard.messaging.inbox.deduplication import TransactionalEffect
@@ -60,8 +61,12 @@ class Bus:
         return _together(lease.run, relay.run, lambda stop: keep_pruning(database, lease, stop))
 
     def _consume(self, handlers: Sequence[tuple[Subscription, BatchHandler]]) -> Loop:
-        membership = Membership(self._consuming, handlers[0][0].service, self._instance)
+        service = handlers[0][0].service
+        membership = Membership(self._consuming, service, self._instance)
         loops: list[Loop] = [membership.run]
+        retired = [subscription for subscription in RETIRED_SUBSCRIPTIONS if subscription.service == service]
+        if retired:
+            loops.append(RetiredQueues(self._consuming, retired).run)
         for subscription, handler in handlers:
             consumers = [
                 Consumer(self._consuming, self._publishing, subscription, queue, handler, self._retry_policy)

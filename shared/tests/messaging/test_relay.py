@@ -4,35 +4,40 @@ import asyncio
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import pytest
+import aio_pika
 
 from switchboard.contracts.auth import TrialSweep
-from switchboard.contracts.conversations import ConversationCleared
 from switchboard.local.broker_users import definitions
 from switchboard.messaging.broker.connection import Broker
+from switchboard.messaging.broker.routing import partition_of, slot_of
 from switchboard.messaging.outbox.relay import Relay
-from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
-from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Stop
 from switchboard.testing import becomes, until
 from switchboard.testing.brokers import VirtualHosts
 
-from .fixtures import QUICK_RETRIES, REGISTRY, TENANT, USER, Messaging, read
+from .fixtures import ORDERED, QUICK_RETRIES, REGISTRY, Messaging, read
 
 
 async def test_an_unroutable_message_blocks_only_its_subject(messaging: Messaging) -> None:
-    """No queue is bound for `conversation.cleared` here: the broker returns it."""
-    async with open_work(messaging.database, tenant_id=TENANT) as work:
-        await work.publish(ConversationCleared(user_id=USER, contact_phone="+14155550100", up_to_seq=1))
-        await work.publish(read(2, "+14155550100"))
-        await work.publish(read(1, "+14155550199"))
-
+    """An operator has removed a binding: the broker returns what has no other."""
+    lost, other = read(1, "+14155550100"), read(1, "+14155550199")
+    binding = f"#.{slot_of(lost.subject):02d}"
     async with messaging.instance():
-        await becomes(lambda: messaging.recorded("+14155550199"), [1])
+        await messaging.publish(read(0, "+14155550199"))
+        await becomes(lambda: messaging.recorded("+14155550199"), [0])
+        connection = await aio_pika.connect(messaging.amqp_url)
+        async with connection, connection.channel() as channel:
+            queue = await channel.get_queue(ORDERED.queues()[partition_of(lost.subject, 2)])
+            await queue.unbind(ORDERED.queue, binding)
+            await messaging.publish(lost, read(2, "+14155550100"), other)
 
-        assert await messaging.recorded("+14155550100") == []
-        await becomes(lambda: messaging.count("outbox"), 2)
+            await becomes(lambda: messaging.recorded("+14155550199"), [0, 1])
+            assert await messaging.recorded("+14155550100") == []
+            await becomes(lambda: messaging.count("outbox"), 2)
+            await queue.bind(ORDERED.queue, binding)
+
+        await becomes(lambda: messaging.recorded("+14155550100"), [1, 2])
 
 
 async def test_a_message_that_closes_the_channel_blocks_only_its_subject(
@@ -55,23 +60,6 @@ async def test_a_message_that_closes_the_channel_blocks_only_its_subject(
     assert [await messaging.recorded(phone) for phone in phones] == [[1, 2, 3]] * 50
     async with messaging.instance():  # as the administrator, who is permitted
         await becomes(lambda: messaging.count("outbox"), 0)
-
-
-@pytest.mark.parametrize("rows_each", [300, 700], ids=["behind_few", "behind_many"])
-async def test_busy_subjects_do_not_starve_a_quiet_one(messaging: Messaging, rows_each: int) -> None:
-    await messaging.publish(*(read(1, f"+1415555{n:04}") for n in range(20)))
-    async with messaging.database.connection() as conn:
-        await conn.execute(
-            f"{INSERT_INTO_OUTBOX}"
-            " select event_id, exchange, routing_key, type, subject, body from outbox, generate_series(2, $1)",
-            rows_each,
-        )
-    await messaging.publish(read(1, "+14155550199"))
-
-    async with messaging.instance():
-        await becomes(lambda: messaging.recorded("+14155550199"), [1])
-
-        assert await messaging.count("outbox") > 20 * rows_each // 2
 
 
 async def test_a_relay_that_hangs_is_replaced(messaging: Messaging) -> None:

@@ -12,6 +12,9 @@ from switchboard.contracts.message import Command, Message
 EVENTS = "switchboard.events"
 COMMANDS = "switchboard.commands"
 DEAD = "switchboard.dead"
+EVENT_ID = "event_id"  # the header with the id of the envelope
+BATCHED = "batched"
+"""The header of an event whose copies for batched subscriptions travel in batches. Earlier releases don't set it."""
 SLOTS = 64
 NO_TENANT = "-"
 

@@ -4,6 +4,8 @@ So messages that are published before a subscriber's first start wait for it. Al
 dead-letter at-least-once, so a message that exceeds the broker's delivery limit is dead-lettered, not dropped.
 
     switchboard.events ──<type>.#──▶ <service>.<name> (exchange) ──#.<slot>──▶ <service>.<name>.<n>   ordered
+    switchboard.events ──<type>.#──▶ <service>.<name>.unbatched ──no header──▶ <service>.<name> (exchange)   batched
+    the relay ──batches──▶ <service>.<name>.<n>
     switchboard.events / .commands ──────────────────────────────────────────▶ <service>.<name>       unordered
     switchboard.delay.<ms> ──▶ queue of that TTL ──▶ back to the queue that the routing key names
     switchboard.dead ──<service>.<name>──▶ <service>.<name>.dead
@@ -19,7 +21,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange
 from switchboard.contracts.consumers import Subscription
 from switchboard.contracts.message import Command
 from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, RetryPolicy
-from switchboard.messaging.broker.routing import COMMANDS, DEAD, EVENTS, SLOTS
+from switchboard.messaging.broker.routing import BATCHED, COMMANDS, DEAD, EVENTS, SLOTS
 
 DELIVERY_LIMIT = 50
 NEVER = 1_000_000_000
@@ -79,13 +81,32 @@ async def _declare_ordered(
     channel: AbstractChannel, events: AbstractExchange, commands: AbstractExchange, subscription: Subscription
 ) -> None:
     fan = await channel.declare_exchange(subscription.queue, ExchangeType.TOPIC, durable=True, internal=True)
+    entry = await _declare_unbatched(channel, subscription) if subscription.batched else fan
     for exchange, key in _bindings(events, commands, subscription):
-        await fan.bind(exchange, key)
+        await entry.bind(exchange, key)
     for partition, name in enumerate(subscription.queues()):
         arguments = {**_work_queue(subscription), "x-single-active-consumer": True}
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         for key in _keys_of(partition, subscription.partitions):
             await queue.bind(fan, key)
+
+
+async def _declare_unbatched(channel: AbstractChannel, subscription: Subscription) -> AbstractExchange:
+    """Where a batched subscription takes single events: those of a relay of an earlier release, which has no batches.
+
+    Events with the header match the binding of a sink. Others match none, and take the alternate exchange.
+    """
+    name = f"{subscription.queue}.unbatched"
+    unbatched = await channel.declare_exchange(
+        name,
+        ExchangeType.HEADERS,
+        durable=True,
+        internal=True,
+        arguments={"alternate-exchange": subscription.queue},
+    )
+    sink = await channel.declare_exchange(f"{name}.sink", ExchangeType.FANOUT, durable=True, internal=True)
+    await sink.bind(unbatched, arguments={"x-match": "all", BATCHED: True})
+    return unbatched
 
 
 async def _declare_unordered(

@@ -15,6 +15,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable, translate_errors
 from switchboard.messaging.broker.retry_policy import RetryPolicy
 from switchboard.messaging.broker.topology import declare_topology
+from switchboard.messaging.inbox.batch_messages import singles_of
 from switchboard.messaging.inbox.delivery_policy import means_unavailable
 from switchboard.messaging.inbox.retrying import HandedOver, Retrier, Stopping
 from switchboard.messaging.inbox.subscriptions import BatchHandler
@@ -22,6 +23,9 @@ from switchboard.runtime.background import Backoff, Stop
 from switchboard.runtime.unavailable import Unavailable
 
 BATCH = 100  # messages that may share one effect
+BATCHES = 10  # messages, each a batch of events
+ACKNOWLEDGE_SECONDS = 0.25
+"""For how long acknowledgements of batches are gathered. What returns after a crash is known by its number."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +61,9 @@ class Consumer:
         self._backoff = Backoff()
         self._server_lost = False  # the effect failed for an unavailable server, and has not succeeded since
         self._deliveries: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()  # None: interrupt
+        self._size = BATCHES if subscription.batched else BATCH
+        self._unacknowledged: list[DeliveredMessage] = []  # with their effect
+        self._acknowledge_at = 0.0  # on the event loop's clock
 
     def resubscribe(self) -> None:
         """Subscribe again after the current batch, behind the other instances: one of them becomes active."""
@@ -86,6 +93,7 @@ class Consumer:
 
     async def _subscribe(self, channel: AbstractChannel) -> None:
         deliveries = self._deliveries = asyncio.Queue()
+        self._unacknowledged = []
 
         async def take(message: DeliveredMessage) -> None:
             deliveries.put_nowait(message)
@@ -94,7 +102,7 @@ class Consumer:
             deliveries.put_nowait(None)
 
         await declare_topology(channel, [self._subscription], self._retry_policy)
-        await channel.set_qos(prefetch_count=2 * BATCH)
+        await channel.set_qos(prefetch_count=2 * self._size)
         channel.close_callbacks.add(interrupt)
         # aiormq's channel: aio-pika's message objects cost a third of the time that it takes to receive one.
         underlay = await channel.get_underlay_channel()
@@ -109,38 +117,68 @@ class Consumer:
         while not stop.is_set():
             batch = await self._next_batch()
             if batch is None:
+                await self._acknowledge()
                 return
             await self._handle(batch, stop)
 
     async def _next_batch(self) -> list[DeliveredMessage] | None:
-        """The waiting messages, one to `BATCH`. None when interrupted: the rest returns to the queue."""
+        """The waiting messages, one to `_size`. None when interrupted: the rest returns to the queue."""
         batch: list[DeliveredMessage] = []
-        while len(batch) < BATCH and not (batch and self._deliveries.empty()):
-            message = await self._deliveries.get()
+        while len(batch) < self._size and not (batch and self._deliveries.empty()):
+            message = await self._next_delivery()
             if message is None:
                 return None
             batch.append(message)
         return batch
 
+    async def _next_delivery(self) -> DeliveredMessage | None:
+        """The next message. Acknowledges meanwhile what has waited long enough."""
+        if self._unacknowledged and self._deliveries.empty():
+            try:
+                async with asyncio.timeout_at(self._acknowledge_at):
+                    return await self._deliveries.get()
+            except TimeoutError:
+                await self._acknowledge()
+        return await self._deliveries.get()
+
     async def _handle(self, batch: list[DeliveredMessage], stop: Stop) -> None:
         try:
-            await self._handler.effect([Envelope.decode(message.body) for message in batch])
+            await self._handler.effect([one for message in batch for one in Envelope.decode_all(message.body)])
         except Exception as error:
             if means_unavailable(error):
                 raise
             self._effect_answered()
             log.info("batch_taken_one_by_one", queue=self.queue, messages=len(batch), reason=repr(error))
+            await self._acknowledge()
             for message in batch:
-                await self._handle_single(IncomingMessage(message), stop)
+                await self._handle_single(message, stop)
         else:
             self._effect_answered()
-            with translate_errors():
-                await _acknowledge(batch)
+            await self._handled(batch)
 
-    async def _handle_single(self, message: IncomingMessage, stop: Stop) -> None:
-        await self._retrier.handle(message, stop)
+    async def _handle_single(self, message: DeliveredMessage, stop: Stop) -> None:
+        for single in singles_of(message):
+            await self._retrier.handle(IncomingMessage(single), stop)
         with translate_errors():
-            await message.ack()
+            await IncomingMessage(message).ack()
+
+    async def _handled(self, batch: list[DeliveredMessage]) -> None:
+        """Acknowledge messages with their effect: those of a batched subscription together with later ones."""
+        if not self._unacknowledged:
+            self._acknowledge_at = asyncio.get_running_loop().time() + ACKNOWLEDGE_SECONDS
+        self._unacknowledged += batch
+        late = asyncio.get_running_loop().time() >= self._acknowledge_at
+        if late or not self._subscription.batched or len(self._unacknowledged) >= self._size:
+            await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        """Acknowledge the last message, and with it every earlier one of its channel."""
+        if self._unacknowledged:
+            last = self._unacknowledged[-1]
+            self._unacknowledged = []
+            assert last.delivery_tag is not None
+            with translate_errors():
+                await last.channel.basic_ack(last.delivery_tag, multiple=True)
 
     def _effect_answered(self) -> None:
         self._server_lost = False
@@ -149,10 +187,3 @@ class Consumer:
     async def _interrupt_at(self, stop: Stop) -> None:
         await stop.wait()
         self._deliveries.put_nowait(None)
-
-
-async def _acknowledge(batch: list[DeliveredMessage]) -> None:
-    """Acknowledge the batch, and with it every earlier message of its channel."""
-    last = batch[-1]
-    assert last.delivery_tag is not None
-    await last.channel.basic_ack(last.delivery_tag, multiple=True)

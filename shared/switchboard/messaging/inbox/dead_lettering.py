@@ -6,11 +6,11 @@ from typing import Any
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from switchboard.contracts.consumers import Subscription
-from switchboard.messaging.broker.routing import DEAD
+from switchboard.messaging.broker.routing import DEAD, EVENT_ID
 from switchboard.messaging.broker.topology import delay_name
 from switchboard.messaging.inbox.deduplication import TransactionalEffect
 from switchboard.messaging.inbox.subscriptions import Effect
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 
 ATTEMPTS = "x-switchboard-attempts"
 REASON = "x-switchboard-reason"
@@ -18,7 +18,6 @@ HANDLER = "x-switchboard-handler"
 ERROR = "x-switchboard-error"
 DEAD_LETTERED_AT = "x-switchboard-parked-at"
 ROUTING_KEY = "x-switchboard-routing-key"
-EVENT_ID = "event_id"
 
 
 class DeadLetterPublisher:
@@ -52,9 +51,7 @@ class DeadLetterPublisher:
     async def _send(
         self, exchange: str, routing_key: str, message: AbstractIncomingMessage, headers: dict[str, Any]
     ) -> None:
-        await self._channel.publish(
-            exchange, routing_key, message.body, type=message.type or "", event_id=None, headers=headers
-        )
+        await self._channel.publish(Publication(exchange, routing_key, message.body, message.type or "", headers))
 
 
 def attempts_of(message: AbstractIncomingMessage) -> int:

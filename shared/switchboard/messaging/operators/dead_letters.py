@@ -14,18 +14,17 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.contracts.envelope import Envelope, Unreadable
 from switchboard.messaging.broker.connection import Broker, translate_errors
-from switchboard.messaging.broker.routing import partition_of
+from switchboard.messaging.broker.routing import EVENT_ID, partition_of
 from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.inbox.dead_lettering import (
     ATTEMPTS,
     DEAD_LETTERED_AT,
     ERROR,
-    EVENT_ID,
     HANDLER,
     REASON,
     ROUTING_KEY,
 )
-from switchboard.messaging.outbox.publisher import ConfirmChannel
+from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 
 SAFE_AGE = timedelta(days=25)
 """Inbox rows live 30 days. An older message may have had its effect without a trace of it."""
@@ -154,7 +153,7 @@ class DeadLetters:
             for name, value in message.headers.items()
             if name in (EVENT_ID, ROUTING_KEY) and value is not None
         }
-        await sending.publish("", queue, message.body, type=message.type or "", event_id=None, headers=headers)
+        await sending.publish(Publication("", queue, message.body, message.type or "", headers))
 
     def _chosen(self, name: str | None) -> list[Subscription]:
         chosen = [each for each in self._registry if name in (None, each.queue)]

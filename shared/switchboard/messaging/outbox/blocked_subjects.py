@@ -35,9 +35,11 @@ class BlockedSubjects:
         self._blocked: dict[str, _Blocked] = {}
 
     def isolate(self, rows: Iterable[UnsentRow]) -> None:
-        """One of these closed the channel: retry each on a separate channel, at once."""
+        """One of these closed the channel: retry the first of each subject on a separate channel, at once."""
+        first: dict[str, UnsentRow] = {}
         for row in rows:
-            self._blocked[row.subject] = _Blocked(row.id, isolated=True)
+            first.setdefault(row.subject, row)
+        self._blocked |= {subject: _Blocked(row.id, isolated=True) for subject, row in first.items()}
 
     def block(self, row: UnsentRow, failure: Exception, *, isolated: bool = False) -> None:
         """The message could not be published. Its subject is retried after a pause that grows."""
@@ -54,6 +56,12 @@ class BlockedSubjects:
         """Subjects that must not be published on the common channel now."""
         now = monotonic()
         return [subject for subject, blocked in self._blocked.items() if blocked.isolated or blocked.due > now]
+
+    def seconds_to_retry(self) -> float | None:
+        """Seconds until the next retry is due; None when no subject is blocked."""
+        if not self._blocked:
+            return None
+        return max(0.0, min(blocked.due for blocked in self._blocked.values()) - monotonic())
 
     def due_in_isolation(self) -> dict[int, str]:
         """Messages that are due on a separate channel: row id -> subject."""

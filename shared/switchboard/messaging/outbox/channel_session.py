@@ -1,37 +1,31 @@
-"""A session of the outbox relay on one channel: in order within a subject, with many confirms in flight.
+"""A session of the outbox relay on one channel: reads the oldest rows, publishes them, deletes them in its next pass.
 
-Rows are read in batches and queued by subject. Each subject's queue publishes one message after the confirm of the
-previous one. Confirmed rows are deleted in batches. A busy subject gets a limited share, so that it
-does not starve others.
+A pass that found fewer rows than it may read is followed by a tick: what comes meanwhile is published together. A
+message that somebody waits for ends the tick. After some time without rows the session sleeps until it is notified.
 """
 
-import asyncio
 from collections import deque
 from time import monotonic
 
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
+from switchboard.messaging.outbox.publications import Publications
 from switchboard.messaging.outbox.publisher import ChannelRefused, ConfirmChannel, MessageRejected, Unroutable
 from switchboard.messaging.outbox.rows import UnsentRow
+from switchboard.messaging.outbox.wakeups import OutboxWakeups
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
-from switchboard.runtime.background import Stop, Wakeup
+from switchboard.runtime.background import Stop
 
-MOST_ROWS = 1000  # in progress: some hundreds keep the broker busy, more only wait longer for their confirms
-READ_BATCH = 250  # rows
-MOST_OF_SUBJECT = 50  # rows in progress of one subject: more than are published until the next read
-RESERVED = MOST_ROWS // 4  # rows kept for subjects without any in progress, so that busy ones don't starve them
-LOOKAHEAD = 5_000  # the oldest rows, read first: cheap, though all of them may be of busy subjects
-LONG_LOOKAHEAD = 1_000_000  # read now and then, for other subjects
-LONG_LOOKAHEAD_SECONDS = 0.1  # at least, between two of them
-POLL_SECONDS = 0.5
-DELETE_DELAY_SECONDS = 0.01  # confirms that come within it are deleted by one statement
-ISOLATION_SECONDS = 0.1  # between two looks for messages that are due on a separate channel
+MOST_ROWS = 500  # in a pass: enough to keep the broker busy
+TICK_SECONDS = 0.25
+AWAKE_SECONDS = 1.2  # after the last rows; longer than `LATER_SECONDS`, between which notifications are left out
+POLL_SECONDS = 5.0  # a notification may be lost
 
 
 class ChannelSession:
-    """Runs from the opening of the channel to its loss. Its rows in progress are forgotten with it."""
+    """Runs from the opening of the channel to its loss."""
 
     def __init__(
         self,
@@ -39,125 +33,87 @@ class ChannelSession:
         broker: Broker,
         channel: ConfirmChannel,
         lease: LeaderLease,
+        publications: Publications,
         blocked: BlockedSubjects,
-        wakeup: Wakeup,
+        wakeups: OutboxWakeups,
     ) -> None:
         self._database = database
         self._broker = broker
         self._channel = channel
         self._lease = lease
+        self._publications = publications
         self._blocked = blocked
-        self._wakeup = wakeup
-        self._in_progress: set[int] = set()  # read and not deleted yet
-        self._queues: dict[str, deque[UnsentRow]] = {}  # by subject
-        self._in_flight: dict[str, UnsentRow] = {}  # by subject: published, and not confirmed yet
+        self._wakeups = wakeups
         self._confirmed: list[int] = []
-        self._any_confirmed = asyncio.Event()
-        self._interrupted: set[str] = set()  # subjects with rows left when their queue ended, since the last read
-        self._next_long_lookahead = 0.0  # on the monotonic clock
+        self._found_rows_at = monotonic()
 
     async def run(self, stop: Stop) -> None:
-        """Publish until stopped or no longer the leader. Raises a group of `Unavailable` when a server is lost."""
+        """Publish until stopped or no longer the leader. Raises `Unavailable` when a server is lost."""
         try:
-            await self._publish_all(stop)
-        except* BrokerUnavailable as errors:
-            if errors.subgroup(ChannelRefused) is not None:
-                self._blocked.isolate(self._in_flight.values())
-                await self._delete_confirmed()  # else they would be published again, as the first of their subjects
+            while self._lease.held() and not stop.is_set():
+                rows = await self._next_rows()
+                await self._publish(rows, stop)
+                await self._retry_isolated()
+                if len(rows) < MOST_ROWS:
+                    await self._pause(stop)
+        except ChannelRefused:
+            await self._delete_confirmed()  # else they would be published again, as the first of their subjects
             raise
         await self._delete_confirmed()
 
-    async def _publish_all(self, stop: Stop) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            background = [
-                tasks.create_task(self._keep_deleting_confirmed()),
-                tasks.create_task(self._keep_retrying_isolated()),
-            ]
-            async with asyncio.TaskGroup() as publishing:
-                while self._lease.held() and not stop.is_set():
-                    if not await self._read_rows(publishing, stop):
-                        await self._wakeup.wait(stop, POLL_SECONDS)
-            for task in background:
-                task.cancel()
-
-    async def _read_rows(self, publishing: asyncio.TaskGroup, stop: Stop) -> bool:
-        """Queue the oldest rows by subject. Returns whether there may be more to read at once."""
-        limit = min(MOST_ROWS - len(self._in_progress), READ_BATCH)
-        if limit <= 0:
-            return False
-        self._interrupted.clear()
-        share = MOST_OF_SUBJECT if len(self._in_progress) < MOST_ROWS - RESERVED else 1
-        busy = self._subjects_with(-(-share // 2))  # with half of a share: read more at a time, less often
-        rows = await self._list_unsent(busy, limit, LOOKAHEAD)
-        if len(rows) < limit and (busy or len(self._in_progress) >= limit) and monotonic() >= self._next_long_lookahead:
-            rows = await self._look_far_ahead(limit) or rows
-        self._enqueue(rows, share, publishing, stop)
-        return len(rows) == limit
-
-    async def _look_far_ahead(self, limit: int) -> list[UnsentRow]:
-        """Rows of subjects with none in progress, behind many rows of busy ones. Rarely if it is slow."""
-        began = monotonic()
-        rows = await self._list_unsent(self._subjects_with(1), limit, LONG_LOOKAHEAD)
-        self._next_long_lookahead = monotonic() + max(LONG_LOOKAHEAD_SECONDS, 10 * (monotonic() - began))
+    async def _next_rows(self) -> list[UnsentRow]:
+        sent = self._confirmed
+        async with self._database.connection() as conn:
+            rows = await outbox.drop_sent_and_list_next(
+                conn, sent, except_subjects=self._blocked.waiting(), limit=MOST_ROWS
+            )
+        self._confirmed = []
+        if rows:
+            self._found_rows_at = monotonic()
         return rows
 
-    async def _list_unsent(self, busy: list[str], limit: int, among: int) -> list[UnsentRow]:
-        async with self._database.connection() as conn:
-            return await outbox.list_unsent(
-                conn,
-                except_ids=self._in_progress,
-                except_subjects=self._blocked.waiting() + busy,
-                limit=limit,
-                among=among,
-            )
+    async def _publish(self, rows: list[UnsentRow], stop: Stop) -> None:
+        failed: set[str] = set()  # subjects: their later rows wait
+        for wave in self._publications.waves_of(rows):
+            if not self._lease.held() or stop.is_set():
+                return
+            left = [row for row in wave if row.subject not in failed]
+            failed |= await self._publish_wave(self._channel, left)
 
-    def _subjects_with(self, rows: int) -> list[str]:
-        """Subjects that have at least so many rows queued."""
-        return [subject for subject, queue in self._queues.items() if len(queue) >= rows]
-
-    def _enqueue(self, rows: list[UnsentRow], share: int, publishing: asyncio.TaskGroup, stop: Stop) -> None:
+    async def _publish_wave(self, channel: ConfirmChannel, rows: list[UnsentRow]) -> set[str]:
+        """Publish rows and return the subjects that are blocked now. Raises `BrokerUnavailable`."""
+        outgoing = self._publications.of(rows)
+        outcomes = await channel.publish_all([one.publication for one in outgoing])
+        failures = {
+            row.id: failure
+            for one, failure in zip(outgoing, outcomes, strict=True)
+            if failure is not None
+            for row in one.rows
+        }
+        failed: set[str] = set()
         for row in rows:
-            if row.subject in self._interrupted:
-                continue  # an earlier row of its subject was not published, or was not queued
-            queue = self._queues.get(row.subject)
-            if queue is not None and len(queue) >= share:
-                self._interrupted.add(row.subject)
+            failure = failures.get(row.id)
+            if row.subject in failed or isinstance(failure, BrokerUnavailable):
                 continue
-            self._in_progress.add(row.id)
-            if queue is None:
-                self._queues[row.subject] = deque([row])
-                publishing.create_task(self._publish_subject(row.subject, stop))
+            if failure is None:
+                self._confirmed.append(row.id)
+                self._blocked.release(row.subject)
             else:
-                queue.append(row)
+                failed.add(row.subject)
+                self._blocked.block(row, failure)
+        refused = [row for row in rows if isinstance(failures.get(row.id), ChannelRefused)]
+        if refused:
+            self._blocked.isolate(refused)
+        for failure in failures.values():
+            if isinstance(failure, BrokerUnavailable):
+                raise failure
+        return failed
 
-    async def _publish_subject(self, subject: str, stop: Stop) -> None:
-        """Publish one subject's rows, each after the confirm of the one before."""
-        queue = self._queues[subject]
-        try:
-            while queue and self._lease.held() and not stop.is_set():
-                row = self._in_flight[subject] = queue[0]
-                await _publish(self._channel, row)
-                del self._in_flight[subject]
-                queue.popleft()
-                self._confirm(row)
-            self._blocked.release(subject)
-        except (Unroutable, MessageRejected) as failure:
-            self._blocked.block(self._in_flight.pop(subject), failure)
-        finally:
-            if queue:
-                self._interrupted.add(subject)
-            del self._queues[subject]
-            self._in_progress.difference_update(row.id for row in queue)
-
-    async def _keep_retrying_isolated(self) -> None:
-        while True:
-            due = self._blocked.due_in_isolation()
-            if due and self._lease.held():
-                await self._retry_isolated(due)
-            await asyncio.sleep(ISOLATION_SECONDS)
-
-    async def _retry_isolated(self, due: dict[int, str]) -> None:
+    async def _retry_isolated(self) -> None:
         """Publish one message at a time on channels that carry no others: a refused message closes its channel."""
+        due = self._blocked.due_in_isolation()
+        if not due:
+            return
         async with self._database.connection() as conn:
             rows = deque(await outbox.list_by_id(conn, due))
         for id in due.keys() - {row.id for row in rows}:  # noqa: A001
@@ -171,32 +127,21 @@ class ChannelSession:
 
     async def _publish_isolated(self, channel: ConfirmChannel, rows: deque[UnsentRow]) -> None:
         while rows and self._lease.held():
-            await _publish(channel, rows[0])
+            for one in self._publications.of([rows[0]]):
+                await channel.publish(one.publication)
             row = rows.popleft()
-            self._in_progress.add(row.id)  # until it is deleted
-            self._confirm(row)
+            self._confirmed.append(row.id)
             self._blocked.release(row.subject)
 
-    def _confirm(self, row: UnsentRow) -> None:
-        self._confirmed.append(row.id)
-        self._any_confirmed.set()
-
-    async def _keep_deleting_confirmed(self) -> None:
-        while True:
-            await self._any_confirmed.wait()
-            await asyncio.sleep(DELETE_DELAY_SECONDS)
-            self._any_confirmed.clear()
-            await self._delete_confirmed()
-            self._wakeup.set()  # there is room for more rows
+    async def _pause(self, stop: Stop) -> None:
+        """Wait for the next rows. Confirmed rows are deleted at the end of it at the latest."""
+        retry = self._blocked.seconds_to_retry()
+        if self._confirmed or monotonic() - self._found_rows_at < AWAKE_SECONDS:
+            await self._wakeups.tick(stop, TICK_SECONDS)
+        else:
+            await self._wakeups.sleep(stop, POLL_SECONDS if retry is None else min(retry, POLL_SECONDS))
 
     async def _delete_confirmed(self) -> None:
-        if not self._confirmed:
-            return
-        ids, self._confirmed = self._confirmed, []
         async with self._database.connection() as conn:
-            await outbox.drop_sent(conn, ids)
-        self._in_progress.difference_update(ids)
-
-
-async def _publish(channel: ConfirmChannel, row: UnsentRow) -> None:
-    await channel.publish(row.exchange, row.routing_key, row.body, type=row.type, event_id=row.event_id)
+            await outbox.drop_sent(conn, self._confirmed)
+        self._confirmed = []

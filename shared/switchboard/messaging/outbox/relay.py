@@ -12,11 +12,12 @@ from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, Retr
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
 from switchboard.messaging.outbox.channel_session import ChannelSession
+from switchboard.messaging.outbox.publications import Publications
 from switchboard.messaging.outbox.publisher import open_publishing
-from switchboard.messaging.outbox.unit_of_work import OUTBOX
+from switchboard.messaging.outbox.wakeups import OutboxWakeups
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
-from switchboard.runtime.background import Backoff, Stop, Wakeup
+from switchboard.runtime.background import Backoff, Stop
 from switchboard.runtime.unavailable import Unavailable
 
 FOLLOWER_SECONDS = 0.2  # between two looks at our own lease, which cost nothing
@@ -40,9 +41,9 @@ class Relay:
         self._lease = lease
         self._subscriptions = subscriptions
         self._retry_policy = retry_policy
+        self._publications = Publications(subscriptions)
         self._blocked = BlockedSubjects()
-        self._wakeup = Wakeup()
-        database.on_notify(OUTBOX, self._wakeup.set)
+        self._wakeups = OutboxWakeups(database)
 
     async def run(self, stop: Stop) -> None:
         """Publish until stopped. Messages in flight then get their confirms, or the next leader publishes them."""
@@ -55,11 +56,17 @@ class Relay:
                 async with open_publishing(self._broker, self._subscriptions, self._retry_policy) as channel:
                     backoff.reset()
                     session = ChannelSession(
-                        self._database, self._broker, channel, self._lease, self._blocked, self._wakeup
+                        self._database,
+                        self._broker,
+                        channel,
+                        self._lease,
+                        self._publications,
+                        self._blocked,
+                        self._wakeups,
                     )
                     await session.run(stop)
-            except* Unavailable as errors:
-                log.warning("relay_waits", reason=str(_first_of(errors)))
+            except Unavailable as error:
+                log.warning("relay_waits", reason=str(error))
                 await stop.sleep(backoff.pause())
 
     async def check(self, *, older_than: float = 30.0) -> None:
@@ -68,10 +75,3 @@ class Relay:
             age = await outbox.find_oldest_age(conn)
         if age is not None and age > older_than:
             raise RuntimeError(f"the oldest unsent message has waited {age:.0f} s")
-
-
-def _first_of(group: BaseExceptionGroup[Exception]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -23,10 +23,11 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::byte
      with ordinality as row (event_id, exchange, routing_key, type, subject, body, position)
 order by position
 """  # noqa: S608
-# Not "id greater than the last one": sequences commit out of order. No row locks: only the leader reads, and inboxes
-# skip a message that was sent twice.
-LIST_UNSENT = """
-select event_id, exchange, routing_key, type, subject, body, id from (select * from outbox order by id limit $4) oldest
+# Both parts see the table as it was before. Not "id greater than the last one": sequences commit out of order. No row
+# locks: only the leader reads, and inboxes skip a message that was sent twice.
+DROP_SENT_AND_LIST_NEXT = """
+with sent as (delete from outbox where id = any($1::bigint[]))
+select event_id, exchange, routing_key, type, subject, body, id from outbox
 where id <> all($1::bigint[]) and subject <> all($2::text[])
 order by id limit $3
 """
@@ -116,18 +117,12 @@ async def add_rows(conn: asyncpg.Connection, rows: Sequence[OutboxRow]) -> None:
         await conn.execute(ADD_ROWS, *columns_of(rows))
 
 
-async def list_unsent(
-    conn: asyncpg.Connection,
-    *,
-    except_ids: Collection[int],
-    except_subjects: Collection[str],
-    limit: int,
-    among: int,
+async def drop_sent_and_list_next(
+    conn: asyncpg.Connection, sent: Collection[int], *, except_subjects: Collection[str], limit: int
 ) -> list[UnsentRow]:
-    """The oldest rows but for some ids and subjects. Looks at the oldest `among` rows at most."""
-    return [
-        UnsentRow(*row) for row in await conn.fetch(LIST_UNSENT, list(except_ids), list(except_subjects), limit, among)
-    ]
+    """Delete rows that the broker has confirmed, and return the oldest others but for some subjects."""
+    rows = await conn.fetch(DROP_SENT_AND_LIST_NEXT, list(sent), list(except_subjects), limit)
+    return [UnsentRow(*row) for row in rows]
 
 
 async def list_by_id(conn: asyncpg.Connection, ids: Collection[int]) -> list[UnsentRow]:

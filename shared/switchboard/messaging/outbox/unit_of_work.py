@@ -12,8 +12,9 @@ from switchboard.contracts.message import Command, Event
 from switchboard.messaging.outbox.rows import OutboxRow, add_rows, encode_row, envelope_of
 from switchboard.postgres.database import Database
 
-OUTBOX = "outbox"  # the NOTIFY channel that wakes the outbox relay
-LAZY_SECONDS = 1.0
+OUTBOX = "outbox"  # the NOTIFY channel that wakes the outbox relay at once
+OUTBOX_LATER = "outbox_later"  # wakes it only if it sleeps; else its next tick is soon enough
+LATER_SECONDS = 1.0
 """How rarely the relay is woken for numbered events: clients get them by hints, so that nobody waits for the bus."""
 
 
@@ -80,5 +81,7 @@ def report_published(database: Database, published: Sequence[Envelope]) -> None:
     if not published:
         return
     database.published(published)
-    numbered = all(envelope.sequence is not None for envelope in published)
-    database.notify(OUTBOX, at_most_every=LAZY_SECONDS if numbered else 0.0)
+    if all(envelope.sequence is not None for envelope in published):
+        database.notify(OUTBOX_LATER, at_most_every=LATER_SECONDS)
+    else:
+        database.notify(OUTBOX)

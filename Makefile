@@ -7,7 +7,7 @@ UNIT := $(wildcard shared/tests/unit services/*/tests/unit)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e faults check format schemas docs bench
+.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e faults check format schemas docs bench bench-e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -78,3 +78,7 @@ format: setup ## format the code
 
 bench: setup ## run the benchmarks and print a table
 	@$(PY) -m bench $(ARGS)
+
+bench-e2e: setup ## one message end to end, beside two other designs (ARGS=--quick, --all, --counts, --prove, --keep)
+	@infra/setup.sh --for-benchmarks
+	@$(PY) -m bench.end_to_end $(ARGS)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a machine: installs the servers, and creates .venv with the pinned requirements.
-# Installs only what is missing; a second run does nothing. `--for-tests` installs Node too, for its Socket.IO client.
+# Installs only what is missing; a second run does nothing. `--for-tests` installs Node too, for its Socket.IO client,
+# `--for-benchmarks` nginx and a C compiler as well.
 # `--python-only` creates .venv and installs no server.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
@@ -25,6 +26,12 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; return; fi
   command -v sudo >/dev/null || fail "needs root or sudo to install: $packages"
   sudo "$@"
+}
+
+packages_for_benchmarks() {
+  packages_for_tests
+  command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
+  command -v gcc >/dev/null || echo gcc libc6-dev
 }
 
 # The distribution would start each installed server, now and at every boot; the stack runs private ones.
@@ -73,6 +80,7 @@ mkdir -p .local
 log=.local/setup.log
 case ${1:-} in
   --python-only) packages=$(missing_packages | grep python3-venv || true) ;;
+  --for-benchmarks) packages=$( (missing_packages; packages_for_benchmarks) | tr '\n' ' ') ;;
   --for-tests) packages=$( (missing_packages; packages_for_tests) | tr '\n' ' ') ;;
   *) packages=$(missing_packages | tr '\n' ' ') ;;
 esac

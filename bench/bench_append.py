@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from rich.table import Table
 
-from conversations.actions.messages import MessageAppender, outgoing_message
+from conversations.actions.messages import MessageAppender, NothingHeld, outgoing_message
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.terminal import Terminal
 from switchboard.testing.databases import Databases
@@ -46,7 +46,7 @@ _appenders: WeakKeyDictionary[Database, MessageAppender] = WeakKeyDictionary()
 
 
 async def append_here(database: Database, user_id: UUID, phone: str) -> None:
-    appender = _appenders.setdefault(database, MessageAppender(database))
+    appender = _appenders.setdefault(database, MessageAppender(database, NothingHeld()))
     await appender.append(outgoing_message(TENANT, user_id, phone, BODY, channel="sms"), None)
 
 

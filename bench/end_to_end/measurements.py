@@ -73,7 +73,8 @@ def measure(system: RunningSystem, kind: str, point: Point, first: int) -> Figur
     if point.length != 10:
         generate(accounts, Load(1.0, rate=2.0 * len(accounts), size=endless, first=first), lambda: None)
         system.lengthen(first, point.length)
-    generate(accounts, Load(1.0, in_flight=8, size=endless, first=first + 1), lambda: None)  # warm
+    generate(accounts, Load(1.0, rate=50.0, size=endless, first=first + 1), lambda: None)  # warm
+    system.settle()
     heard, before, after = generate(accounts, load, lambda: Sample.of(system))
     used = Used.between(before, after)
     messages = max(1, heard.heard_in_time)

@@ -7,7 +7,7 @@ from conversations.adapters.provider_accounts import open_provider_accounts
 from conversations.api import routes
 from conversations.consumers import subscriptions
 from conversations.settings import Settings
-from conversations.workers import workers
+from conversations.workers import open_sending, workers
 from conversations.workers.message_sender import Checkpoint, no_checkpoint
 from switchboard.event_log import EventLogWriter
 from switchboard.event_log.hints import EventHints
@@ -27,6 +27,9 @@ async def open_app(
         hints = EventHints(EventLogWriter(service.redis), enabled=settings.event_hints)
         service.database.published = hints.send
         clients = {"auth": auth, "files": files}
-        http = routes(service.database, accounts, **clients, hints=hints, region=region, public_url=public_url)
-        loops = workers(settings, service, accounts, checkpoint)
+        sender, holder = open_sending(settings, service, accounts, checkpoint)
+        http = routes(
+            service.database, accounts, **clients, hints=hints, holder=holder, region=region, public_url=public_url
+        )
+        loops = workers(settings, service, accounts, sender)
         yield service.app(routes=http, consumers=subscriptions(), workers=loops)

@@ -26,6 +26,8 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings, IdentitySettings):
     """After an unknown outcome: hold the delivery as uncertain, or resend it, though it may arrive twice."""
     provider_rate: Rate = 100.0
     """Messages a second for one provider account, of all instances together."""
+    sandbox_rate: Rate = 10_000.0
+    """The same for the sandbox provider, which sends nothing."""
     tenant_rate: Rate = 100.0
     """Messages a second for one tenant, of all instances together."""
     event_hints: bool = True

@@ -1,6 +1,6 @@
 """A client of conversations: requests over HTTP, messages as the bus delivers them, on a real database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,12 +12,14 @@ import aiohttp
 from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
+from conversations.actions.messages import DeliveryHolder, NothingHeld
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.sandbox import Sandbox
 from conversations.adapters.twilio import Twilio
 from conversations.api import routes
 from conversations.consumers import subscriptions
 from conversations.domain.providers import ProviderAccount
+from conversations.store.delivery_claims import Claimed
 from switchboard.contracts.auth import USER_PATH, TenantCreated, UserCreated
 from switchboard.contracts.files import FILE_PATH
 from switchboard.contracts.message import Message
@@ -54,6 +56,7 @@ class ConversationsClient:
     database: Database
     http: TestClient[Any, Any]
     accounts: ProviderAccounts
+    holder: "RunningHolder"
     auth: FakeService
     files: FakeService
 
@@ -132,6 +135,19 @@ class ConversationsClient:
             return [dict(row) for row in await conn.fetch(sql, *values)]
 
 
+class RunningHolder:
+    """Holds deliveries while a test runs workers that do."""
+
+    def __init__(self) -> None:
+        self.holder: DeliveryHolder = NothingHeld()
+
+    def reserve(self, tenants: Sequence[UUID | None]) -> list[str | None]:
+        return self.holder.reserve(tenants)
+
+    def send(self, reserved: Sequence[UUID], held: Sequence[Claimed]) -> None:
+        self.holder.send(reserved, held)
+
+
 @asynccontextmanager
 async def open_client(
     url: str, *, default: ProviderAccount = SANDBOX, twilio_at: str = NOWHERE
@@ -146,6 +162,7 @@ async def open_client(
         sandbox = Sandbox(database, reports_after=timedelta(milliseconds=50))
         twilio = Twilio(session, twilio_at, f"{PUBLIC_URL}/api/v1/webhooks")
         accounts = ProviderAccounts({"sandbox": sandbox, "twilio": twilio}, default)
+        holder = RunningHolder()
         application = http_app(
             "conversations",
             routes(
@@ -154,10 +171,11 @@ async def open_client(
                 auth=auth.client,
                 files=files.client,
                 hints=EventHints(EventLogWriter(Redis()), enabled=False),
+                holder=holder,
                 region="US",
                 public_url=PUBLIC_URL,
             ),
             HttpContext(Health("conversations-test"), verifier=verifier("conversations"), database=database),
         )
         async with TestClient(TestServer(application)) as http:
-            yield ConversationsClient(database, http, accounts, auth, files)
+            yield ConversationsClient(database, http, accounts, holder, auth, files)

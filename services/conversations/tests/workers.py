@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from conversations.actions.messages import NothingHeld
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.campaign_progress import ProgressReporter
 from conversations.workers.delivery_recovery import DeliveryRecovery
+from conversations.workers.held_deliveries import HeldDeliveries
 from conversations.workers.message_sender import MessageSender
 from conversations.workers.sandbox_reports import SandboxReporter
 from switchboard.runtime.background import Loop, Stop, run_loops
@@ -24,12 +26,14 @@ async def running_workers(
     *,
     provider_rate: float = 1000.0,
     tenant_rate: float = 1000.0,
+    holds: bool = True,
     **options: Any,
 ) -> AsyncIterator[None]:
-    """Run the workers until the block ends. `options`: of the `MessageSender`."""
+    """Run the workers until the block ends. `holds`: new messages too. `options`: of the `MessageSender`."""
     async with open_redis(redis_url) as redis:
         rate_limit = ProviderRateLimit(redis, provider_rate=provider_rate, tenant_rate=tenant_rate)
         sender = MessageSender(client.database, client.accounts, rate_limit, instance="conversations-test", **options)
+        holder = HeldDeliveries(client.database, client.accounts, rate_limit, sender, instance="conversations-test")
         loops: list[Loop] = [
             sender.run,
             DeliveryRecovery(client.database, client.accounts).run,
@@ -39,8 +43,12 @@ async def running_workers(
         ]
         stop = Stop()
         running = asyncio.create_task(run_loops(loops, stop))
+        await asyncio.sleep(0)  # they begin
+        if holds:
+            client.holder.holder = holder
         try:
             yield
         finally:
+            client.holder.holder = NothingHeld()
             stop.set()
             await running

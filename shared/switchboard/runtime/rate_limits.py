@@ -14,9 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, time
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from switchboard.runtime import rate_limit_scripts
 from switchboard.runtime.background import Stop
@@ -169,20 +171,36 @@ class Gcra:
     """
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._grant = redis.register_script(rate_limit_scripts.GRANT)
         self._slow_down = redis.register_script(rate_limit_scripts.SLOW_DOWN)
         self._give_back = redis.register_script(rate_limit_scripts.GIVE_BACK)
 
     async def grant(self, rates: Sequence[Rate], wanted: int) -> Grant:
         """Grant as many of the wanted events as all rates allow now. Raises `RedisUnavailable`."""
-        values: list[str | float] = [wanted, GCRA_BURST_SECONDS]
-        for rate in rates:
-            values += [rate.per_second, rate.slowed_by]
+        (grant,) = await self.grant_each([(rates, wanted)])
+        return grant
+
+    async def grant_each(self, asked: Sequence[tuple[Sequence[Rate], int]]) -> list[Grant]:
+        """Grant several, each by its own rates, in one round trip. Raises `RedisUnavailable`."""
         try:
-            count, wait = await self._grant(keys=[rate.key for rate in rates], args=values)
+            try:
+                answers = await self._grants(asked)
+            except NoScriptError:  # a new Redis
+                await self._redis.script_load(self._grant.script)
+                answers = await self._grants(asked)
         except REDIS_ERRORS as error:
             raise RedisUnavailable(f"Redis is unavailable: {error}") from error
-        return Grant(int(count), float(wait))
+        return [Grant(int(count), float(wait)) for count, wait in answers]
+
+    async def _grants(self, asked: Sequence[tuple[Sequence[Rate], int]]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for rates, wanted in asked:
+                values: list[str | float] = [wanted, GCRA_BURST_SECONDS]
+                for rate in rates:
+                    values += [rate.per_second, rate.slowed_by]
+                pipe.evalsha(self._grant.sha, len(rates), *(rate.key for rate in rates), *values)
+            return list(await pipe.execute())
 
     async def give_back(self, rates: Sequence[Rate], unused: int) -> None:
         """Return granted events that were not used. Without Redis they are lost."""

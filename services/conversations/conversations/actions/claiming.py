@@ -1,7 +1,7 @@
 """Claiming of due deliveries: claim, check once more whether to send, and append campaign messages to conversations."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
@@ -11,13 +11,12 @@ from conversations.domain.quiet_hours import quiet_until, zone_of
 from conversations.domain.templates import fields_of
 from conversations.store import delivery_claims as store
 from conversations.store.campaign_runs import Run, find_run, find_zone
-from conversations.store.delivery_claims import Claimed, Lane, MessageLink, Release
+from conversations.store.delivery_claims import LEASE, Claimed, Lane, MessageLink, Release
 from conversations.store.message_append import MessageToAppend, append_messages
 from switchboard.contracts.templates import fill_template
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 
-LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 8
 SKIP_REASONS = {"opted_out": "the contact wants no messages", "too_late": "it would have come too late"}
 

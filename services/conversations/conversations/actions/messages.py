@@ -1,8 +1,9 @@
 """Actions on the user's own conversations: append a message, mark as read, set metadata, clear."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -10,6 +11,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.store import conversations as store
+from conversations.store.delivery_claims import Claimed
 from conversations.store.documents import find_unknown_files
 from conversations.store.message_append import (
     UNNUMBERED,
@@ -35,6 +37,27 @@ MOST_WAITING = 1000
 DELIVERIES = "deliveries"  # the NOTIFY channel that wakes the message senders
 
 log = structlog.get_logger(__name__)
+
+
+class DeliveryHolder(Protocol):
+    """Sends deliveries of messages right after they are stored, in the process that stored them."""
+
+    def reserve(self, tenants: Sequence[UUID | None]) -> list[str | None]:
+        """Reserve a place for each delivery, by its tenant. Returns its holder, None where there is no place."""
+
+    def send(self, reserved: Sequence[UUID], held: Sequence[Claimed]) -> None:
+        """Give back the places reserved for these tenants, and send what is held. Waits for nothing."""
+
+
+class NothingHeld:
+    """A `DeliveryHolder` of a process that sends nothing: all deliveries wait in their lanes."""
+
+    def reserve(self, tenants: Sequence[UUID | None]) -> list[str | None]:
+        return [None] * len(tenants)
+
+    def send(self, reserved: Sequence[UUID], held: Sequence[Claimed]) -> None:
+        pass
+
 
 IsStored = Callable[[UUID], Awaitable[bool]]
 """Asks the files service whether the tenant has this file. Raises an `Unavailable` when files does not answer."""
@@ -85,8 +108,9 @@ class MessageAppender:
     their own, and so do those of a statement that fails.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, holder: DeliveryHolder) -> None:
         self._database = database
+        self._holder = holder
         self._batches = Batcher(self._append, size=MOST_IN_STATEMENT)
 
     async def append(self, new: MessageToAppend, request: IdempotentRequest | None) -> ConversationMessage | None:
@@ -104,16 +128,21 @@ class MessageAppender:
     async def _append(
         self, batch: Sequence[tuple[MessageToAppend, KeyedAnswer | None]]
     ) -> list[ConversationMessage | None]:
-        messages, keys = [new for new, _ in batch], [key for _, key in batch]
+        holders = self._holder.reserve([new.tenant_id if new.delivery_id else None for new, _ in batch])
+        messages = [replace(new, holder=name) if name else new for (new, _), name in zip(batch, holders, strict=True)]
+        held: list[Claimed] = []
         try:
             async with self._database.connection() as conn:
-                appended = await append_messages(conn, self._database.service, messages, keys)
+                appended = await append_messages(conn, self._database.service, messages, [key for _, key in batch])
+            stored = [one for one in appended if one is not None]
+            held = [one.delivery for one in stored if one.delivery is not None]
         except (asyncpg.PostgresError, Contended) as error:
             log.info("messages_appended_one_by_one", messages=len(batch), reason=repr(error))
             return [None] * len(batch)
-        stored = [one for one in appended if one is not None]
+        finally:
+            self._holder.send([new.tenant_id for new in messages if new.holder], held)
         report_published(self._database, [one.event for one in stored])
-        if any(one.message.channel != NOTE_CHANNEL for one in stored):
+        if any(one.delivery is None and one.message.channel != NOTE_CHANNEL for one in stored):
             self._database.notify(DELIVERIES)
         return [_message_of(one) for one in appended]
 

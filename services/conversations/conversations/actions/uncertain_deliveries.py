@@ -30,6 +30,9 @@ async def recover_expired_deliveries(database: Database, *, idempotent: Set[str]
     `idempotent`: the providers that take idempotency keys. `resends`: queue the others again too. Returns how many
     had expired.
     """
+    async with database.connection() as conn:
+        if not await claims.any_expired(conn):
+            return 0
     async with open_work(database, tenant_id=None) as work:
         expired = await claims.lock_expired(work.conn)
         again = {

@@ -7,7 +7,7 @@ Sending to a phone that ends in 0000 always fails. Inbound messages can be tried
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import orjson
@@ -22,8 +22,11 @@ from conversations.domain.providers import (
 )
 from conversations.store import sandbox as store
 from switchboard.postgres.database import Database
+from switchboard.runtime.batching import Batcher
 
 ALWAYS_FAILS = "0000"
+SANDBOX_REPORTS = "sandbox_reports"  # the NOTIFY channel of messages and calls to report
+NOTIFY_SECONDS = 1.0
 
 
 class Sandbox:
@@ -35,15 +38,22 @@ class Sandbox:
     def __init__(self, database: Database, *, reports_after: timedelta = timedelta(seconds=1)) -> None:
         self._database = database
         self._reports_after = reports_after
+        self._adding = Batcher(self._add)
 
     async def send(self, account: ProviderAccount, message: Outgoing) -> str | None:
         _refuse(message.recipient)
-        async with self._database.connection() as conn:
-            return await store.add_sandbox_message(conn, account.number, message, self._reports_after)
+        return await self._adding.do((account.number, message))
 
     async def call(self, account: ProviderAccount, call: OutgoingCall) -> str | None:
         _refuse(call.contact_phone)
+        self._database.notify(SANDBOX_REPORTS, at_most_every=NOTIFY_SECONDS)
         return f"SBC{call.id.hex}"
+
+    async def _add(self, messages: Sequence[tuple[str, Outgoing]]) -> list[str]:
+        async with self._database.connection() as conn:
+            refs = await store.add_sandbox_messages(conn, messages, self._reports_after)
+        self._database.notify(SANDBOX_REPORTS, at_most_every=NOTIFY_SECONDS)
+        return refs
 
     def read_webhook(
         self, account: ProviderAccount, _target: str, headers: Mapping[str, str], body: bytes

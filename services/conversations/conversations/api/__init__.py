@@ -1,6 +1,6 @@
 """The HTTP API of conversations, one class per resource."""
 
-from conversations.actions.messages import MessageAppender
+from conversations.actions.messages import DeliveryHolder, MessageAppender
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.api.calls import Calls
 from conversations.api.campaigns import Campaigns
@@ -23,13 +23,18 @@ def routes(
     auth: ServiceClient,
     files: ServiceClient,
     hints: EventHints,
+    holder: DeliveryHolder,
     region: str,
     public_url: str,
 ) -> list[Route]:
-    """All routes. `region`: of phones without a country code. `public_url`: where providers send their webhooks."""
+    """All routes.
+
+    `holder`: sends new messages. `region`: of phones without a country code. `public_url`: where providers send their
+    webhooks.
+    """
     return [
         *Contacts(database, region, UserDirectory(auth)).routes(),
-        *Conversations(region, files, MessageAppender(database), hints).routes(),
+        *Conversations(region, files, MessageAppender(database, holder), hints).routes(),
         *UserNotifications().routes(),
         *Campaigns(database).routes(),
         *Calls().routes(),

@@ -1,5 +1,6 @@
 """The statement that appends a batch of messages. Every array has one value for each message of the batch."""
 
+from conversations.store.delivery_claims import LEASE
 from switchboard.messaging.outbox.numbering import sequence_text
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 
@@ -18,6 +19,7 @@ COLUMNS = {
     "created_at": "timestamptz",
     "wrote": "boolean",
     "delivery_id": "uuid",
+    "holder": "text",  # of the process that may hold the delivery; null: another one may send it
     "event_id": "uuid",
     "exchange": "text",
     "routing_key": "text",
@@ -36,6 +38,7 @@ COLUMNS = {
 _ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(COLUMNS.values(), start=1))
 
 # Conversations are locked in the order of their keys: concurrent statements don't deadlock.
+# A delivery is held unless the contact has opted out, or an earlier one of the tenant waits.
 # A key that has a row already, or is in progress, is left to the request's own transaction (`switchboard.http`). Its
 # insert has no conflict clause: a key that was stored meanwhile fails the statement.
 APPEND = f"""
@@ -78,9 +81,19 @@ with asked as materialized (
     from numbered
 ), delivery as (
     insert into deliveries
-        (id, tenant_id, lane, user_id, contact_phone, channel, body, conversation_id, message_id, seq)
-    select delivery_id, tenant_id, 0, user_id, phone, channel, body, conversation, id, seq
-    from numbered where delivery_id is not null
+        (id, tenant_id, lane, user_id, contact_phone, channel, body, conversation_id, message_id, seq,
+         status, holder, lease_until, attempts)
+    select delivery_id, tenant_id, 0, user_id, phone, channel, body, conversation, id, seq,
+           case when held then 'sending' else 'pending' end, case when held then holder end,
+           case when held then clock_timestamp() + interval '{LEASE.total_seconds()} seconds' end, held::int
+    from numbered n cross join lateral (select n.holder is not null and not exists (
+        select from contacts k where k.tenant_id = n.tenant_id and k.phone = n.phone and k.opted_out
+    ) and not exists (
+        select from deliveries d where d.status = 'pending' and d.lane = 0 and d.tenant_id = n.tenant_id
+        and d.due_at <= clock_timestamp()
+    ) as held) as decision
+    where delivery_id is not null
+    returning id, status = 'sending' as held
 ), event as (
     {INSERT_INTO_OUTBOX}
     select event_id, exchange, routing_key, type, subject,
@@ -92,6 +105,8 @@ with asked as materialized (
            answer_before || convert_to(seq::text, 'UTF8') || answer_after
     from numbered where key is not null
 )
-select c.position is not null as claimed, n.conversation, n.seq, n.sequence
-from asked a left join claimed c using (position) left join numbered n using (position) order by position
+select c.position is not null as claimed, n.conversation, n.seq, n.sequence, coalesce(d.held, false) as held
+from asked a left join claimed c using (position) left join numbered n using (position)
+     left join delivery d on d.id = n.delivery_id
+order by position
 """

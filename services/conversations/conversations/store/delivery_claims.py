@@ -8,6 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
+LEASE = timedelta(seconds=30)
+
 # A loose index scan: one probe for each tenant that has pending rows, however many rows it has.
 LIST_SINGLE_LANES = """
 with recursive lane as (
@@ -70,6 +72,7 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[])
      as n (id, conversation_id, message_id, seq, body)
 where d.id = n.id
 """
+ANY_EXPIRED = "select exists (select from deliveries where status = 'sending' and lease_until < clock_timestamp())"
 LOCK_EXPIRED = """
 select id, attempting_at is not null as attempted, provider, attempts from deliveries
 where status = 'sending' and lease_until < clock_timestamp()
@@ -192,6 +195,11 @@ async def release(conn: asyncpg.Connection, rows: Sequence[Release]) -> None:
 async def link_messages(conn: asyncpg.Connection, links: Sequence[MessageLink]) -> None:
     columns: list[list[object]] = [list(column) for column in zip(*sorted(links), strict=True)]
     await conn.execute(LINK, *columns)
+
+
+async def any_expired(conn: asyncpg.Connection) -> bool:
+    """Whether any delivery has an expired lease."""
+    return bool(await conn.fetchval(ANY_EXPIRED))
 
 
 async def lock_expired(conn: asyncpg.Connection) -> list[Expired]:

@@ -13,6 +13,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from conversations.store.append_statement import APPEND
+from conversations.store.delivery_claims import Claimed
 from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationMessage, ConversationMessageAppended
 from switchboard.contracts.envelope import Envelope
 from switchboard.http.idempotency import IdempotentRequest
@@ -24,7 +25,10 @@ PLACEHOLDER = b'"seq":-1,'
 
 @dataclass(frozen=True, slots=True)
 class MessageToAppend:
-    """A message without a number. `delivery_id`: the id of its delivery, if it is to be sent."""
+    """A message without a number. `delivery_id`: the id of its delivery, if it is to be sent.
+
+    `holder`: of the process that sends it itself, if nothing has to be sent before it.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -37,6 +41,7 @@ class MessageToAppend:
     created_at: datetime
     attachments: tuple[UUID, ...] = ()
     delivery_id: UUID | None = None
+    holder: str | None = None
 
     @property
     def is_written_to_contact(self) -> bool:
@@ -67,11 +72,12 @@ class KeyedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AppendedMessage:
-    """A message with its number, and the event that reports it."""
+    """A message with its number, and the event that reports it. `delivery`: that this process holds."""
 
     conversation_id: UUID
     message: ConversationMessage
     event: Envelope
+    delivery: Claimed | None = None
 
 
 async def append_messages(
@@ -118,7 +124,29 @@ def _event_of(new: MessageToAppend, source: str) -> UnnumberedEvent:
 def _appended(new: MessageToAppend, event: UnnumberedEvent, row: asyncpg.Record) -> AppendedMessage:
     envelope = event.numbered(row["sequence"])
     envelope.data["message"]["seq"] = row["seq"]
-    return AppendedMessage(row["conversation"], new.numbered(row["seq"]), envelope)
+    delivery = _held(new, row["seq"]) if row["held"] else None
+    return AppendedMessage(row["conversation"], new.numbered(row["seq"]), envelope, delivery)
+
+
+def _held(new: MessageToAppend, seq: int) -> Claimed:
+    assert new.delivery_id is not None
+    assert new.holder is not None
+    return Claimed(
+        id=new.delivery_id,
+        tenant_id=new.tenant_id,
+        campaign_id=None,
+        user_id=new.user_id,
+        contact_phone=new.contact_phone,
+        channel=new.channel,
+        body=new.body,
+        message_id=new.id,
+        seq=seq,
+        attempts=1,
+        too_late=False,
+        holder=new.holder,
+        opted_out=False,
+        contact_name=None,
+    )
 
 
 def _values(new: MessageToAppend, event: UnnumberedEvent, key: KeyedAnswer | None) -> tuple[object, ...]:
@@ -140,6 +168,7 @@ def _values(new: MessageToAppend, event: UnnumberedEvent, key: KeyedAnswer | Non
         new.created_at,
         new.is_written_to_contact,
         new.delivery_id,
+        new.holder,
         row.event_id,
         row.exchange,
         row.routing_key,

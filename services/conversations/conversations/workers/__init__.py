@@ -7,29 +7,38 @@ from conversations.workers.call_dialer import CallDialer
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.campaign_progress import ProgressReporter
 from conversations.workers.delivery_recovery import DeliveryRecovery
+from conversations.workers.held_deliveries import HeldDeliveries
 from conversations.workers.message_sender import Checkpoint, MessageSender, no_checkpoint
 from conversations.workers.sandbox_reports import SandboxReporter
 from switchboard.process.service import Service
 from switchboard.runtime.background import Loop
 
 
-def workers(
+def open_sending(
     settings: Settings, service: Service, accounts: ProviderAccounts, checkpoint: Checkpoint = no_checkpoint
-) -> list[Loop]:
-    """All workers. `checkpoint`: see `MessageSender`."""
-    database, resends = service.database, settings.uncertain_policy == "resend"
+) -> tuple[MessageSender, HeldDeliveries]:
+    """The message sender, and what sends new messages through it. `checkpoint`: see `MessageSender`."""
     rate_limit = ProviderRateLimit(
-        service.redis, provider_rate=settings.provider_rate, tenant_rate=settings.tenant_rate
+        service.redis,
+        provider_rate=settings.provider_rate,
+        tenant_rate=settings.tenant_rate,
+        rates_of={"sandbox": settings.sandbox_rate},
     )
     sender = MessageSender(
-        database,
+        service.database,
         accounts,
         rate_limit,
         instance=service.instance,
         slots=settings.sending_slots,
-        resends=resends,
+        resends=settings.uncertain_policy == "resend",
         checkpoint=checkpoint,
     )
+    return sender, HeldDeliveries(service.database, accounts, rate_limit, sender, instance=service.instance)
+
+
+def workers(settings: Settings, service: Service, accounts: ProviderAccounts, sender: MessageSender) -> list[Loop]:
+    """All workers."""
+    database, resends = service.database, settings.uncertain_policy == "resend"
     return [
         sender.run,
         DeliveryRecovery(database, accounts, resends=resends).run,

@@ -57,6 +57,7 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "max_wal_size": "2GB",
+            "autovacuum_naptime": "10s",  # plans made on empty tables live until the first analyze
             **(FAST if self.stack_dir.throwaway else DURABLE),
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

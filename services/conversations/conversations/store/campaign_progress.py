@@ -8,6 +8,7 @@ import asyncpg
 from conversations.store.campaign_runs import COLUMNS, Run
 
 _RUN = COLUMNS.replace("audience,", "'{}'::jsonb,")
+ANY_ALIVE = "select exists (select from campaign_runs where status = 'running' or dirty)"
 LOCK_ONE = f"""
 select {_RUN} from campaign_runs
 where (status = 'running' or dirty) and progress_at < clock_timestamp() - $1::interval
@@ -31,6 +32,11 @@ LOCK_PENDING_WITH_MESSAGE = """
 select id from deliveries where campaign_id = $1 and status = 'pending' and message_id is not null
 limit $2 for update skip locked
 """
+
+
+async def any_alive(conn: asyncpg.Connection) -> bool:
+    """Whether any run may still change."""
+    return bool(await conn.fetchval(ANY_ALIVE))
 
 
 async def lock_one(conn: asyncpg.Connection, every: timedelta) -> Run | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from time import monotonic
 
 import structlog
 
@@ -17,7 +18,9 @@ from switchboard.replica.user_replica import find_user
 from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 5.0  # a notification may be lost
+ACTIVE_POLL_SECONDS = 1.0  # for calls to be tried again
+ACTIVE_SECONDS = 60.0  # after a call was claimed
 CONCURRENCY = 8
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
@@ -39,13 +42,14 @@ class CallDialer:
         database.on_notify(CALLS, self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
+        active_until = 0.0
         while not stop.is_set():
             try:
                 while not stop.is_set() and await self.place_due_calls():
-                    pass
+                    active_until = monotonic() + ACTIVE_SECONDS
             except Unavailable as error:
                 log.info("calls_postponed", reason=str(error))
-            await self._wakeup.wait(stop, POLL_SECONDS)
+            await self._wakeup.wait(stop, ACTIVE_POLL_SECONDS if monotonic() < active_until else POLL_SECONDS)
 
     async def place_due_calls(self) -> int:
         """Place some of the due calls. Returns how many were claimed."""

@@ -21,7 +21,7 @@ from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.unavailable import Unavailable
 
 CHUNK = 5000
-POLL_SECONDS = 1.0
+POLL_SECONDS = 5.0  # a notification may be lost
 
 log = structlog.get_logger(__name__)
 

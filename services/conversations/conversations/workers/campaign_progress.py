@@ -1,8 +1,10 @@
 """Campaign progress: published at most once a second for each campaign, and its completion."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
+from conversations.actions.campaigns import CAMPAIGNS
 from conversations.actions.deliveries import outcome_of, settle
 from conversations.actions.notifications import notify
 from conversations.domain.campaigns import counts_of, unsettled
@@ -12,29 +14,46 @@ from conversations.store.deliveries import find_deliveries
 from switchboard.contracts.conversations import CampaignCompleted, CampaignCounts, CampaignProgress
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
-from switchboard.runtime.background import Stop, repeat
+from switchboard.runtime.background import Stop, Wakeup
+from switchboard.runtime.unavailable import Unavailable
 
 EVERY = timedelta(seconds=1)
 POLL_SECONDS = 0.25
+QUIET_POLL_SECONDS = 5.0  # while no campaign has progress to report
 CHUNK = 20_000
 
+log = structlog.get_logger(__name__)
 
-@dataclass(frozen=True)
+
 class ProgressReporter:
     """Publishes the progress of running campaigns. Locks a run's row while counting, so that one instance does."""
 
-    database: Database
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wakeup = Wakeup()
+        database.on_notify(CAMPAIGNS, self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
-        await repeat(self.report, every=POLL_SECONDS)(stop)
+        while not stop.is_set():
+            alive = True
+            try:
+                alive = await self.report()
+            except Unavailable as error:
+                log.info("progress_postponed", reason=str(error))
+            await self._wakeup.wait(stop, POLL_SECONDS if alive else QUIET_POLL_SECONDS)
 
-    async def report(self) -> None:
+    async def report(self) -> bool:
+        """Report all that is due. False when no campaign has progress to report, now or soon."""
+        async with self._database.connection() as conn:
+            if not await store.any_alive(conn):
+                return False
         while await self.report_one():
             pass
+        return True
 
     async def report_one(self) -> bool:
         """Report one campaign. False when none is due."""
-        async with open_work(self.database, tenant_id=None) as work:
+        async with open_work(self._database, tenant_id=None) as work:
             run = await store.lock_one(work.conn, EVERY)
             if run is None:
                 return False

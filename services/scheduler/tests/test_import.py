@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scheduler.commands import legacy as importing
 from scheduler.commands import schedules as commands
 from switchboard.contracts.auth import UserCreated
 
+from .reminders import fired_at
 from .virtual_time import ANNA, TENANT, VirtualScheduler
 
 REMINDERS = [
@@ -96,6 +98,31 @@ async def test_a_dry_run_writes_nothing(scheduler: VirtualScheduler, command: An
     assert "4 would be planned, 0 were imported before" in dry.stdout
     assert (await scheduler.call(ANNA, "GET", "/reminders")).body["items"] == []
     assert await scheduler.published() == []
+
+
+@pytest.mark.usefixtures("anna")
+async def test_a_series_continues_with_the_rest_of_its_count(
+    scheduler: VirtualScheduler, command: Any, tmp_path: Path
+) -> None:
+    begun = datetime.now(UTC).replace(microsecond=0) - timedelta(days=8, hours=-1)
+    row = {"userId": "old-anna", "leadId": 1, "remindAt": begun.isoformat()}
+    rows = [
+        {"id": "running", "recurrence": "FREQ=DAILY;COUNT=10", **row},
+        {"id": "ended", "recurrence": "DTSTART:20200101T000000Z\nRRULE:FREQ=DAILY;COUNT=3", **row}
+        | {"remindAt": "2020-01-01T00:00:00Z"},
+    ]
+    (tmp_path / "reminders.json").write_bytes(orjson.dumps(rows))
+    for name in ("calls.json", "campaigns.json"):
+        (tmp_path / name).unlink()
+
+    result = await command()
+    scheduler.clock.set(datetime.now(UTC))
+    await scheduler.advance(days=30)
+
+    assert "1 planned, 0 were imported before, 1 were over in the legacy platform, 0 left out" in result.stdout
+    assert result.exit_code == 0
+    fired = [datetime.fromisoformat(each) for each in await fired_at(scheduler)]
+    assert fired == [begun + timedelta(days=day) for day in (8, 9)]
 
 
 async def test_a_row_of_an_unknown_user_is_left_out(command: Any) -> None:

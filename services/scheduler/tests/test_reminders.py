@@ -74,6 +74,61 @@ async def test_an_invalid_reminder_is_refused(scheduler: VirtualScheduler, field
     assert await scheduler.published() == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RRULE:FREQ=DAILY;COUNT=2",
+        "freq=daily; count=2",
+        "DTSTART:20260504T130000Z\nRRULE:FREQ=DAILY;COUNT=2",
+        "DTSTART;TZID=Europe/Berlin:20260504T150000\r\nRRULE:FREQ=DAILY;\r\n COUNT=2\r\n",
+    ],
+)
+async def test_a_rule_is_read_as_calendar_programs_write_it(scheduler: VirtualScheduler, text: str) -> None:
+    reminder = await given_reminder(scheduler, recurrence=text, time_zone="Europe/Berlin")
+    await scheduler.advance(days=3)
+
+    assert reminder["recurrence"] == "FREQ=DAILY;COUNT=2"
+    assert await fired_at(scheduler) == [at(hours=1), at(days=1, hours=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("RRULE:FREQ=DAILY;COUNT=2\nEXDATE:20260505T130000Z", "EXDATE"),
+        ("RRULE:FREQ=DAILY\nRDATE;TZID=Europe/Berlin:20260505T130000", "RDATE"),
+        ("DTSTART:20260504T140000Z\nRRULE:FREQ=DAILY", "DTSTART is not the time of the first reminder"),
+        ("DTSTART;TZID=Europe/Berlin:20260504T150000\nRRULE:FREQ=DAILY", "DTSTART is in Europe/Berlin"),
+        ("DTSTART:20260504\nRRULE:FREQ=DAILY", "DTSTART:20260504 is not a time"),
+        ("DTSTART:20260504T130000Z", "no RRULE"),
+        ("RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY", "one rule"),
+        ("BEGIN:VEVENT\nRRULE:FREQ=DAILY", "BEGIN is not supported"),
+    ],
+)
+async def test_calendar_text_that_is_not_supported_is_named(
+    scheduler: VirtualScheduler, text: str, reason: str
+) -> None:
+    answer = await scheduler.call(ANNA, "POST", "/reminders", reminder_body(recurrence=text))
+
+    assert answer.status == 422
+    assert answer.body["errors"][0]["loc"] == ["body", "recurrence"]
+    assert reason in answer.body["errors"][0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"recurrence": "FREQ=WEEKLY;BYDAY=TU;COUNT=1"},
+        {"recurrence": "FREQ=WEEKLY;BYDAY=TU;UNTIL=20260504T130000Z"},
+        {"recurrence": "FREQ=DAILY;COUNT=1", "time_zone": "America/New_York", "remind_at": "2026-11-01T06:30:00Z"},
+    ],
+)
+async def test_the_start_of_a_series_counts_as_one(scheduler: VirtualScheduler, fields: dict[str, Any]) -> None:
+    reminder = await given_reminder(scheduler, **fields)
+    await scheduler.advance(days=300)
+
+    assert await fired_at(scheduler) == [reminder["remind_at"]]
+
+
 async def test_a_time_up_to_a_minute_past_counts_as_now(scheduler: VirtualScheduler) -> None:
     await given_reminder(scheduler, remind_at=at(seconds=-59))
 

@@ -1,4 +1,7 @@
-"""IANA time zones: which exist, and local times as instants.
+"""IANA time zones of the pinned package `tzdata`: which exist, and local times as instants.
+
+`zoneinfo` would read the machine's own database first, which is older or newer on each machine. Importing this module
+makes the package the only source of the process.
 
 A local time that a clock change skips means the first instant after the gap. A local time that happens twice means the
 first of the two. A later local time therefore never means an earlier instant.
@@ -6,8 +9,15 @@ first of the two. A later local time therefore never means an earlier instant.
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, available_timezones, reset_tzpath
 
+import tzdata  # type: ignore[import-untyped]
+
+reset_tzpath(to=())
+ZoneInfo.clear_cache()
+
+TIME_ZONE_RULES: str = tzdata.IANA_VERSION
+"""The edition of the time zone database, such as 2026f. A later edition has a greater text."""
 NO_PLACES = {"localtime", "Factory"}  # the machine's own zone, and none
 SECOND = timedelta(seconds=1)
 

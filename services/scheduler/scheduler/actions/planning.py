@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from scheduler.domain.recurrence.occurrences import Recurrence
-from scheduler.domain.recurrence.rules import BadRule, normalised, parse_rule
+from scheduler.domain.recurrence.calendar_text import read_calendar_text
+from scheduler.domain.recurrence.changes import moved, with_rule
+from scheduler.domain.recurrence.occurrences import Recurrence, check_rule
+from scheduler.domain.recurrence.rules import BadRule, parse_rule
 from scheduler.domain.schedules import Schedule
 from scheduler.store import schedules
 from switchboard.contracts.message import Command, Event
@@ -66,20 +68,28 @@ def check_time_zone(zone: str | None) -> None:
         raise invalid("time_zone", "is not an IANA time zone")
 
 
-def recurrence_of(rule: str | None, zone: str, at: datetime) -> Recurrence | None:
-    """The series that starts at `at`. Raises `Invalid` for a malformed rule or one without occurrences."""
-    if rule is None:
-        return None
+def recurrence_of(text: str, zone: str, at: datetime) -> Recurrence:
+    """The series that starts at `at`. Raises `Invalid` for a malformed rule, and for one without occurrences."""
     try:
-        too_frequent = parse_rule(rule, zone).is_too_frequent
+        rule = read_calendar_text(text, zone, at)
+        check_rule(parse_rule(rule, zone), to_local(at, zone))
     except BadRule as error:
         raise invalid("recurrence", str(error)) from None
-    if too_frequent:
-        raise invalid("recurrence", "comes more often than once a minute")
-    series = Recurrence(normalised(rule), zone, to_local(at, zone))
-    if series.next_after(at - timedelta(seconds=1)) is None:
-        raise invalid("recurrence", "never comes true")
-    return series
+    return Recurrence(rule, zone, to_local(at, zone))
+
+
+def continued(schedule: Schedule, rule: str, zone: str, at: datetime | None, now: datetime) -> Schedule:
+    """A running series with its next time moved to `at`; or, if that is None, with another rule or zone."""
+    series, next_at = schedule.recurrence, schedule.next_at
+    assert series is not None
+    assert next_at is not None
+    if at is not None:
+        return schedule.replanned(at, moved(series, next_at, zone, at))
+    try:
+        changed, at = with_rule(series, next_at, rule, zone, now)
+    except BadRule as error:
+        raise invalid("recurrence", str(error)) from None
+    return schedule.replanned(at, changed)
 
 
 async def owner_of(users: TenantUsers, caller: Identity, user_id: UUID | None) -> UUID:

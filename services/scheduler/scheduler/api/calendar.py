@@ -1,13 +1,19 @@
-"""The calendar, `/schedule`: all occurrences in a range of time, of every kind, with series expanded."""
+"""The calendar, `/schedule`: all occurrences in a range of time, of every kind, with series expanded.
+
+Series are expanded in time slices, and one request of a tenant at a time: a tenant with thousands of them delays
+neither the other tenants nor the renewal of the firing lease.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
-from itertools import chain, islice, takewhile
+from itertools import chain, takewhile
 from typing import Annotated, Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,10 +26,10 @@ from scheduler.store.calendar import CalendarRange
 from switchboard.http import Moment, Page, PageQuery, ReadRoute, Request, Route, decode_cursor, page
 from switchboard.http.identity import Role
 from switchboard.runtime.refusals import Invalid
+from switchboard.runtime.time_slice import TimeSlice
 
 LONGEST = timedelta(days=366)
 MOST_SERIES = 10_000  # of one user: each page starts all of them
-FAIR_SHARE = 50  # series to start before other requests get their turn
 TITLES = {reminder.KIND: "note", call.KIND: "contact_phone", campaign.KIND: "name"}
 
 Due = tuple[datetime, Schedule]
@@ -68,6 +74,8 @@ class DueAnswer(BaseModel):
 class Calendar:
     """The route of the calendar."""
 
+    _expanding: WeakValueDictionary[UUID, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+
     def routes(self) -> list[Route]:
         return [ReadRoute("GET", "/api/v1/schedule", self.list, query=CalendarQuery, answer=Page[DueAnswer])]
 
@@ -85,10 +93,17 @@ class Calendar:
         series = await calendar.list_series(conn, span, limit=MOST_SERIES + 1)
         if len(series) > MOST_SERIES:
             raise Invalid.field(f"takes in more than {MOST_SERIES} series", "query", "to")
-        started = [each async for each in _start([*found, *series], begin, query.to, after)]
-        due = islice(merge(*started, key=_position), query.limit + 1)
-        shown, cursor = page(list(due), query.limit, _position)
+        async with self._turn_of(caller.tenant_id):
+            due = await _expand([*found, *series], begin, query.to, after, limit=query.limit + 1)
+        shown, cursor = page(due, query.limit, _position)
         return Page(items=[DueAnswer.of(at, each) for at, each in shown], next_cursor=cursor)
+
+    @asynccontextmanager
+    async def _turn_of(self, tenant_id: UUID) -> AsyncIterator[None]:
+        """Wait until no other request of the tenant expands series in this process."""
+        lock = self._expanding.setdefault(tenant_id, asyncio.Lock())
+        async with lock:
+            yield
 
 
 def _check_range(since: datetime, until: datetime) -> None:
@@ -98,16 +113,24 @@ def _check_range(since: datetime, until: datetime) -> None:
         raise Invalid.field(f"has to be within {LONGEST.days} days of from", "query", "to")
 
 
-async def _start(
-    found: Sequence[Schedule], begin: datetime, until: datetime, after: Position | None
-) -> AsyncIterator[Iterator[Due]]:
-    """The occurrences of each schedule that has any in the range. Starting thousands of series takes a while."""
-    for number, each in enumerate(found):
+async def _expand(
+    found: Sequence[Schedule], begin: datetime, until: datetime, after: Position | None, *, limit: int
+) -> list[Due]:
+    """The first `limit` occurrences of all schedules. Starting thousands of series takes a while, in time slices."""
+    share = TimeSlice()
+    started: list[Iterator[Due]] = []
+    for each in found:
         occurrences = _occurrences(each, begin, until, after)
         if (first := next(occurrences, None)) is not None:
-            yield chain([first], occurrences)
-        if number % FAIR_SHARE == 0:
-            await asyncio.sleep(0)
+            started.append(chain([first], occurrences))
+        await share.give_way()
+    due: list[Due] = []
+    for each_due in merge(*started, key=_position):
+        due.append(each_due)
+        if len(due) == limit:
+            break
+        await share.give_way()
+    return due
 
 
 def _occurrences(each: Schedule, begin: datetime, until: datetime, after: Position | None) -> Iterator[Due]:

@@ -27,7 +27,10 @@ PATH = "/api/v1/reminders"
 
 
 class NewReminder(Body):
-    """`recurrence`: an RFC 5545 rule in `time_zone` (default: the user's), which starts at `remind_at`."""
+    """`recurrence`: an RFC 5545 rule in `time_zone` (default: the user's), which starts at `remind_at`.
+
+    It may stand in a line `RRULE:…`, after a line `DTSTART…` that agrees with `remind_at`.
+    """
 
     lead_id: LeadId
     note: Note
@@ -39,7 +42,11 @@ class NewReminder(Body):
 
 
 class ReminderChanges(Body):
-    """Fields to change. `recurrence: null` turns a series into a single reminder."""
+    """Fields to change. One with the value that the reminder shows is no change.
+
+    `recurrence: null` turns a series into a single reminder. Another rule keeps the time of day and first comes at its
+    own next time. COUNT counts the whole series, with what has been, unless `remind_at` changes along with the rule.
+    """
 
     lead_id: LeadId | None = None
     note: Note | None = None

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from scheduler.domain.recurrence.occurrences import Recurrence
+from switchboard.runtime.time_zones import TIME_ZONE_RULES, to_instant, to_local
 
 TICK = timedelta(microseconds=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -31,7 +32,7 @@ class Schedule:
     `next_at` is the next occurrence of the plan. `extra_at` is one occurrence in addition to the plan: a snooze or a
     run-now. `planned_at` is shown to the owner: the next due time or, when there is none, the last one. `held`: an
     operator stopped it, or it could not be fired. `revision` rises with every change by a user, so that an occurrence
-    planned before the change can't fire any more.
+    planned before the change can't fire any more. `time_zone_rules`: the edition by which `next_at` was planned.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class Schedule:
     late: bool = False  # whether the last firing was late
     fired_at: datetime | None = None
     trouble: str | None = None  # why it could not be fired
+    time_zone_rules: str = TIME_ZONE_RULES
     created_at: datetime = NEVER
     updated_at: datetime = NEVER
 
@@ -76,8 +78,24 @@ class Schedule:
     def replanned(self, at: datetime, recurrence: Recurrence | None) -> "Schedule":
         """The schedule with a new plan: due at `at` and, with a `recurrence`, from then on."""
         return replace(
-            self, next_at=at, extra_at=None, planned_at=at, recurrence=recurrence, revision=self.revision + 1
+            self,
+            next_at=at,
+            extra_at=None,
+            planned_at=at,
+            recurrence=recurrence,
+            revision=self.revision + 1,
+            time_zone_rules=TIME_ZONE_RULES,
         )
+
+    def under_current_rules(self) -> "Schedule":
+        """The schedule with its next local time planned by the zone rules in use, if it was by an earlier edition."""
+        if self.recurrence is None or self.next_at is None or self.time_zone_rules >= TIME_ZONE_RULES:
+            return self
+        zone, local = self.recurrence.zone, self.recurrence.local_near(self.next_at)
+        meant_so = to_local(self.next_at, zone).replace(microsecond=0) == local  # if twice, the user chose which
+        at = self.next_at if meant_so else to_instant(local, zone)
+        planned = replace(self, next_at=at, time_zone_rules=TIME_ZONE_RULES)
+        return replace(planned, planned_at=planned._soonest(or_else=at))
 
     def due_once_more(self, at: datetime) -> "Schedule":
         """The schedule with one more occurrence at `at`. A single occurrence that has not fired moves there instead."""

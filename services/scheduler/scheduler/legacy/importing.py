@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from scheduler.actions.calls import CallPlan, plan_call
 from scheduler.actions.campaigns import plan_campaign
-from scheduler.actions.planning import PAST, recurrence_of, time_zone_of
-from scheduler.actions.reminders import ReminderPlan, create_reminder
+from scheduler.actions.planning import PAST
+from scheduler.actions.reminders import ReminderPlan, SeriesOver, create_reminder
 from scheduler.domain.campaign_plan import NewCampaign
 from scheduler.legacy.rows import LegacyRow, UnreadableRow
 from scheduler.store import schedules
@@ -43,7 +43,7 @@ class ScheduleImport:
 
 @dataclass
 class ScheduleImportReport:
-    """Counts of rows: planned, imported before, over in the legacy platform; and those left out with the reason."""
+    """Counts of rows: planned, imported before, over (done there, or a series that has ended); and those left out."""
 
     planned: int = 0
     known: int = 0
@@ -68,6 +68,8 @@ async def import_row(
                 raise _DryRun
     except _DryRun:
         pass
+    except SeriesOver:
+        report.over += 1
     except UnreadableRow as error:
         report.broken.append((row.place, str(error)))
     except Refusal as refusal:
@@ -103,20 +105,16 @@ async def _user(work: Work, into: ScheduleImport, row: LegacyRow) -> Identity:
 async def _reminder(
     work: Work, user: Identity, _into: ScheduleImport, row: LegacyRow, now: datetime, new_id: UUID
 ) -> None:
-    at, rule = row.moment("remind_at"), row.get("recurrence")
-    zone = row.get("time_zone")
-    users = TenantUsers(work.conn, user.tenant_id)
-    if rule is not None and at < now - PAST:  # a series continues with its next occurrence
-        series = recurrence_of(str(rule), await time_zone_of(users, zone, user.user_id, of_series=True), at)
-        at = (series and series.next_after(now)) or at
+    at, rule, zone = row.moment("remind_at"), row.get("recurrence"), row.get("time_zone")
     plan = ReminderPlan(
         lead_id=row.text("lead_id"),
         note=str(row.get("note") or ""),
         remind_at=at,
         recurrence=rule and str(rule),
         time_zone=zone and str(zone),
+        begun=rule is not None and at < now - PAST,
     )
-    await create_reminder(work, user, users, now, plan, id=new_id)
+    await create_reminder(work, user, TenantUsers(work.conn, user.tenant_id), now, plan, id=new_id)
 
 
 async def _call(work: Work, user: Identity, into: ScheduleImport, row: LegacyRow, now: datetime, new_id: UUID) -> None:

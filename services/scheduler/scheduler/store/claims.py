@@ -15,6 +15,7 @@ import asyncpg
 from scheduler.domain.schedules import Remainder, Schedule
 from scheduler.store.schedules import COLUMNS, to_schedule
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX, OutboxRow, columns_of
+from switchboard.runtime.time_zones import TIME_ZONE_RULES
 
 FIRING_LEASE = "scheduler"
 """The name of the leader lease for firing."""
@@ -35,7 +36,7 @@ with leader as materialized (
 ), settled as (
     update schedules s set status = p.status, next_at = p.next_at, extra_at = p.extra_at,
         planned_at = p.planned_at, late = case when p.fired then p.late else s.late end,
-        fired_at = case when p.fired then $13 else s.fired_at end, updated_at = $13
+        fired_at = case when p.fired then $13 else s.fired_at end, updated_at = $13, time_zone_rules = $21
     from plan p where s.id = p.id and s.id in (select id from claimed)
     returning s.id
 ), sent as (
@@ -110,6 +111,7 @@ async def claim(
         now,
         [schedule_id for schedule_id, _ in messages],
         *columns_of([row for _, row in messages]),
+        TIME_ZONE_RULES,
     )
     return {row["id"] for row in found}
 

@@ -13,19 +13,20 @@ from switchboard.runtime.refusals import NotFound
 
 COLUMNS = """
 id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision, recurrence, time_zone,
-starts_at, misfire, grace, payload, late, fired_at, trouble, created_at, updated_at
+starts_at, misfire, grace, payload, late, fired_at, trouble, count_spent, time_zone_rules, created_at, updated_at
 """
 
 ADD = """
 insert into schedules (id, kind, tenant_id, user_id, status, next_at, extra_at, held, planned_at, revision,
                        recurrence, time_zone, starts_at, misfire, grace, payload, late, fired_at, trouble,
-                       created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)
+                       count_spent, time_zone_rules, created_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $22)
 """
 SAVE = """
 update schedules set kind = $2, tenant_id = $3, user_id = $4, status = $5, next_at = $6, extra_at = $7,
     held = $8, planned_at = $9, revision = $10, recurrence = $11, time_zone = $12, starts_at = $13,
-    misfire = $14, grace = $15, payload = $16, late = $17, fired_at = $18, trouble = $19, updated_at = $20
+    misfire = $14, grace = $15, payload = $16, late = $17, fired_at = $18, trouble = $19,
+    count_spent = $20, time_zone_rules = $21, updated_at = $22
 where id = $1
 """
 GET = f"select {COLUMNS} from schedules where id = $1 and kind = $2 and tenant_id = $3"
@@ -38,6 +39,14 @@ order by planned_at, id limit $7
 FIND_ANY = f"select {COLUMNS} from schedules where id = $1"
 _ANY = f"select {COLUMNS} from schedules where ($1::text is null or kind = $1) and ($2::uuid is null or tenant_id = $2)"
 LIST_DUE_SOON = _ANY + " and due_at is not null order by due_at limit $3"
+LOCK_PLANNED_EARLIER = f"""
+select {COLUMNS} from schedules where recurrence is not null and next_at is not null and time_zone_rules < $1
+limit $2 for update skip locked
+"""
+PLAN_AGAIN = """
+update schedules set next_at = $3, planned_at = $4, time_zone_rules = $5
+where id = $1 and revision = $2 and next_at = $6
+"""
 LIST_HELD = _ANY + " and held order by planned_at limit $3"
 LIST_FINISHED = _ANY + " and due_at is null and not held order by planned_at desc limit $3"
 
@@ -94,6 +103,17 @@ async def list_any(
     return [to_schedule(row) for row in found]
 
 
+async def lock_planned_earlier(conn: asyncpg.Connection, zone_rules: str, limit: int) -> list[Schedule]:
+    """Lock series whose next time was planned by an earlier edition of the zone rules."""
+    return [to_schedule(row) for row in await conn.fetch(LOCK_PLANNED_EARLIER, zone_rules, limit)]
+
+
+async def plan_again(conn: asyncpg.Connection, old: Schedule, new: Schedule) -> None:
+    """Save the next time of a series under other zone rules, unless it was fired or changed since it was read."""
+    values = (new.next_at, new.planned_at, new.time_zone_rules)
+    await conn.execute(PLAN_AGAIN, old.id, old.revision, *values, old.next_at)
+
+
 async def lock_kind(conn: asyncpg.Connection, kind: str) -> None:
     """Let one transaction at a time change schedules of this kind."""
     await conn.execute("select pg_advisory_xact_lock(hashtext($1))", f"schedules/{kind}")
@@ -108,8 +128,9 @@ def to_schedule(row: asyncpg.Record) -> Schedule:
     """The schedule of a row with all `COLUMNS`."""
     fields = dict(row)
     rule, zone, start = fields.pop("recurrence"), fields.pop("time_zone"), fields.pop("starts_at")
+    spent = fields.pop("count_spent")
     fields["misfire"] = Misfire(fields["misfire"])
-    return Schedule(**fields, recurrence=None if rule is None else Recurrence(rule, zone, start))
+    return Schedule(**fields, recurrence=None if rule is None else Recurrence(rule, zone, start, spent))
 
 
 def _found(row: asyncpg.Record | None, kind: str) -> Schedule:
@@ -140,4 +161,6 @@ def _to_row(schedule: Schedule) -> tuple[object, ...]:
         schedule.late,
         schedule.fired_at,
         schedule.trouble,
+        series.spent if series else 0,
+        schedule.time_zone_rules,
     )

@@ -1,5 +1,8 @@
 """The scheduler's loops."""
 
+from functools import partial
+
+from scheduler.actions.zone_rules import PLAN_AGAIN_SECONDS, plan_by_current_rules
 from scheduler.domain.clock import Clock
 from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics
@@ -33,5 +36,6 @@ def workers(service: Service, settings: Settings, clock: Clock) -> list[Loop]:
         lease.run,
         FiringLoop(firer).run,
         repeat(health.observe, every=OBSERVE_SECONDS),
+        repeat(partial(plan_by_current_rules, database), every=PLAN_AGAIN_SECONDS),
         HousekeepingPlanner(database, clock).run,
     ]

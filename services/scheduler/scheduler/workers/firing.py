@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import asyncpg
 import structlog
@@ -18,12 +19,15 @@ from scheduler.domain.schedules import LATE_AFTER, Occurrence, Schedule, come_du
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store import claims
 from scheduler.store.claims import Settlement
+from scheduler.store.schedules import plan_again
 from switchboard.messaging.outbox.rows import OutboxRow, row_of
 from switchboard.messaging.outbox.unit_of_work import OUTBOX
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
+from switchboard.runtime.time_slice import TimeSlice
 
 BATCH = 500
+BATCH_SECONDS = 0.25  # of computation before what is settled is claimed
 LOCKED_SECONDS = 0.02  # to wait for rows that other transactions are changing
 
 log = structlog.get_logger(__name__)
@@ -56,7 +60,7 @@ class Firer:
 
     async def _fire(self, conn: asyncpg.Connection, due: Sequence[Schedule]) -> int:
         now = self.clock.now()
-        settlements = [settled for schedule in due if (settled := await self._settle(conn, schedule, now))]
+        settlements = await self._settle_all(conn, due, now)
         term = self.lease.term
         if term is None or not self.lease.held():
             return 0
@@ -67,6 +71,20 @@ class Firer:
             if settlement.read.id in claimed:
                 self._observe(settlement, now)
         return len(claimed)
+
+    async def _settle_all(self, conn: asyncpg.Connection, due: Sequence[Schedule], now: datetime) -> list[Settlement]:
+        """Settle due schedules in time slices, the first of them if all would take too long for one claim."""
+        share, ends, settlements = TimeSlice(), monotonic() + BATCH_SECONDS, []
+        for schedule in due:
+            current = schedule.under_current_rules()
+            if current is not schedule:  # it may be due at another time
+                await plan_again(conn, schedule, current)
+            elif settled := await self._settle(conn, schedule, now):
+                settlements.append(settled)
+            if monotonic() >= ends:
+                break
+            await share.give_way()
+        return settlements
 
     async def _settle(self, conn: asyncpg.Connection, schedule: Schedule, now: datetime) -> Settlement | None:
         """Settle a due schedule. One that can't be fired is held for an operator, and the others continue."""

@@ -71,6 +71,28 @@ def test_the_start_counts_even_if_the_rule_does_not_yield_it() -> None:
     assert some(mondays, "2026-06-02T10:00", 9) == [utc("2026-06-08T10:00"), utc("2026-06-15T10:00")]
 
 
+def test_a_count_of_one_is_the_start_even_if_the_rule_does_not_yield_it() -> None:
+    once = Recurrence("FREQ=WEEKLY;BYDAY=MO;COUNT=1", "UTC", local("2026-06-02T10:00"))
+
+    assert some(once, "2026-06-02T09:00", 9) == [utc("2026-06-02T10:00")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("FREQ=YEARLY;BYWEEKNO=20", ["2026-05-16", "2027-05-22", "2028-05-20"]),
+        ("FREQ=YEARLY;BYWEEKNO=20,-1", ["2026-05-16", "2027-01-02", "2027-05-22"]),
+        ("FREQ=YEARLY;BYWEEKNO=20;WKST=SU", ["2026-05-23", "2027-05-22", "2028-05-20"]),
+        ("FREQ=YEARLY;BYWEEKNO=20;INTERVAL=2", ["2026-05-16", "2028-05-20", "2030-05-18"]),
+        ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO,TU", ["2026-05-11", "2026-05-12", "2027-05-17"]),
+    ],
+)
+def test_a_week_number_alone_means_the_weekday_of_the_start(rule: str, days: list[str]) -> None:
+    saturday = Recurrence(rule, "UTC", local("2026-01-10T10:00"))
+
+    assert [f"{at:%Y-%m-%d}" for at in some(saturday, "2026-01-10T10:00", 3)] == days
+
+
 def test_until_is_inclusive() -> None:
     daily = Recurrence("FREQ=DAILY;UNTIL=20260603T100000Z", "UTC", local("2026-06-01T10:00"))
 

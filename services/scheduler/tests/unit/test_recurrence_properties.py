@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
+from typing import Any
 from zoneinfo import available_timezones
 
 import pytest
@@ -59,9 +60,10 @@ def rules_of_dateutil(draw: st.DrawFn) -> str:
         ("WKST", draw(st.sampled_from([(), ("SU",), ("TH",)]))),
     ]
     if freq == "YEARLY":
-        parts.append(
-            draw(st.sampled_from([("BYWEEKNO", (1, 20, 53)), ("BYYEARDAY", (1, 200, -1)), ("BYMONTH", (2, 7))]))
-        )
+        choices: list[tuple[str, tuple[Any, ...]]] = [("BYYEARDAY", (1, 200, -1)), ("BYMONTH", (2, 7))]
+        if parts[4][1]:  # dateutil takes BYWEEKNO without a day for all seven, RFC 5545 for the start's weekday
+            choices.append(("BYWEEKNO", (1, 20, 53)))
+        parts.append(draw(st.sampled_from(choices)))
     if not within_days and any(values for name, values in parts[1:-1] if name.startswith("BY")):
         parts.append(("BYSETPOS", draw(st.sampled_from([(), (1,), (-1,), (1, 2)]))))
     written = [f"{name}={','.join(map(str, values))}" for name, values in parts if values]

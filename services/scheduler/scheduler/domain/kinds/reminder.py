@@ -5,13 +5,16 @@ fired, skipped -- snoozed, or a new time --> scheduled
 scheduled -- cancelled --> cancelled, no longer shown
 """
 
+from datetime import timedelta
 from typing import Any
 
 from scheduler.domain.kinds.firing import Firing, Kind, plain_skip
+from scheduler.domain.recurrence.changes import is_same_rule
 from scheduler.domain.schedules import Occurrence, Schedule
 from switchboard.contracts.conversation_commands import ReminderFire
 from switchboard.contracts.scheduler import ReminderCreated, ReminderFired, ReminderStatus, ReminderUpdated
 
+SHOWN_EXACTLY = timedelta(milliseconds=1)  # JavaScript's clients cut off the rest
 KIND = "reminder"
 SCHEDULED = "scheduled"
 FIRED = "fired"
@@ -32,6 +35,22 @@ def created(schedule: Schedule) -> ReminderCreated:
 
 def updated(schedule: Schedule) -> ReminderUpdated:
     return ReminderUpdated(**_state(schedule))
+
+
+def shows(schedule: Schedule, name: str, value: Any) -> bool:
+    """Whether the reminder shows `value` as its field `name`: sent back, it is no change."""
+    match name:
+        case "remind_at":
+            return bool(abs(value - schedule.planned_at) < SHOWN_EXACTLY)
+        case "recurrence":
+            series = schedule.recurrence
+            if series is None or value is None:
+                return series is value
+            return is_same_rule(series, str(value))
+        case "user_id" | "misfire":
+            return bool(getattr(schedule, name) == value)
+        case _:
+            return bool(schedule.payload.get(name) == value)
 
 
 def _state(schedule: Schedule) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from itertools import count, dropwhile, product, takewhile
 from math import gcd
 from typing import Any
 
-from dateutil.rrule import DAILY, HOURLY, MINUTELY, SECONDLY, WEEKLY, YEARLY, rrule
+from dateutil.rrule import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, WEEKLY, YEARLY, rrule
 
 from scheduler.domain.recurrence.rules import Freq, Rule
 
+FOREVER = datetime.max  # noqa: DTZ901
 CYCLE = 400  # years
 LAST_CYCLE = 9500  # begins here or later
 HORIZON = 100 * 366  # days; a series without an occurrence for a century has ended
@@ -28,7 +29,7 @@ def locals_from(rule: Rule, start: datetime, since: datetime) -> Iterator[dateti
     if rule.freq in UNITS:
         found = _within_days(rule, start, since)
     elif rule.freq != DAILY and "bysetpos" in rule.by:
-        found = _by_dateutil(rule.freq, rule.interval, _near(rule, start, since), rule.by)
+        found = _by_dateutil(rule.freq, rule.interval, _near(rule, start, since), rule.by | _of_start(rule, start))
     else:
         found = _on_days(rule, start, since)
     found = dropwhile(lambda local: local < max(start, since), found)
@@ -41,9 +42,10 @@ def _on_days(rule: Rule, start: datetime, since: datetime) -> Iterator[datetime]
     if rule.freq == DAILY:
         days = _days(rule, start.date(), max(start, since).date(), step=rule.interval)
     else:
-        day_parts = {**_day_parts(rule), "wkst": rule.by.get("wkst"), **MIDNIGHT}
+        day_parts = {**_day_parts(rule), **_of_start(rule, start), "wkst": rule.by.get("wkst"), **MIDNIGHT}
         begin = datetime.combine(_near(rule, start, since), time())
-        days = (at.date() for at in _by_dateutil(rule.freq, rule.interval, begin, day_parts))
+        found = (at.date() for at in _by_dateutil(rule.freq, rule.interval, begin, day_parts))
+        days = dropwhile(lambda day: day < since.date(), found)  # before their times are read: there may be 1440 a day
     return (datetime.combine(day, at) for day in days for at in times)
 
 
@@ -123,12 +125,31 @@ def _positions(rule: Rule, times: Sequence[time]) -> list[time]:
     return [times[place] for place in sorted(places) if 0 <= place < len(times)]
 
 
+def _of_start(rule: Rule, start: datetime) -> dict[str, Any]:
+    """The day that a rule without one takes from its start.
+
+    Named here, so that a rule may be read from another day. dateutil takes a week's seven days for BYWEEKNO alone; RFC
+    5545 means the start's weekday.
+    """
+    parts = _day_parts(rule).keys() - {"bymonth"}
+    if rule.freq == YEARLY and parts == {"byweekno"}:
+        return {"byweekday": (start.weekday(),)}
+    if rule.freq not in (MONTHLY, YEARLY) or parts:
+        return {}
+    month = {"bymonth": (start.month,)} if rule.freq == YEARLY and "bymonth" not in rule.by else {}
+    return {"bymonthday": (start.day,), **month}
+
+
 def _near(rule: Rule, start: datetime, since: datetime) -> datetime:
-    """A start close to `since`, for weekly rules: others are read from their start."""
-    if rule.freq != WEEKLY or since <= start:
-        return start
-    whole = timedelta(weeks=rule.interval)
-    return start + max((since - start) // whole - 1, 0) * whole
+    """A start close to `since`, a multiple of the interval later."""
+    if rule.freq == WEEKLY:
+        whole = timedelta(weeks=rule.interval)
+        return start + max((since - start) // whole - 1, 0) * whole
+    months = rule.interval * (12 if rule.freq == YEARLY else 1)
+    begin = start.year * 12 + start.month - 1
+    passed = max(since.year * 12 + since.month - 1 - begin, 0)
+    year, month = divmod(begin + passed // months * months, 12)
+    return start.replace(year=year, month=month + 1, day=1)
 
 
 def _by_dateutil(freq: Freq, interval: int, start: datetime, by: Any) -> Iterator[datetime]:
@@ -148,3 +169,12 @@ def _by_dateutil(freq: Freq, interval: int, start: datetime, by: Any) -> Iterato
 
 def _moved(local: datetime, years: int) -> datetime:
     return local.replace(year=local.year + years)
+
+
+def nth_of_plain(rule: Rule, start: datetime, n: int) -> datetime:
+    """The nth local time, the start being the first, of a rule that `is_plain`, or `FOREVER`."""
+    unit = {DAILY: timedelta(days=1), WEEKLY: timedelta(weeks=1)}.get(rule.freq) or timedelta(seconds=UNITS[rule.freq])
+    try:
+        return start + (n - 1) * rule.interval * unit
+    except OverflowError:
+        return FOREVER

@@ -53,12 +53,17 @@ class Rule:
     interval: int
     count: int | None
     until: datetime | None
-    by: Mapping[str, Any]
+    by: dict[str, Any]
 
     @property
     def is_too_frequent(self) -> bool:
         """Whether two occurrences may be less than a minute apart."""
         return self.freq == SECONDLY or len(set(self.by.get("bysecond", ()))) > 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each occurrence is one interval, of always the same length, after the one before."""
+        return self.freq not in (MONTHLY, YEARLY) and not self.by.keys() - {"wkst"}
 
 
 def normalised(text: str) -> str:

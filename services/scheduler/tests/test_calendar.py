@@ -102,6 +102,7 @@ async def test_each_of_many_schedules_at_one_time_is_on_one_page(scheduler: Virt
 async def test_a_range_needs_two_ends_and_is_bounded(scheduler: VirtualScheduler) -> None:
     assert (await occurrences(scheduler, ANNA, at(), at(days=367))).status == 422
     assert (await occurrences(scheduler, ANNA, at(days=1), at())).status == 422
+    assert (await occurrences(scheduler, ANNA, "1799053200", "1799056800")).status == 422
     assert (await scheduler.call(ANNA, "GET", "/schedule")).status == 422
 
 

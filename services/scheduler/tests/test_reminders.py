@@ -50,6 +50,11 @@ async def test_a_created_reminder_is_published_and_shown(scheduler: VirtualSched
     [
         ({"remind_at": at(seconds=-61)}, "remind_at"),
         ({"remind_at": "2026-05-04T13:00:00"}, "remind_at"),
+        ({"remind_at": "1799053200"}, "remind_at"),
+        ({"remind_at": "2026-13-45T13:00:00Z"}, "remind_at"),
+        ({"remind_at": 1799053200}, "remind_at"),
+        ({"remind_at": "2027-05-04"}, "remind_at"),
+        ({"remind_at": "1799053200.5"}, "remind_at"),
         ({"remind_at": "9999-12-31T23:59:59Z"}, "remind_at"),
         ({"recurrence": "FREQ=NEVER"}, "recurrence"),
         ({"recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"}, "recurrence"),

@@ -1,5 +1,6 @@
 """Parsing and validation of a request's body, query string and path, before a handler runs."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -8,13 +9,15 @@ from uuid import UUID
 
 import orjson
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
 from switchboard.http.problems import ExpectationFailed
 from switchboard.runtime.refusals import Error, Invalid, Malformed, NotFound, TooLarge, UnsupportedMediaType
 
 MAX_ERRORS = 20
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)  # its beginning
+_DATETIME = TypeAdapter(datetime)
 NO_NUL = "text must not contain NUL"
 
 
@@ -25,8 +28,20 @@ def _in_utc(at: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""An instant. Requires a UTC offset, and is converted to UTC: answers show it with a `Z`."""
+def _only_rfc3339(value: object) -> object:
+    """pydantic would also take a number, or the text of one, as Unix time, and a day as its midnight."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and RFC3339.match(value):
+            return _DATETIME.validate_python(value)
+    except ValidationError:
+        pass
+    raise ValueError("must be an RFC 3339 time, such as 2026-05-04T13:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_only_rfc3339)]
+"""An instant, as RFC 3339 writes it. Requires a UTC offset, and is converted to UTC: answers show it with a `Z`."""
 
 
 class Body(BaseModel):

@@ -25,6 +25,7 @@ from switchboard.http.server import HttpRunner
 from switchboard.process.listener import open_listener, starting_app
 from switchboard.runtime.background import LOOPS, Backoff, Loop, Stop, run_loops
 from switchboard.runtime.health import Health
+from switchboard.runtime.pinned_data import data_versions
 from switchboard.runtime.settings import ServiceSettings
 from switchboard.runtime.unavailable import is_unavailable
 
@@ -77,7 +78,7 @@ class ServiceRunner:
         return 0
 
     async def _run(self, stack: AsyncExitStack, open_app: OpenApp) -> None:
-        log.info("listening", host=self._settings.host, port=self._socket.getsockname()[1])
+        log.info("listening", host=self._settings.host, port=self._socket.getsockname()[1], **data_versions())
         health = Health(self._settings.app_instance_id)
         async with AsyncExitStack() as server:
             async with self._serve(starting_app(health), HANDOVER_SECONDS):

@@ -29,6 +29,7 @@ from switchboard.process.runner import App
 from switchboard.runtime.background import Loop
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
+from switchboard.runtime.pinned_data import data_versions, show_data_versions
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, IdentitySettings, RedisSettings, ServiceSettings
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ async def open_service(
     """
     async with AsyncExitStack() as stack:
         service = Service(name, settings, Health(settings.app_instance_id), _stack=stack)
+        service.health.add_details("data", data_versions)
+        show_data_versions(service.metrics.registry)
         if keys is None and isinstance(settings, IdentitySettings):
             keys = await service.enter(open_keys(settings.auth_urls))
         if keys is not None:

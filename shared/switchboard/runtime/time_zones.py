@@ -40,13 +40,13 @@ def to_local(at: datetime, zone: str) -> datetime:
     return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
-def to_instant(local: datetime, zone: str) -> datetime:
-    """The instant, in UTC, that a local time of `zone` means."""
+def to_instant(local: datetime, zone: str, *, last: bool = False) -> datetime:
+    """The instant, in UTC, that a local time of `zone` means. `last`: of two instants the second."""
     tz = ZoneInfo(zone)
-    at = local.replace(tzinfo=tz, fold=0).astimezone(UTC)
-    if at.astimezone(tz).replace(tzinfo=None) == local:
+    at = local.replace(tzinfo=tz, fold=1 if last else 0).astimezone(UTC)
+    if at.astimezone(tz).replace(tzinfo=None, fold=0) == local:
         return at
-    return _end_of_gap(local, tz, at)
+    return _end_of_gap(local, tz, local.replace(tzinfo=tz, fold=0).astimezone(UTC))
 
 
 def _end_of_gap(local: datetime, tz: ZoneInfo, after: datetime) -> datetime:

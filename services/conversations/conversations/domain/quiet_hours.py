@@ -1,4 +1,8 @@
-"""Quiet hours: times of the recipient's day during which no message is sent."""
+"""Quiet hours: times of the recipient's day during which no message is sent.
+
+They last from the first time that the recipient's clock shows their begin to the last time that it shows their end: an
+hour that comes twice is quiet as a whole.
+"""
 
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
@@ -7,8 +11,9 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from phonenumbers.timezone import time_zones_for_number
 
-from switchboard.runtime.time_zones import find_time_zone
+from switchboard.runtime.time_zones import find_time_zone, to_instant
 
+ONE_DAY = timedelta(days=1)
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -30,12 +35,11 @@ def zone_of(phone: str, otherwise: str) -> ZoneInfo:
 
 def quiet_until(now: datetime, zone: ZoneInfo, begins: time, ends: time) -> datetime | None:
     """The end (UTC) of the quiet hours that `now` is in, else None. They may span midnight; equal times mean none."""
-    local = now.astimezone(zone)
-    clock = local.time().replace(tzinfo=None)
     if begins == ends:
         return None
-    quiet = begins <= clock < ends if begins < ends else clock >= begins or clock < ends
-    if not quiet:
-        return None
-    day = local.date() if clock < ends else local.date() + timedelta(days=1)
-    return datetime.combine(day, ends, zone).astimezone(UTC)
+    today = now.astimezone(zone).date()
+    for day in (today - ONE_DAY, today):
+        end = datetime.combine(day if begins < ends else day + ONE_DAY, ends)
+        if to_instant(datetime.combine(day, begins), zone.key) <= now < (until := to_instant(end, zone.key, last=True)):
+            return until
+    return None

@@ -1,6 +1,6 @@
 """Time zones of phones, and quiet hours in them."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,6 +23,39 @@ NEW_YORK, BERLIN = "+12125550100", "+4915112345678"
 )
 def test_a_phone_is_in_its_countrys_time_zone_else_in_the_senders(phone: str, otherwise: str, zone: str) -> None:
     assert zone_of(phone, otherwise).key == zone
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins", "ends", "at", "until"),
+    [
+        ("America/New_York", "21:00", "01:30", "2027-11-07T05:10", "2027-11-07T06:30"),
+        ("America/New_York", "21:00", "01:30", "2027-11-07T05:40", "2027-11-07T06:30"),
+        ("America/New_York", "21:00", "01:30", "2027-11-07T06:10", "2027-11-07T06:30"),
+        ("America/New_York", "21:00", "01:30", "2027-11-07T06:30", None),
+        ("Europe/Berlin", "22:00", "02:30", "2027-10-31T01:10", "2027-10-31T01:30"),
+        ("Australia/Lord_Howe", "22:00", "01:45", "2027-04-03T14:50", "2027-04-03T15:15"),
+        ("Africa/Cairo", "00:30", "08:00", "2027-04-29T22:30", "2027-04-30T05:00"),  # begins in a gap
+        ("Europe/Berlin", "22:00", "02:30", "2027-03-27T23:30", "2027-03-28T01:00"),  # ends in a gap
+        ("Europe/Berlin", "02:15", "02:45", "2027-10-31T00:20", "2027-10-31T01:45"),
+    ],
+)
+def test_quiet_hours_end_later_than_now_whatever_the_clock_does(
+    zone: str, begins: str, ends: str, at: str, until: str | None
+) -> None:
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+
+    found = quiet_until(now, ZoneInfo(zone), time.fromisoformat(begins), time.fromisoformat(ends))
+
+    assert found == (until and datetime.fromisoformat(until).replace(tzinfo=UTC))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca"])
+def test_the_end_of_quiet_hours_is_no_quiet_time_and_never_past(zone: str) -> None:
+    begin = datetime(2027, 1, 1, tzinfo=UTC)
+    for minutes in range(0, 366 * 24 * 60, 50):
+        now = begin + timedelta(minutes=minutes)
+        until = quiet_until(now, ZoneInfo(zone), time(21), time(1, 30))
+        assert until is None or (now < until and quiet_until(until, ZoneInfo(zone), time(21), time(1, 30)) is None)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ class Proxy:
             await sent.wait_for_head(outgoing.timeout)
         except ConnectionLost as error:
             sent.release()
-            upstream.failed.set()
+            upstream.probe_now.set()
             raise UpstreamLost from error
         except BaseException:
             sent.release()

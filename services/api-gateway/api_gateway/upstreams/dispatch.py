@@ -97,7 +97,7 @@ async def send(upstream: Upstream, request: OutgoingRequest, tried: set[Instance
             )
         except (RequestNotSent, ConnectionLost):
             tried.add(instance)
-            upstream.failed.set()
+            upstream.probe_now.set()
             continue
         return UpstreamRequest(instance, connection, exchange)
 
@@ -112,7 +112,7 @@ async def dispatch(upstream: Upstream, request: OutgoingRequest) -> UpstreamRequ
             return sent
         except ConnectionLost as error:
             sent.release()
-            upstream.failed.set()
+            upstream.probe_now.set()
             tried.add(sent.instance)
             if not request.retryable:
                 raise UpstreamLost from error

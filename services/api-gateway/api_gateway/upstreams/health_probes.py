@@ -9,6 +9,7 @@ from api_gateway.upstreams.upstreams import Address, Instance, Upstream
 from switchboard.runtime.background import Stop
 
 PROBE_EACH = 0.5  # seconds; services fail /readyz a second before they stop
+QUIET_PROBE_EACH = 4.0  # while nobody uses the service; its next request begins with a probe
 PROBE_SECONDS = 1.0
 HANGS_AFTER = 2  # consecutive probes that timed out
 RESOLVE_EACH = 5.0
@@ -17,7 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 class HealthProbes:
-    """Probes `/readyz` of every instance of a service, twice a second and when a request failed."""
+    """Probes `/readyz` of every instance of a service: twice a second while it is used or not well, else rarely.
+
+    A request that failed, or that is the first for some time, causes a probe at once.
+    """
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -30,10 +34,14 @@ class HealthProbes:
             tasks.create_task(self._resolve(stop))
             while not stop.is_set():
                 await asyncio.gather(*(self._probe(instance) for instance in upstream.instances))
-                if await upstream.failed.wait(stop, PROBE_EACH):
+                if await upstream.probe_now.wait(stop, self._pause()):
                     await stop.sleep(0.02)  # several failures at once cause one probe
         for instance in upstream.instances:
             instance.close_idle()
+
+    def _pause(self) -> float:
+        well = all(instance.state == "ready" for instance in self._upstream.instances)
+        return QUIET_PROBE_EACH if well and self._upstream.is_quiet() else PROBE_EACH
 
     async def _probe(self, instance: Instance) -> None:
         instance.close_idle()

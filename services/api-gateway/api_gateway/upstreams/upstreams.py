@@ -26,6 +26,7 @@ CONNECT_SECONDS = 2.0
 IDLE_SECONDS = 30.0  # services close idle connections after 75 s: a request must not meet the close
 MAX_PENDING = 2000
 RESOLVE_SECONDS = 5.0
+QUIET_AFTER = 3.0  # seconds without a request
 
 State = Literal["ready", "hanging", "unready", "down"]
 
@@ -126,8 +127,9 @@ class Upstream:
 
     def __init__(self, service: str, urls: Sequence[str]) -> None:
         self.service = service
-        self.failed = Wakeup()
-        """Set when a request to an instance failed: all instances are probed at once."""
+        self.probe_now = Wakeup()
+        """Set when a request to an instance failed, or is the first for some time: all instances are probed at once."""
+        self._used_at = float("-inf")  # on the monotonic clock
         self.urls = [urlsplit(url) for url in urls]
         self._instances: dict[Address, Instance] = {}
         self._turn = 0
@@ -141,6 +143,10 @@ class Upstream:
         """Whether every URL has an IP address rather than a host name."""
         return all(_is_ip_address(url.hostname or "") for url in self.urls)
 
+    def is_quiet(self) -> bool:
+        """Whether there was no request for some time."""
+        return monotonic() - self._used_at > QUIET_AFTER
+
     def choose(self, tried: Iterable[Instance] = (), *, sticky_key: bytes | None = None) -> Instance | None:
         """The instance for a request, None when all were tried.
 
@@ -148,6 +154,9 @@ class Upstream:
         cause may be the gateway), then unready, then down (it may be back). With a sticky key, all gateways choose the
         same of them by rendezvous hashing; else it is the one with the fewest pending requests.
         """
+        if self.is_quiet():
+            self.probe_now.set()
+        self._used_at = monotonic()
         left = [instance for instance in self._instances.values() if instance not in tried]
         for state in ("ready", "hanging", "unready", "down"):
             best = [instance for instance in left if instance.state == state]

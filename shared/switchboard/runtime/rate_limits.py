@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from switchboard.runtime import rate_limit_scripts
-from switchboard.runtime.background import Stop
+from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.redis import REDIS_ERRORS, RedisUnavailable
 from switchboard.runtime.refusals import TooMany
 
@@ -40,9 +40,9 @@ class RateLimited(TooMany):
 class BatchedFixedWindows:
     """Counts events in fixed windows, per key, over all instances.
 
-    Each instance counts in memory and exchanges its counts with Redis ten times a second, for all keys in one round
-    trip: `count` waits for nothing, and a limit is exact to within that tenth of a second. While Redis is unavailable
-    nothing is limited, and `on_uncounted` is called for each event.
+    Each instance counts in memory. While it counts, it exchanges its counts with Redis ten times a second, for all keys
+    in one round trip: `count` waits for nothing, and a limit is exact to within that tenth of a second. While Redis is
+    unavailable nothing is limited, and `on_uncounted` is called for each event.
     """
 
     def __init__(self, redis: Redis, *, seconds: int, on_uncounted: Callable[[], None]) -> None:
@@ -51,6 +51,7 @@ class BatchedFixedWindows:
         self._on_uncounted = on_uncounted
         self._counts: dict[str, _Count] = {}
         self._window = 0
+        self._any_unsent = Wakeup()
         self._unavailable = False
         self._warned_at = 0.0
 
@@ -74,10 +75,14 @@ class BatchedFixedWindows:
         if count.everywhere + count.unsent >= most:
             raise RateLimited(retry_after=(window + 1) * self._seconds - now)
         count.unsent += 1
+        self._any_unsent.set()
 
     async def run(self, stop: Stop) -> None:
-        """Exchange counts with Redis until `stop`."""
-        while not await stop.sleep(EXCHANGE_EACH):
+        """Exchange counts with Redis until `stop`, while there are any."""
+        while not stop.is_set():
+            await self._any_unsent.wait(stop, EXCHANGE_EACH if self._unavailable else None)
+            if await stop.sleep(EXCHANGE_EACH):
+                return
             unsent = {key: count for key, count in self._counts.items() if count.unsent}
             if unsent or self._unavailable:
                 await self._exchange(self._window, unsent)

@@ -1,7 +1,7 @@
 """Membership: the live instances of a service, learned from heartbeats over the broker.
 
 RabbitMQ makes the first consumer of a queue its single active consumer and does not count those that wait. So each
-instance publishes its name on a topic exchange every other second, and forgets instances that it has not heard for some
+instance publishes its name on a topic exchange every few seconds, and forgets instances that it has not heard for some
 time. The membership is a hint for balancing partitions, never a lock.
 """
 
@@ -18,8 +18,8 @@ from switchboard.runtime.background import Backoff, Stop
 from switchboard.runtime.unavailable import Unavailable
 
 PEERS = "switchboard.peers"
-HEARTBEAT_SECONDS = 2.0
-EXPIRY_SECONDS = 7.0
+HEARTBEAT_SECONDS = 5.0
+EXPIRY_SECONDS = 17.0
 
 log = structlog.get_logger(__name__)
 

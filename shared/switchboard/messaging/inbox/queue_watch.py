@@ -5,6 +5,8 @@ the first instance to start would keep every partition. So when instances come o
 partitions that belong to another instance, and queues up behind it.
 """
 
+import itertools
+
 import structlog
 from aio_pika.abc import AbstractChannel
 
@@ -14,7 +16,8 @@ from switchboard.messaging.inbox.consumer import Consumer
 from switchboard.runtime.background import Stop
 from switchboard.runtime.unavailable import Unavailable
 
-WATCH_SECONDS = 3.0
+WATCH_SECONDS = 3.0  # balancing asks nobody
+CHECK_EACH = 4  # how many of these intervals: each check opens a channel and asks for every queue
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +36,12 @@ class QueueWatch:
 
     async def run(self, stop: Stop) -> None:
         """Check the queues, and balance the partitions, at intervals."""
-        while not await stop.sleep(WATCH_SECONDS):
+        for count in itertools.count(1):
+            if await stop.sleep(WATCH_SECONDS):
+                return
             self._balance()
+            if count % CHECK_EACH:
+                continue
             try:
                 async with self._broker.channel(confirms=False) as channel:
                     for consumer in self._consumers:

@@ -17,10 +17,10 @@ from switchboard.messaging.outbox.publisher import open_publishing
 from switchboard.messaging.outbox.wakeups import OutboxWakeups
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
-from switchboard.runtime.background import Backoff, Stop
+from switchboard.runtime.background import Backoff, Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable
 
-FOLLOWER_SECONDS = 0.2  # between two looks at our own lease, which cost nothing
+FOLLOWER_SECONDS = 2.0  # between two looks at our own lease, whose changes wake us
 
 log = structlog.get_logger(__name__)
 
@@ -44,13 +44,15 @@ class Relay:
         self._publications = Publications(subscriptions)
         self._blocked = BlockedSubjects()
         self._wakeups = OutboxWakeups(database)
+        self._elected = Wakeup()
+        lease.on_change(self._elected.set)
 
     async def run(self, stop: Stop) -> None:
         """Publish until stopped. Messages in flight then get their confirms, or the next leader publishes them."""
         backoff = Backoff()
         while not stop.is_set():
             if not self._lease.held():
-                await stop.sleep(FOLLOWER_SECONDS)
+                await self._elected.wait(stop, FOLLOWER_SECONDS)
                 continue
             try:
                 async with open_publishing(self._broker, self._subscriptions, self._retry_policy) as channel:

@@ -137,3 +137,31 @@ async def test_an_announcement_over_the_limit_is_refused(client: FilesClient) ->
     answer = await client.announce(size=client.settings.max_upload_bytes + 1)
 
     assert (answer.status, answer.body["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("declared", "content", "recorded"),
+    [
+        ("text/csv;charset=utf-8", b'id,note\r\n1,"<p>offer</p>"\r\n', "text/csv;charset=utf-8"),
+        ("audio/webm;codecs=opus", b"\x1a\x45\xdf\xa3" + bytes(100), "audio/webm;codecs=opus"),
+        ('text/plain; charset="utf-8"', b"hello", 'text/plain; charset="utf-8"'),
+        ("", PNG, "image/png"),
+    ],
+)
+async def test_parameters_of_a_content_type_are_kept_and_none_means_binary(
+    client: FilesClient, declared: str, content: bytes, recorded: str
+) -> None:
+    announced = await client.announce(content_type=declared, size=len(content), name="a.csv")
+    assert announced.status == 201, announced.body
+    assert await client.put(announced, content) == 200
+
+    answer = await client.call(ANNA, "POST", f"/files/uploads/{announced.body['id']}/complete")
+
+    assert (answer.status, answer.body["content_type"]) == (201, recorded)
+
+
+@pytest.mark.parametrize("declared", ["text", "text/csv;charset", "a/b\r\nX: y", "a/b;c=d\r\n", 'a/b;c="\\""', "a/é"])
+async def test_a_malformed_content_type_is_refused(client: FilesClient, declared: str) -> None:
+    answer = await client.announce(content_type=declared)
+
+    assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", "content_type"])

@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from uuid_utils.compat import uuid7
 
+from files.domain.content_families import BINARY
 from files.domain.file_names import parse_file_name
 from files.domain.files import ENTITY_ID, ENTITY_TYPE, BadForm, File, FileSubject, NewFile
 from switchboard.http import Body, Moment, PageQuery
@@ -13,6 +14,11 @@ from switchboard.http.identity import Identity
 from switchboard.http.parsing import errors_of
 
 EntityType = Annotated[str, Field(pattern=ENTITY_TYPE)]
+NAME_PART = r"[A-Za-z0-9!#$&^_.+-]{1,100}"
+PARAMETER = rf'[ \t]*;[ \t]*{NAME_PART}=({NAME_PART}|"[ !#-\[\]-~]{{0,100}}")'
+CONTENT_TYPE = rf"^({NAME_PART}/{NAME_PART}({PARAMETER}){{0,5}}[ \t]*;?[ \t]*)?$"
+ContentType = Annotated[str, Field(pattern=CONTENT_TYPE, max_length=255), AfterValidator(lambda text: text or BINARY)]
+"""A media type with its parameters. Browsers give an empty one for files that their system does not know: binary."""
 EntityId = Annotated[str, Field(pattern=ENTITY_ID)]
 
 
@@ -58,7 +64,7 @@ class UploadAnnouncement(Body):
 
     name: Annotated[str, Field(min_length=1)]
     size: Annotated[int, Field(ge=0)]
-    content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
+    content_type: ContentType
     entity_type: EntityType
     entity_id: EntityId
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None

@@ -3,11 +3,15 @@
 import codecs
 import re
 
-import filetype
+import puremagic
+
+from files.domain.content_families import BINARY, excludes, family_of
 
 SNIFF_BYTES = 8192  # enough of a file to sniff its type
-BINARY = "application/octet-stream"
 TEXT = "text/plain"
+ZIP = "application/zip"
+OLE = "application/x-ole-storage"
+RECOGNISED_BYTES = 4  # that a signature must have to count
 
 # Types of plain text: only the file name shows them.
 TEXT_EXTENSIONS = {
@@ -16,24 +20,69 @@ TEXT_EXTENSIONS = {
     ".md": "text/markdown",
     ".ics": "text/calendar",
     ".vcf": "text/vcard",
+    ".eml": "message/rfc822",
 }
-TEXTUAL = frozenset({"application/javascript", "application/x-javascript", "application/sql", "application/yaml"})
-ACTIVE = frozenset({"text/html", "image/svg+xml"})  # can run scripts in a browser
-OFFICE = ("application/vnd.openxmlformats-", "application/vnd.oasis.", "application/epub+zip")
-HTML = re.compile(r"<(!doctype\s+html|html|head|body|script|iframe|div|p|table|meta|title|a\s)", re.IGNORECASE)
-SVG = re.compile(r"<svg[\s>]", re.IGNORECASE)
+OPENXML = "application/vnd.openxmlformats-officedocument."
+OPENDOCUMENT = "application/vnd.oasis.opendocument."
+# Types within a container: the file name shows them.
+ZIP_EXTENSIONS = {
+    ".docx": OPENXML + "wordprocessingml.document",
+    ".dotx": OPENXML + "wordprocessingml.template",
+    ".docm": "application/vnd.ms-word.document.macroenabled.12",
+    ".xlsx": OPENXML + "spreadsheetml.sheet",
+    ".xltx": OPENXML + "spreadsheetml.template",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroenabled.12",
+    ".pptx": OPENXML + "presentationml.presentation",
+    ".odt": OPENDOCUMENT + "text",
+    ".ods": OPENDOCUMENT + "spreadsheet",
+    ".odp": OPENDOCUMENT + "presentation",
+    ".epub": "application/epub+zip",
+}
+ZIP_ENTRIES = {b"word/": ".docx", b"xl/": ".xlsx", b"ppt/": ".pptx"}
+OLE_EXTENSIONS = {
+    ".doc": "application/msword",
+    ".xls": "application/vnd.ms-excel",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".msg": "application/vnd.ms-outlook",
+}
+SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
+    (b"\x1f\x8b\x08", "application/gzip"),
+    (b"{\\rtf", "application/rtf"),
+    (b"\x7fELF", "application/x-executable"),
+    (b"ID3", "audio/mpeg"),
+)
+PDF_WITHIN = 1024  # bytes: readers accept what comes before, such as a line break
+PROLOGUE = re.compile(
+    r"(\s|\ufeff|<\?xml.*?\?>|<!--.*?-->)*(<!doctype\s+(?!html)[^>[]*(\[.*?\])?\s*>)?(\s|<!--.*?-->)*",
+    re.IGNORECASE | re.DOTALL,
+)
+WEB_PAGE = re.compile(r"<(!doctype\s+html|html|head|body|script|iframe)[\s>/]", re.IGNORECASE)
+SVG = re.compile(r"<(svg:)?svg[\s>/]", re.IGNORECASE)
+XML = re.compile(r"[\ufeff\s]*<\?xml\s", re.IGNORECASE)
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+MOST_CONTROLS = 0.02  # of a text's characters; random bytes have a tenth
 # Names that clients use, and ours. Browsers ask the operating system, and each has its own names.
 ALIASES = {
     "application/x-gzip": "application/gzip",
     "application/x-pdf": "application/pdf",
     "application/x-rar": "application/x-rar-compressed",
     "application/vnd.rar": "application/x-rar-compressed",
-    "application/x-zip-compressed": "application/zip",
+    "application/x-zip-compressed": ZIP,
+    "application/x-matroska": "video/x-matroska",
     "audio/mp3": "audio/mpeg",
     "audio/flac": "audio/x-flac",
     "audio/wav": "audio/x-wav",
     "audio/wave": "audio/x-wav",
+    "audio/vnd.wave": "audio/x-wav",
     "audio/x-m4a": "audio/mp4",
+    "audio/m4a": "audio/mp4",
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
     "image/vnd.microsoft.icon": "image/x-icon",
@@ -41,52 +90,39 @@ ALIASES = {
     "text/rtf": "application/rtf",
     "text/xml": "application/xml",
 }
-# Container formats of several types: their first bytes don't show which type it is.
-CONTAINERS = (
-    frozenset({"video/mp4", "video/quicktime", "video/x-m4v", "video/3gpp", "audio/mp4"}),
-    frozenset({"video/webm", "video/x-matroska", "audio/webm"}),
-    frozenset({"audio/ogg", "video/ogg", "application/ogg"}),
-    frozenset({"image/heic", "image/heif"}),
-)
-OLD_OFFICE = frozenset({"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"})
 
 # Types that browsers may display safely. Everything else is served as binary, whatever it contains.
 DISPLAYABLE = re.compile(r"(image/(png|jpeg|gif|webp|bmp|tiff|heic|avif)|audio/.*|video/.*|application/pdf|text/plain)")
 
 
 def sniff_content_type(head: bytes, extension: str = "") -> str:
-    """The content type of a file that begins with these bytes. The extension counts only for plain text."""
-    guess = filetype.guess_mime(head) if head else None
-    if guess is not None:
-        return _normalized(str(guess))
+    """The content type of a file that begins with these bytes.
+
+    The extension decides only within a family: among texts, and among the types of one container.
+    """
+    extension = extension.lower()
+    found = _signature(head)
+    if found == ZIP:
+        return _in_zip(head, extension)
+    if found == OLE:
+        return OLE_EXTENSIONS.get(extension, OLE)
+    if found is not None:
+        return found
     text = _text(head)
     if text is None:
-        return BINARY
-    if SVG.search(text):
+        return _by_puremagic(head)
+    root = PROLOGUE.match(text)
+    start = text[root.end() :] if root else text
+    if SVG.match(start):
         return "image/svg+xml"
-    if HTML.search(text):
+    if WEB_PAGE.match(start):
         return "text/html"
-    if text.lstrip("\ufeff \t\r\n").startswith("<?xml"):
-        return "application/xml"
-    return TEXT_EXTENSIONS.get(extension.lower(), TEXT)
+    return "application/xml" if XML.match(text) else TEXT_EXTENSIONS.get(extension, TEXT)
 
 
 def matches_declared(declared: str, found: str) -> bool:
     """Whether a file may be of the declared type when its bytes look like `found`."""
-    declared = _normalized(declared)
-    if declared in (found, BINARY) or any({declared, found} <= alike for alike in CONTAINERS):
-        return True
-    if found == "application/zip":
-        return declared.startswith(OFFICE)
-    if found in OLD_OFFICE:
-        return declared in OLD_OFFICE
-    if found == "application/xml":
-        return declared.endswith("+xml")
-    if found in ACTIVE:
-        return False
-    if _is_text(found):
-        return _is_text(declared) or declared == "application/vnd.ms-excel"  # Windows' type of .csv
-    return found == BINARY and filetype.get_type(mime=declared) is None and not _is_text(declared)
+    return not excludes(_normalized(declared), _normalized(found))
 
 
 def resolve_content_type(declared: str, found: str) -> str:
@@ -96,7 +132,8 @@ def resolve_content_type(declared: str, found: str) -> str:
 
 def served_content_type(content_type: str) -> str:
     """The type to store with the object, so that downloads have it: binary for what a browser might run."""
-    return content_type if DISPLAYABLE.fullmatch(content_type) else BINARY
+    plain = content_type.partition(";")[0].strip().lower()
+    return content_type if DISPLAYABLE.fullmatch(plain) else BINARY
 
 
 def _normalized(content_type: str) -> str:
@@ -104,16 +141,47 @@ def _normalized(content_type: str) -> str:
     return ALIASES.get(plain, plain)
 
 
-def _is_text(content_type: str) -> bool:
-    return content_type in TEXT_EXTENSIONS.values() or content_type in TEXTUAL or content_type.startswith("text/")
+def _signature(head: bytes) -> str | None:
+    for signature, found in SIGNATURES:
+        if head.startswith(signature):
+            return found
+    if b"%PDF-" in head[:PDF_WITHIN]:
+        return "application/pdf"
+    if head.startswith(b"MZ") and _text(head) is None:
+        return "application/x-msdownload"
+    return None
+
+
+def _by_puremagic(head: bytes) -> str:
+    """The type of the longest signature that puremagic knows, or binary."""
+    try:
+        candidates = puremagic.magic_string(head)
+    except (puremagic.PureError, ValueError):
+        return BINARY
+    named = [each for each in candidates if each.mime_type and len(each.byte_match) >= RECOGNISED_BYTES]
+    best = max(named, key=lambda each: len(each.byte_match), default=None)
+    found = BINARY if best is None else _normalized(best.mime_type)
+    return BINARY if family_of(found) in ("text", "html", "xml", "svg") else found
+
+
+def _in_zip(head: bytes, extension: str) -> str:
+    if extension in ZIP_EXTENSIONS:
+        return ZIP_EXTENSIONS[extension]
+    return next((ZIP_EXTENSIONS[kind] for entry, kind in ZIP_ENTRIES.items() if entry in head), ZIP)
 
 
 def _text(head: bytes) -> str | None:
+    """The bytes as text: UTF-8, UTF-16, or else an encoding of one byte a character; None if they are none."""
     for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if head.startswith(bom):
+            return head.decode(encoding, "replace")
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # Latin text without a byte order mark
+        if len(head) >= 4 and not any(head[place::2]) and all(head[1 - place :: 2]):
             return head.decode(encoding, "replace")
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut off
     except UnicodeDecodeError:
+        text = head.decode("latin-1")
+    if "\x00" in text or len(CONTROLS.findall(text)) > MOST_CONTROLS * len(text):
         return None
-    return None if re.search(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]", text) else text
+    return text

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from .client import ANNA, PNG, STRANGER, FilesClient, open_client
 from .stores import store_proxy
@@ -40,6 +41,20 @@ async def test_download_redirects_to_the_store_without_sniffing_or_caching(clien
     assert (await client.download(answer.headers["Location"]))[1] == b"0123456789"
     status, content, headers = await client.download(answer.headers["Location"], Range="bytes=2-5")
     assert (status, content, headers["Content-Range"]) == (206, b"2345", "bytes 2-5/10")
+
+
+async def test_head_answers_like_get_without_a_body(client: FilesClient) -> None:
+    made = (await client.upload(b"0123456789", "a.txt")).body
+
+    for path in ("/files", f"/files/{made['id']}"):
+        got, head = await client.call(ANNA, "GET", path), await client.call(ANNA, "HEAD", path)
+        assert (head.status, head.body) == (got.status, None)
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    head = await client.call(ANNA, "HEAD", f"/files/{made['id']}/content")
+    assert head.status == 302
+    async with client.http.head(head.headers["Location"]) as answer:
+        assert (answer.status, answer.headers["Content-Length"]) == (200, "10")
+    assert (await client.call(ANNA, "HEAD", f"/files/{UUID(int=7)}")).status == 404
 
 
 async def test_download_urls_are_signed_for_the_cdn_for_an_hour(

@@ -1,11 +1,14 @@
 """The fields, names and structure of upload forms."""
 
+import gzip
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
+
 from switchboard.testing import becomes
 
-from .client import ANNA, FilesClient, trickle
+from .client import ANNA, Answer, FilesClient, digest, trickle
 
 NAMES = [
     ("../../etc/passwd", "passwd", "passwd"),
@@ -17,6 +20,12 @@ NAMES = [
     ("quote%22 and \\.txt", ".txt", "_txt"),
     (".env", ".env", "_env"),
     ("..", "file", "file"),
+    ("...", "file", "file"),
+    (". . .", "file", "file"),
+    ("\u200b", "file", "file"),
+    ("offer. .", "offer", "offer"),
+    ("=?utf-8?B?UsOpc3Vtw6kucGRm?=", "Résumé.pdf", "R_sum_"),
+    ("=?utf-8?Q?a=3F?=", "a?", "a_"),
 ]
 
 
@@ -62,20 +71,25 @@ async def test_an_invalid_entity_or_name_is_refused_by_field(client: FilesClient
 FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhello\r\n'
 TYPE = '--b\r\nContent-Disposition: form-data; name="entity_type"\r\n\r\nlead\r\n'
 ID = '--b\r\nContent-Disposition: form-data; name="entity_id"\r\n\r\n42\r\n'
+FORM = "multipart/form-data; boundary=b"
+BASE64 = "Content-Transfer-Encoding: base64"
 END = "--b--\r\n"
 BROKEN_FORMS = [
-    ("", "multipart/form-data; boundary=b", ["body"]),
+    ("", FORM, ["body"]),
     (TYPE + ID + FILE + END, "application/x-www-form-urlencoded", ["body"]),
     (TYPE + ID + FILE + END, "multipart/form-data", ["body"]),
-    ("no form at all", "multipart/form-data; boundary=b", ["body"]),
-    (TYPE + ID + FILE, "multipart/form-data; boundary=b", ["body"]),
-    (TYPE + ID + END, "multipart/form-data; boundary=b", ["body", "file"]),
-    (TYPE + FILE + ID + END, "multipart/form-data; boundary=b", ["body", "entity_id"]),
-    (TYPE + TYPE + ID + FILE + END, "multipart/form-data; boundary=b", ["body", "entity_type"]),
-    (TYPE + ID + FILE + FILE + END, "multipart/form-data; boundary=b", ["body", "file"]),
-    (TYPE + ID.replace("42", "4" * 2000) + FILE + END, "multipart/form-data; boundary=b", ["body", "entity_id"]),
-    (TYPE + ID + FILE.replace('; filename="a.txt"', "") + END, "multipart/form-data; boundary=b", ["body", "file"]),
-    ("--b\r\nX: " + "x" * 100_000 + "\r\n\r\n" + END, "multipart/form-data; boundary=b", ["body"]),
+    ("no form at all", FORM, ["body"]),
+    (TYPE + ID + FILE, FORM, ["body"]),
+    (TYPE + ID + END, FORM, ["body", "file"]),
+    (TYPE + FILE + ID + END, FORM, ["body", "entity_id"]),
+    (TYPE + TYPE + ID + FILE + END, FORM, ["body", "entity_type"]),
+    (TYPE + ID + FILE + FILE + END, FORM, ["body", "file"]),
+    (TYPE + ID.replace("42", "4" * 2000) + FILE + END, FORM, ["body", "entity_id"]),
+    (TYPE + ID + FILE.replace('; filename="a.txt"', "") + END, FORM, ["body", "file"]),
+    (TYPE + ID + FILE.replace("a.txt", "").replace("hello", "") + END, FORM, ["body", "file"]),
+    (TYPE + ID + FILE.replace("\r\n\r\n", "\r\n" + BASE64 + "\r\n\r\n") + END, FORM, ["body", "file"]),
+    (TYPE.replace("\r\n\r\n", "\r\n" + BASE64 + "\r\n\r\n") + ID + FILE + END, FORM, ["body", "entity_type"]),
+    ("--b\r\nX: " + "x" * 100_000 + "\r\n\r\n" + END, FORM, ["body"]),
 ]
 
 
@@ -94,3 +108,49 @@ async def test_a_file_name_with_nul_is_refused(client: FilesClient) -> None:
 
     assert (answer.status, answer.body["code"]) == (422, "invalid")
     assert await client.rows() == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "shown"),
+    [
+        ("filename=\"=?utf-8?B?UsOpc3Vtw6kucGRm?=\"; filename*=utf-8''R%C3%A9sum%C3%A9.pdf", "Résumé.pdf"),
+        ("filename=\"x.pdf\"; filename*=UTF-8'en'%E5%A0%B1%E5%91%8A.pdf", "報告.pdf"),
+        ("filename=x.pdf; filename*=iso-8859-1''%A3.pdf", "£.pdf"),
+        ("filename*=utf-8''a.pdf", "a.pdf"),
+        ("filename=\"x.pdf\"; filename*=utf-8''%FF.pdf", "x.pdf"),
+    ],
+)
+async def test_an_extended_file_name_is_read(client: FilesClient, disposition: str, shown: str) -> None:
+    answer = await post(client, TYPE + ID + FILE.replace('filename="a.txt"', disposition) + END)
+
+    assert (answer.status, answer.body.get("name")) == (201, shown), answer.body
+
+
+@pytest.mark.parametrize("size", [1000, 6 * 1024 * 1024])
+@pytest.mark.parametrize("epilogue", ["", "\r\n", "an epilogue\r\n" * 300])
+async def test_what_follows_the_end_of_a_form_changes_nothing(client: FilesClient, size: int, epilogue: str) -> None:
+    content = "0123456789abcdef" * (size // 16)
+
+    answer = await post(client, TYPE + ID + FILE.replace("hello", content) + END.strip() + epilogue)
+
+    assert (answer.status, answer.body["size"]) == (201, len(content))
+    assert answer.body["sha256"] == digest(content.encode())
+    shown = await client.call(ANNA, "GET", f"/files/{answer.body['id']}")
+    assert (await client.download(shown.body["download_url"]))[1] == content.encode()
+
+
+@pytest.mark.parametrize("size", [1000, 6 * 1024 * 1024])
+async def test_a_compressed_form_is_refused_at_any_size(client: FilesClient, size: int) -> None:
+    body = gzip.compress((TYPE + ID + FILE.replace("hello", "x" * size) + END).encode())
+    headers = {**client.headers(ANNA), "Content-Type": FORM, "Content-Encoding": "gzip"}
+
+    async with client.http.post(f"{client.url}/api/v1/files", data=body, headers=headers) as answer:
+        problem = await answer.json(content_type=None)
+
+    assert (answer.status, problem["code"]) == (415, "unsupported_media_type")
+
+
+async def post(client: FilesClient, body: str) -> Answer:
+    headers = {**client.headers(ANNA), "Content-Type": FORM}
+    async with client.http.post(f"{client.url}/api/v1/files", data=body.encode(), headers=headers) as answer:
+        return Answer(answer.status, await answer.json(content_type=None), dict(answer.headers))

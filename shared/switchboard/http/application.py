@@ -29,7 +29,10 @@ def http_app(name: str, routes: Sequence[Route], context: HttpContext) -> web.Ap
     app.on_response_prepare.append(response_headers(context.health))
     for route in routes:
         resource = app.router.add_resource(route.path)
-        resource.add_route(route.method, endpoint(route, context), expect_handler=defer_continue)
+        handler = endpoint(route, context)
+        resource.add_route(route.method, handler, expect_handler=defer_continue)
+        if route.method == "GET":
+            resource.add_route("HEAD", handler, expect_handler=defer_continue)
     _add_builtin_routes(app, name, routes, context)
     app[LOOPS] = _loops(routes, context)
     return app

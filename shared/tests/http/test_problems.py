@@ -21,7 +21,7 @@ async def test_a_wrong_method_is_405_and_says_which_are_allowed(client: aiohttp.
     answer = await client.put("/things")
 
     await problem_of(answer, 405, "method_not_allowed")
-    assert set(answer.headers["Allow"].split(",")) == {"GET", "POST"}
+    assert set(answer.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
 
 
 async def test_only_public_routes_answer_without_an_identity(client: aiohttp.ClientSession) -> None:

@@ -178,9 +178,9 @@ class Bucket:
                 for found in page.get("Contents", ()):
                     yield StoredObject(found["Key"], found["Size"], found["LastModified"])
 
-    async def signed_download(self, key: str, seconds: int) -> str:
-        """A presigned URL: anyone who has it may read the object until it expires."""
-        return await self._signed(self._signer, "get_object", {"Key": key}, seconds)
+    async def signed_download(self, key: str, seconds: int, *, head: bool = False) -> str:
+        """A presigned URL: anyone who has it may read the object until it expires. `head`: by HEAD requests only."""
+        return await self._signed(self._signer, "head_object" if head else "get_object", {"Key": key}, seconds)
 
     async def signed_upload(self, key: str, *, size: int, content_type: str, seconds: int) -> str:
         """A presigned URL: anyone who has it may put an object of exactly this size and type until it expires."""

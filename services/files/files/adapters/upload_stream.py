@@ -3,9 +3,10 @@
 How they are written depends on what is known of the length:
 
 - up to 5 MiB: the file is collected whole;
-- longer: it is streamed as one object of that length. The length of a multipart form tells the file's, except for the
-  line break after the form's end, which some clients omit: in that rare case the object is written a second time with
-  its last bytes. (As parts it would always be written twice: stores join parts by copying them.)
+- longer: it is streamed as one object of that length. The length of a multipart form tells the file's, except for what
+  follows the form's end: a line break, which some clients omit, and rarely an epilogue. In these cases the object is
+  written a second time, with its last bytes or without the padding. (As parts it would always be written twice: stores
+  join parts by copying them.)
 - unknown: an S3 multipart upload, part by part.
 
 Bytes in memory are reserved from the `MemoryBudget`.
@@ -22,6 +23,7 @@ from files.domain.files import BadForm, FileTooLarge, Received
 
 PART_SIZE = 5 * 1024 * 1024  # the least that S3 takes; only the last part may be shorter
 LINE_BREAK = 2  # bytes
+PADDING = 64 * 1024
 
 
 class UploadStream:
@@ -41,15 +43,17 @@ class UploadStream:
             self._buffer.append(chunk)
         return b"".join(self._buffer)[:length]
 
-    async def take(self, length: int) -> AsyncGenerator[bytes, None]:
-        """The next bytes, exactly this many. Raises `BadForm` when there are fewer.
+    async def take(self, length: int, *, padded: bool = False) -> AsyncGenerator[bytes, None]:
+        """The next bytes, exactly this many. Raises `BadForm` when there are fewer; `padded`: zeros follow instead.
 
         Keeps what it raised in `error`: an HTTP client that sends these bytes hides the cause of its failure.
         """
         try:
             while length > 0:
                 chunk = await self._next(length)
-                if not chunk:
+                if not chunk and padded:
+                    chunk = bytes(min(length, PADDING))
+                elif not chunk:
                     raise BadForm.field("is shorter than the request said", "body", "file")
                 length -= len(chunk)
                 yield chunk
@@ -120,24 +124,30 @@ class ObjectWriter:
         await self._put(whole, len(whole))
 
     async def _write_streamed(self, stream: UploadStream, length: int) -> None:
-        body = stream.take(length)
+        body = stream.take(length, padded=True)
         try:
             await self._put(body, length)
         finally:
             await body.aclose()
+        kept = min(stream.size, length)
         rest = await stream.collect(LINE_BREAK)
         await stream.expect_end()
-        if rest:
-            await self._put(self._appended(rest), length + len(rest))
+        if rest or kept < length:
+            await self._put(self._stored(kept, rest), kept + len(rest))
 
     async def _put(self, body: bytes | AsyncIterator[bytes], length: int) -> None:
         await self.bucket.put(self.key, body, length, content_type=self.content_type, disposition=self.disposition)
 
-    async def _appended(self, rest: bytes) -> AsyncIterator[bytes]:
+    async def _stored(self, length: int, rest: bytes) -> AsyncIterator[bytes]:
+        """The first bytes of the object as it is, then `rest`."""
         async with self.bucket.read(self.key) as chunks:
             async for chunk in chunks:
-                yield chunk
-        yield rest
+                yield chunk[:length]
+                length -= min(len(chunk), length)
+                if not length:
+                    break
+        if rest:
+            yield rest
 
     async def _write_parts(self, stream: UploadStream) -> None:
         """Send each part while the next one is collected: at most two are in memory."""

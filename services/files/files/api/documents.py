@@ -78,6 +78,6 @@ class Documents:
         """Download a document: redirects to the store, where a browser saves it under its own name."""
         async with self.database.connection() as conn:
             file = await stored_files.get_stored(conn, request.uuid("id"), request.identity.tenant_id)
-        url, _ = await self.urls.download(file, request)
+        url, _ = await self.urls.download(file, request, head=request.http.method == "HEAD")
         headers = {"Location": url, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
         return web.Response(status=302, headers=headers)

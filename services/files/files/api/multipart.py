@@ -10,10 +10,13 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from files.api.form_file_names import file_name_of
 from files.domain.files import BadForm
+from switchboard.runtime.refusals import UnsupportedMediaType
 
 MAX_FIELD_BYTES = 1024
 MAX_FIELDS = 20
+NOT_ENCODED = (b"7bit", b"8bit", b"binary", b"")
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Form:
         self._content = content
         self._length = length
         self.fields: dict[str, str] = {}
-        self.file_length: int | None = None  # give or take a line break; None without a Content-Length
+        self.file_length: int | None = None  # at most, give or take a line break; None without a Content-Length
         self._closing = len(b"\r\n--" + boundary + b"--\r\n")
         self._fed = 0
         self._parts: deque[_Part] = deque()
@@ -67,15 +70,13 @@ class Form:
     @property
     def file_name(self) -> str:
         """The file's name as the client sent it."""
-        given = _options(self._parts[0]).get(b"filename")
+        part = self._parts[0]
+        given = file_name_of(part.headers.get(b"content-disposition", b""))
         if given is None:
             raise BadForm.field("has no file name", "body", "file")
-        try:
-            text = given.decode()
-        except UnicodeDecodeError:
-            raise BadForm.field("has a name that isn't UTF-8", "body", "file") from None
-        # The escapes of the HTML standard's form encoding.
-        return text.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+        if not given and part.ended and not part.chunks:  # as browsers send a form in which no file was chosen
+            raise BadForm.field("is missing: no file was chosen", "body", "file")
+        return given
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The file's bytes. After the last of them the form must end."""
@@ -107,7 +108,11 @@ class Form:
             if self._ended:
                 return None
             await self._feed()
-        return self._parts[0]
+        part = self._parts[0]
+        encoding = part.headers.get(b"content-transfer-encoding", b"binary").strip().lower()
+        if encoding not in NOT_ENCODED:
+            raise BadForm.field("has a Content-Transfer-Encoding, which forms must not have", "body", _name_of(part))
+        return part
 
     async def _feed(self) -> None:
         chunk = await self._content.readany()
@@ -142,7 +147,12 @@ class Form:
 
 
 async def open_form(request: web.Request, *fields: str) -> Form:
-    """The form of a request, read up to its file. Raises `BadForm` when there is none."""
+    """The form of a request, read up to its file. Raises `BadForm` when there is none.
+
+    Raises `UnsupportedMediaType` for a compressed request, whose length says nothing about the file's.
+    """
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("The body must not have a Content-Encoding.")
     kind, options = parse_options_header(request.headers.get("Content-Type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 70:

@@ -44,10 +44,10 @@ class SignedUrls:
         )
         return SignedUrl(self._reachable(url, request), expires_at)
 
-    async def download(self, file: File, request: Request) -> SignedUrl:
-        """A URL to read the file, from the content delivery network if there is one."""
+    async def download(self, file: File, request: Request, *, head: bool = False) -> SignedUrl:
+        """A URL to read the file, from the content delivery network if there is one. `head`: for HEAD requests."""
         expires_at = datetime.now(UTC) + self.download_lifetime
-        url = await self.bucket.signed_download(file.key, int(self.download_lifetime.total_seconds()))
+        url = await self.bucket.signed_download(file.key, int(self.download_lifetime.total_seconds()), head=head)
         return SignedUrl(url if self.bucket.has_cdn else self._reachable(url, request), expires_at)
 
     def _reachable(self, url: str, request: Request) -> str:

@@ -48,9 +48,13 @@ def parse_file_name(given: str, *, any_extension: bool = False) -> FileName:
 def _split(name: str) -> FileName:
     """Like Node's `path.extname`: a leading dot begins no extension."""
     base, dot, extension = name.rpartition(".")
-    if name in ("", ".", ".."):
+    if not any(_is_visible(c) for c in name):
         return FileName("file", "")
-    return FileName(base, dot + extension) if base and extension else FileName(name.rstrip("."), "")
+    return FileName(base, dot + extension) if base and extension else FileName(name.rstrip(". "), "")
+
+
+def _is_visible(char: str) -> bool:
+    return char != "." and unicodedata.category(char)[0] not in "CZM"
 
 
 def document_key(name: FileName, entity: str, id: UUID) -> str:

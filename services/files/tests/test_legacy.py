@@ -115,6 +115,50 @@ async def test_a_second_import_reports_changed_and_keeps_deleted_files(
     assert len(await nanio_client.rows()) == 7
 
 
+MOJIBAKE = "å\xa0±å\x91\x8aæ\x9b¸.docx"  # 報告書.docx: its UTF-8, read as Latin-1
+
+
+async def test_names_that_the_legacy_platform_misread_are_repaired(nanio_client: FilesClient, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("RÃ©sumÃ©.pdf", MOJIBAKE, "Müller.txt", "Straße Ã.txt", "報告.txt"):
+        (folder / f"{uuid4()}-{name}").write_bytes(b"x")
+
+    assert (await migrate(nanio_client, folder))[0] == 0
+
+    names = {row["name"] for row in await nanio_client.rows()}
+    assert names == {"Résumé.pdf", "報告書.docx", "Müller.txt", "Straße Ã.txt", "報告.txt"}
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+async def test_a_name_that_is_not_utf8_is_named_and_the_rest_is_imported(
+    nanio_client: FilesClient, tmp_path: Path, dry_run: list[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.txt").write_bytes(b"good")
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"bad name")
+
+    code, output = await migrate(nanio_client, folder, *dry_run)
+
+    assert code == 1
+    assert "broken: caf\\xe9.txt: has a name that is not UTF-8" in output
+    assert f"1 {'would be added' if dry_run else 'added'}" in output
+    assert [row["name"] for row in await nanio_client.rows()] == ([] if dry_run else ["good.txt"])
+
+
+async def test_a_map_that_cannot_be_read_is_named(nanio_client: FilesClient, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "map.csv").write_bytes("Müller.txt,deal,7\n".encode("cp1252"))
+
+    code, output = await migrate(nanio_client, folder, "--map", str(tmp_path / "map.csv"))
+
+    assert code == 2
+    assert "not UTF-8" in output
+    assert "Traceback" not in output
+
+
 async def erased(client: FilesClient) -> None:
     """Handle the published deletions."""
     async with client.database.connection() as conn:

@@ -12,10 +12,12 @@ def read_user_map(path: Path | None) -> dict[str, UUID]:
     """Read JSON `{old: new}` or CSV lines `old,new`. Text that begins with `{` is JSON. Empty without a file."""
     if path is None:
         return {}
-    text = path.read_text("utf-8-sig")
     try:
+        text = path.read_text("utf-8-sig")
         pairs = json.loads(text).items() if text.lstrip().startswith("{") else _csv(text)
         return {str(old).strip(): UUID(str(new).strip()) for old, new in pairs}
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{path} is not UTF-8: save it as CSV UTF-8", param_hint="--user-map") from None
     except ValueError as error:
         raise typer.BadParameter(f"{path}: {error}", param_hint="--user-map") from None
 

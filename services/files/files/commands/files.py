@@ -61,7 +61,7 @@ def migrate_files(
                 result, reason = await importer.import_file(source)
                 results[result] += 1
                 if reason:
-                    console.print(f"{result}: {source.path}: {reason}", markup=False)
+                    console.print(f"{result}: {source.shown}: {reason}", markup=False)
 
             await each(sources, migrate_one, label="documents", workers=workers, console=console)
 

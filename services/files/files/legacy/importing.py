@@ -51,8 +51,8 @@ class FileImporter:
     async def import_file(self, source: LegacyFile) -> ImportOutcome:
         """Import one file. One that can't be read or has no valid name is broken."""
         try:
-            digest = await asyncio.to_thread(source.digest)
             name = source.name()
+            digest = await asyncio.to_thread(source.digest)
         except (OSError, ValueError) as error:
             return ImportOutcome("broken", str(error))
         async with self.deps.database.connection() as conn:
@@ -69,7 +69,7 @@ class FileImporter:
         try:
             row = row or await self._add_row(source, name)
             await self._store(source, row, digest)
-        except (FileChanged, UploadExpired, UniqueViolationError) as error:
+        except (FileChanged, UploadExpired, UniqueViolationError, OSError) as error:
             return ImportOutcome("broken", f"{str(error) or type(error).__name__}; migrate once more")
         return await self._compare(row, digest) if self.verify else ImportOutcome("added")
 

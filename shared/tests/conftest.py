@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from switchboard.http import HttpContext, Route, http_app
 from switchboard.http.identity import IDENTITY_HEADER, Identity, IdentitySigner, IdentityVerifier, Role
 from switchboard.http.identity_keys import FixedKeys, new_key
+from switchboard.http.server import HttpRunner
 from switchboard.runtime.health import Health
 
 ANNA = Identity(
@@ -58,7 +59,7 @@ async def serve() -> AsyncIterator[Callable[[web.Application], Awaitable[aiohttp
     async with AsyncExitStack() as stack:
 
         async def serve(app: web.Application) -> aiohttp.ClientSession:
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+            runner = HttpRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

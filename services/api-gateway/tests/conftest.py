@@ -22,6 +22,8 @@ from switchboard.testing.serving import served
 UNREACHABLE = "http://127.0.0.1:1"
 PASSWORD = "correct horse"
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 class Stack:
     """Starts services on free ports, and stops them when the test ends."""
@@ -67,9 +69,9 @@ class Stack:
         self.health[url] = opened[0].health
         return url
 
-    async def service(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
-        """Start a service that answers every path by `handler` and is always ready. Returns its URL."""
-        return await self._parts.enter_async_context(served(_opened(plain_app(handler))))
+    async def service(self, handler: Handler, *, ready: Handler | None = None) -> str:
+        """Start a service that answers every path by `handler`, and is always ready by default. Returns its URL."""
+        return await self._parts.enter_async_context(served(_opened(plain_app(handler, ready))))
 
     async def sign_up(self, gateway: str, email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, Any]:
         body = {"tenant_name": "Acme", "name": "Ann", "email": email, "password": password}
@@ -99,13 +101,13 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def plain_app(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.Application:
-    async def ready(_request: web.Request) -> web.Response:
+def plain_app(handler: Handler, ready: Handler | None = None) -> web.Application:
+    async def ok(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
     app = web.Application(client_max_size=2**30, handler_args={"auto_decompress": False})
-    app.router.add_get("/readyz", ready)
-    app.router.add_get("/health", ready)
+    app.router.add_get("/readyz", ready or ok)
+    app.router.add_get("/health", ok)
     app.router.add_route("*", "/{path:.*}", handler)
     return app
 

@@ -25,7 +25,11 @@ OPENAPI_PATH = "/internal/openapi.json"
 
 def http_app(name: str, routes: Sequence[Route], context: HttpContext) -> web.Application:
     """The HTTP application of the service `name`. Raises ValueError for a route that `context` can't serve."""
-    app = web.Application(middlewares=[request_middleware(context.metrics)], client_max_size=context.max_body)
+    app = web.Application(
+        middlewares=[request_middleware(context.metrics)],
+        client_max_size=context.max_body,
+        handler_args={"auto_decompress": False},  # compressed bodies are refused, by the middleware
+    )
     app.on_response_prepare.append(response_headers(context.health))
     for route in routes:
         resource = app.router.add_resource(route.path)

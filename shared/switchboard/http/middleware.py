@@ -18,12 +18,14 @@ from structlog.contextvars import bind_contextvars
 from switchboard.http.problems import InternalError, problem, refusal_of
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
+from switchboard.runtime.refusals import UnsupportedMediaType
 from switchboard.runtime.tracing import span
 from switchboard.runtime.unavailable import Unavailable
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 REQUEST_ID_KEY = web.RequestKey("request_id", str)
+IDENTITY_CODING = "identity"  # no compression
 PREPARED_KEY = web.RequestKey("prepared", bool)
 UNMATCHED = "unmatched"
 CLIENT_GONE = 499
@@ -59,21 +61,35 @@ def request_middleware(metrics: Metrics) -> Middleware:
 
 
 def response_headers(health: Health | None) -> Any:
-    """A signal handler that adds the request id to every response, and closes connections while draining."""
+    """A signal handler that adds the request id to every response, and announces that the connection is closed.
+
+    It is closed while draining, and after a response that comes before the end of the request's body: whoever sent the
+    request must not send the next one into it.
+    """
 
     async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
         request[PREPARED_KEY] = True
         response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID_KEY, ""))
         response.headers["Server"] = "switchboard"
-        if health is not None and health.state == "draining":
-            response.force_close()
-            response.headers["Connection"] = "close"
+        content = request.content
+        if content.exception() is not None:
+            content.feed_eof()  # aiohttp would wait for the rest
+        elif content.is_eof() and (health is None or health.state != "draining"):
+            return
+        await announce_close(request, response)
 
     return set_headers
 
 
+async def announce_close(_request: web.Request, response: web.StreamResponse) -> None:
+    """A signal handler: close the connection after the response, and say so in it (RFC 9112, 9.6)."""
+    response.force_close()
+    response.headers["Connection"] = "close"  # aiohttp has set its headers before its signal handlers run
+
+
 async def _answer_or_problem(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        _refuse_compression(request)
         return await handler(request)
     except web.HTTPException as answer:
         if answer.status < 400:
@@ -85,6 +101,15 @@ async def _answer_or_problem(request: web.Request, handler: Handler) -> web.Stre
         return _problem_of(request, error)
     except Exception as error:
         return _problem_of(request, error)
+
+
+def _refuse_compression(request: web.Request) -> None:
+    """Refuse a compressed body: a small one could decompress to any size, and no route needs them."""
+    codings = request.headers.getall("Content-Encoding", ())
+    if request.body_exists and any(coding.strip().lower() not in ("", IDENTITY_CODING) for coding in codings):
+        raise UnsupportedMediaType(
+            "Send the body without compression (Content-Encoding).", headers={"Accept-Encoding": IDENTITY_CODING}
+        )
 
 
 def _problem_of(request: web.Request, error: Exception) -> web.Response:

@@ -9,6 +9,9 @@ from aiohttp import web
 from switchboard.http.problems import problem
 from switchboard.runtime.refusals import Malformed
 
+LINGERING_SECONDS = 2.0
+"""How long the rest of a refused body is read: a connection closed with unread bytes would lose the answer."""
+
 log = structlog.get_logger("switchboard.http")
 
 
@@ -21,7 +24,7 @@ class HttpRunner(web.AppRunner):
             made.request_handler,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
-            **made._kwargs,
+            **{"lingering_time": LINGERING_SECONDS, **made._kwargs},
         )
 
 
@@ -47,5 +50,6 @@ class _Connection(web.RequestHandler):
         answer = problem(Malformed(), uuid4().hex)
         answer.headers["Server"] = "switchboard"
         answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Connection"] = "close"
         answer.force_close()
         return answer

@@ -7,7 +7,7 @@ import socket
 from aiohttp import web
 
 from switchboard.http.health_routes import add_health_routes
-from switchboard.http.middleware import REQUEST_ID_KEY, request_middleware, response_headers
+from switchboard.http.middleware import REQUEST_ID_KEY, announce_close, request_middleware, response_headers
 from switchboard.http.problems import Starting, problem
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
@@ -42,7 +42,7 @@ def starting_app(health: Health) -> web.Application:
     """Answers 503 `starting` and closes each connection, so that clients reconnect to the service."""
     app = web.Application(middlewares=[request_middleware(Metrics())])
     app.on_response_prepare.append(response_headers(None))
-    app.on_response_prepare.append(_close)
+    app.on_response_prepare.append(announce_close)
 
     async def starting(request: web.Request) -> web.Response:
         return problem(Starting(), request[REQUEST_ID_KEY])
@@ -50,7 +50,3 @@ def starting_app(health: Health) -> web.Application:
     add_health_routes(app, health)
     app.router.add_route("*", "/{path:(?s:.*)}", starting)
     return app
-
-
-async def _close(_request: web.Request, response: web.StreamResponse) -> None:
-    response.force_close()

@@ -1,6 +1,7 @@
 """Keep-alive connections to upstreams. httptools parses the responses."""
 
 import asyncio
+import select
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -25,6 +26,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep_alive = True
         self._drain: asyncio.Future[None] | None = None
         self._paused = False
+        self._readable = select.poll()
         self.transport: asyncio.Transport | None = None
         self.tail = b""  # bytes after the head of a 101 response
         self.free_since = 0.0
@@ -79,10 +81,15 @@ class UpstreamConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
+    def is_usable(self) -> bool:
+        """Whether an idle connection can take a request. The event loop may not know yet that the service closed it."""
+        return self.is_open and not self._readable.poll(0)
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange

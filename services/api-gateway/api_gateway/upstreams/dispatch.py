@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from time import monotonic
 
 from api_gateway.upstreams.connections import UpstreamConnection
 from api_gateway.upstreams.exchanges import ConnectionLost, Exchange, RequestNotSent
@@ -13,13 +14,13 @@ MAX_TRIES = 3
 
 
 class UpstreamLost(ServiceUnavailable):
-    """The connection to the service was lost during the request: it may have taken effect."""
+    """The connection was lost and the request may have taken effect: with an Idempotency-Key it is safe to repeat."""
 
     code = "upstream_lost"
 
 
 class UpstreamTimeout(ServiceUnavailable):
-    """The service did not answer in time: the request may have taken effect."""
+    """No answer in time, and the request may have taken effect: with an Idempotency-Key it is safe to repeat."""
 
     code = "upstream_timeout"
 
@@ -74,10 +75,12 @@ class UpstreamRequest:
         head = self.exchange.head
         if head.done():
             head.result()
+            self.instance.answered_at = monotonic()
             return
         timer = asyncio.get_running_loop().call_later(seconds, self.exchange.fail, _TimedOut("no response in time"))
         try:
             await head
+            self.instance.answered_at = monotonic()
         except _TimedOut:
             raise UpstreamTimeout from None
         finally:
@@ -103,10 +106,19 @@ async def send(upstream: Upstream, request: OutgoingRequest, tried: set[Instance
 
 
 async def dispatch(upstream: Upstream, request: OutgoingRequest) -> UpstreamRequest:
-    """Send a request with its whole body and wait for the response's head, with retries at other instances."""
+    """Send a request with its whole body and wait for the response's head, with retries at other instances.
+
+    Raises `NoInstanceAvailable` only if no instance can have received the request.
+    """
     tried: set[Instance] = set()
+    lost: ConnectionLost | None = None
     for _ in range(MAX_TRIES):
-        sent = await send(upstream, request, tried)
+        try:
+            sent = await send(upstream, request, tried)
+        except NoInstanceAvailable:
+            if lost is None:
+                raise
+            raise UpstreamLost from lost
         try:
             await sent.wait_for_head(request.timeout)
             return sent
@@ -116,10 +128,11 @@ async def dispatch(upstream: Upstream, request: OutgoingRequest) -> UpstreamRequ
             tried.add(sent.instance)
             if not request.retryable:
                 raise UpstreamLost from error
+            lost = error
         except BaseException:
             sent.release()
             raise
-    raise UpstreamLost
+    raise UpstreamLost from lost
 
 
 class _TimedOut(Exception):

@@ -45,13 +45,15 @@ class Address:
 class Instance:
     """One instance: a pool of keep-alive connections, and its health.
 
-    `state`: `ready`; `hanging` (two probes timed out); `unready` (its /readyz fails); `down` (can't be connected to).
+    `state`: `ready`; `hanging` (it answers neither probes nor requests); `unready` (its /readyz fails); `down` (can't
+    be connected to).
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.state: State = "ready"
         self.pending = 0
+        self.answered_at = float("-inf")  # when it last answered a request, on the monotonic clock
         self.websockets = 0  # open connections that were upgraded: not counted towards `MAX_PENDING`
         self._loop = asyncio.get_running_loop()
         self._idle: deque[UpstreamConnection] = deque()
@@ -64,7 +66,7 @@ class Instance:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.is_open and monotonic() - connection.free_since < IDLE_SECONDS:
+            if monotonic() - connection.free_since < IDLE_SECONDS and connection.is_usable():
                 return connection
             connection.close()
         if len(self._all) - self.websockets >= MAX_PENDING:

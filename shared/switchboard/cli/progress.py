@@ -24,6 +24,6 @@ async def each(
                 await act(item)
                 progress.advance(bar)
 
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:  # noqa: TID251  # no time limit follows an error: the command ends
             for _ in range(workers):
                 group.create_task(work())

@@ -99,6 +99,6 @@ async def open_bus(
 
 def _together(*loops: Loop) -> Loop:
     async def messaging(stop: Stop) -> None:
-        await run_loops(list(loops), stop)
+        await run_loops(loops, stop)
 
     return messaging

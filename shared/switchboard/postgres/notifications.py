@@ -115,6 +115,10 @@ async def _forever(step: Callable[[], Awaitable[None]]) -> None:
         except CONNECTION_ERRORS as error:
             log.debug("notifications_interrupted", step=qualified_name(step), error=str(error))
             await asyncio.sleep(RECONNECT_SECONDS)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            await asyncio.sleep(RECONNECT_SECONDS)  # an operation of a lost connection was cancelled
         except Exception:
             log.exception("notifications_broke", step=qualified_name(step))
             await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,17 +1,19 @@
 """Background loops: everything in a process that lives longer than a request is one `async def loop(stop)`.
 
 Graceful shutdown: a loop works until `stop` is set, then finishes its current work and returns. All loops of a process
-run in one TaskGroup. A loop that raises, or returns early, ends the process.
+run together. A loop that ends before, however it ends, ends the process.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 from aiohttp import web
 
 from switchboard.runtime.unavailable import Unavailable
+
+CANCEL_AGAIN_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -78,24 +80,50 @@ LOOPS: web.AppKey[list[Loop]] = web.AppKey("loops", list)
 
 
 class LoopEndedEarly(RuntimeError):
-    """A loop returned before the shutdown, which would leave its work undone without a trace."""
+    """A loop returned or was cancelled before the shutdown, which would leave its work undone without a trace."""
 
 
 def qualified_name(loop: Callable[..., object]) -> str:
     return str(getattr(loop, "__qualname__", None) or type(loop).__qualname__)
 
 
-async def run_loops(loops: list[Loop], stop: Stop) -> None:
-    """Run all loops until `stop`. When one crashes, cancel the others and raise an ExceptionGroup."""
-    async with asyncio.TaskGroup() as group:
-        for loop in loops:
-            group.create_task(_run_until_stopped(loop, stop), name=qualified_name(loop))
+async def run_loops(loops: Sequence[Loop], stop: Stop) -> None:
+    """Run all loops until `stop`. When one ends before, cancel the others and raise an ExceptionGroup.
+
+    Not by a TaskGroup, for which a cancelled task has ended well: libraries cancel the tasks that use a connection
+    which they close.
+    """
+    pending = {asyncio.ensure_future(loop(stop)): qualified_name(loop) for loop in loops}
+    failures: list[BaseException] = []
+    try:
+        while pending and not failures:
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            ended = [_failure(task, pending.pop(task), stop) for task in done]
+            failures = [failure for failure in ended if failure is not None]
+    finally:
+        await cancel_and_wait(pending)
+    if failures:
+        raise BaseExceptionGroup("loops ended before the shutdown", failures)
 
 
-async def _run_until_stopped(loop: Loop, stop: Stop) -> None:
-    await loop(stop)
-    if not stop.is_set():
-        raise LoopEndedEarly(f"{qualified_name(loop)} ended before the shutdown")
+def _failure(ended: asyncio.Future[None], name: str, stop: Stop) -> BaseException | None:
+    if not ended.cancelled() and (error := ended.exception()):
+        return error
+    if stop.is_set():
+        return None
+    return LoopEndedEarly(f"{name} {'was cancelled' if ended.cancelled() else 'ended'} before the shutdown")
+
+
+async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel tasks until they have ended: libraries swallow a cancellation at times. Their errors are logged."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+        for task in done:
+            if not task.cancelled() and (error := task.exception()):
+                log.warning("cancelled_with_error", exc_info=error)
 
 
 def repeat(step: Callable[[], Awaitable[object]], *, every: float) -> Loop:

@@ -1,17 +1,23 @@
 """Notifications between processes, over a real database."""
 
+import asyncio
+
+import asyncpg
+import pytest
+
 from switchboard.postgres.database import open_database
 from switchboard.testing import until
 
 
-async def test_listening_resumes_after_any_error(empty_database_url: str) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError, asyncpg.InternalClientError])
+async def test_listening_resumes_after_any_error(empty_database_url: str, error: type[BaseException]) -> None:
     begun: list[str] = []
     heard: list[str] = []
 
     def break_at_first() -> None:
         begun.append("listening")
         if len(begun) == 1:
-            raise ZeroDivisionError
+            raise error
 
     async with (
         open_database(empty_database_url, application="other") as other,

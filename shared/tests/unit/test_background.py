@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from switchboard.runtime import background
 from switchboard.runtime.background import Backoff, LoopEndedEarly, Stop, Wakeup, repeat, run_loops
 from switchboard.runtime.unavailable import Unavailable
 
@@ -76,6 +77,48 @@ async def test_a_loop_that_ends_early_is_an_error_that_names_it() -> None:
         await run_loops([forgetful], Stop())
 
     assert raised.group_contains(LoopEndedEarly, match="forgetful")
+
+
+async def test_a_cancelled_loop_ends_the_others_by_an_error() -> None:
+    async def cancelled(_stop: Stop) -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(5):
+        with pytest.raises(ExceptionGroup) as raised:
+            await run_loops([Stop.wait, cancelled], Stop())
+
+    assert raised.group_contains(LoopEndedEarly, match="cancelled was cancelled before the shutdown")
+
+
+async def test_loops_end_where_one_swallows_a_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "CANCEL_AGAIN_SECONDS", 0.01)
+
+    async def swallow(stop: Stop) -> None:
+        try:
+            await stop.wait()
+        except asyncio.CancelledError:
+            await stop.wait()
+
+    async def end_early(_stop: Stop) -> None:
+        await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(ExceptionGroup):
+            await run_loops([swallow, end_early], Stop())
+
+
+async def test_a_time_limit_works_after_loops_have_failed() -> None:
+    """Before Python 3.11.3 the cancellation by a TaskGroup made later time limits raise `CancelledError`."""
+
+    async def end_early(_stop: Stop) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(ExceptionGroup):
+        await run_loops([Stop.wait, end_early], Stop())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await asyncio.sleep(5)
 
 
 async def test_a_repeated_step_survives_an_unavailable_server() -> None:

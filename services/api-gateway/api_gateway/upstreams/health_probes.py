@@ -7,7 +7,7 @@ import structlog
 
 from api_gateway.upstreams.exchanges import ConnectionLost, RequestNotSent
 from api_gateway.upstreams.upstreams import Address, Instance, Upstream
-from switchboard.runtime.background import Stop
+from switchboard.runtime.background import Stop, run_loops
 
 PROBE_EACH = 0.5  # seconds; services fail /readyz a second before they stop
 QUIET_PROBE_EACH = 4.0  # while nobody uses the service; its next request begins with a probe
@@ -31,16 +31,19 @@ class HealthProbes:
 
     async def run(self, stop: Stop) -> None:
         """Probe until `stop`."""
-        upstream = self._upstream
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._resolve(stop))
-            while not stop.is_set():
-                if any(await asyncio.gather(*(self._probe(instance) for instance in upstream.instances))):
-                    self._leave_hanging_instances()
-                if await upstream.probe_now.wait(stop, self._pause()):
-                    await stop.sleep(0.02)  # several failures at once cause one probe
-        for instance in upstream.instances:
+        loops = [self._keep_probing]
+        if not self._upstream.has_fixed_addresses:
+            loops.append(self._keep_resolving)
+        await run_loops(loops, stop)
+        for instance in self._upstream.instances:
             instance.close_idle()
+
+    async def _keep_probing(self, stop: Stop) -> None:
+        while not stop.is_set():
+            if any(await asyncio.gather(*(self._probe(instance) for instance in self._upstream.instances))):
+                self._leave_hanging_instances()
+            if await self._upstream.probe_now.wait(stop, self._pause()):
+                await stop.sleep(0.02)  # several failures at once cause one probe
 
     def _pause(self) -> float:
         well = all(instance.state == "ready" for instance in self._upstream.instances)
@@ -75,7 +78,7 @@ class HealthProbes:
             if instance.state == "hanging":
                 instance.fail_pending(f"{instance.address.label} hangs")
 
-    async def _resolve(self, stop: Stop) -> None:
+    async def _keep_resolving(self, stop: Stop) -> None:
         """Look up host names again and again: DNS may name other instances."""
-        while not self._upstream.has_fixed_addresses and not await stop.sleep(RESOLVE_EACH):
+        while not await stop.sleep(RESOLVE_EACH):
             await self._upstream.resolve()

@@ -76,3 +76,11 @@ async def test_a_password_change_ends_all_other_sessions(tenant: TenantClient) -
     assert await tenant.status("GET", f"{tenant.second}/auth/me", other) == 401
     assert await tenant.status("GET", f"{tenant.second}/auth/me", tenant.owner) == 200
     await tenant.log_in(password="long enough")
+
+
+async def test_a_time_zone_that_is_no_place_is_refused(tenant: TenantClient) -> None:
+    for name in ("Factory", "localtime", "posixrules", "europe/berlin", "Mars/Olympus"):
+        status, problem = await tenant.request("PATCH", f"{tenant.first}/auth/me", tenant.agent, time_zone=name)
+
+        assert (status, problem["errors"][0]["loc"]) == (422, ["body", "time_zone"]), name
+    assert await tenant.status("PATCH", f"{tenant.first}/auth/me", tenant.agent, time_zone="America/Winnipeg") == 200

@@ -154,3 +154,22 @@ def test_a_later_local_time_never_means_an_earlier_instant(zone: str, at: dateti
 
     assert minutes == sorted(minutes)
     assert all(instant.tzinfo is UTC for instant in minutes)
+
+
+@CALM
+@given(start=STARTS, weeks=st.sets(st.integers(1, 53), min_size=1, max_size=3), interval=st.integers(1, 4))
+def test_a_week_number_alone_means_the_starts_weekday(start: datetime, weeks: set[int], interval: int) -> None:
+    rule = f"FREQ=YEARLY;INTERVAL={interval};BYWEEKNO={','.join(map(str, sorted(weeks)))}"
+    days = [start + timedelta(days=n) for n in range(9 * 366)]
+    meant = [
+        day
+        for day in days
+        if day.isocalendar().week in weeks
+        and day.weekday() == start.weekday()
+        and (day.year - start.year) % interval == 0
+        and (day.isocalendar().year == day.year or interval == 1)
+    ]
+
+    found = takewhile(lambda local: local <= days[-1], locals_from(parse_rule(rule, "UTC"), start, start))
+
+    assert [day for day in found if day.isocalendar().year == day.year or interval == 1] == meant

@@ -12,7 +12,6 @@ from python_multipart.multipart import parse_options_header
 
 from files.api.form_file_names import file_name_of
 from files.domain.files import BadForm
-from switchboard.runtime.refusals import UnsupportedMediaType
 
 MAX_FIELD_BYTES = 1024
 MAX_FIELDS = 20
@@ -147,12 +146,7 @@ class Form:
 
 
 async def open_form(request: web.Request, *fields: str) -> Form:
-    """The form of a request, read up to its file. Raises `BadForm` when there is none.
-
-    Raises `UnsupportedMediaType` for a compressed request, whose length says nothing about the file's.
-    """
-    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        raise UnsupportedMediaType("The body must not have a Content-Encoding.")
+    """The form of a request, read up to its file. Raises `BadForm` when there is none."""
     kind, options = parse_options_header(request.headers.get("Content-Type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary or len(boundary) > 70:

@@ -1,5 +1,6 @@
 """CSV import of contacts: a batch at a time, in constant memory."""
 
+import asyncio
 import codecs
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
@@ -9,13 +10,14 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, columns_of, row_of
-from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record
+from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record, TooMuchWork
 from conversations.store import contacts as store
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
 
 BATCH = 1000
+SLICE = 4096  # bytes that are parsed at once; then other requests get their turn
 MAX_UNKNOWN_USERS = 100  # asked of auth for one file; a file with more of them names invented ids
 
 IsUser = Callable[[UUID], Awaitable[bool]]
@@ -47,7 +49,7 @@ async def import_contacts(
     """Create or update a contact for each valid line. Each batch commits, so that an import can be repeated safely.
 
     `is_user` is asked about owners that are missing in the user replica. Raises `UnusableFile` when the file is not CSV
-    of contacts.
+    of contacts or has too many lines; `report` tells what is saved by then.
     """
     async with database.connection() as conn:
         users = set(await list_user_ids(conn, tenant_id))
@@ -90,14 +92,18 @@ async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
     try:
         async for chunk in chunks:
-            for record in records.feed(decoder.decode(chunk)):
-                yield record
+            for at in range(0, len(chunk), SLICE):
+                for record in records.feed(decoder.decode(chunk[at : at + SLICE])):
+                    yield record
+                await asyncio.sleep(0)
         for record in records.feed(decoder.decode(b"", final=True)):
+            yield record
+        for record in records.end():
             yield record
     except UnicodeDecodeError:
         raise UnusableFile("the file is not UTF-8") from None
-    for record in records.end():
-        yield record
+    except TooMuchWork as error:
+        raise UnusableFile(str(error)) from None
 
 
 async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: ContactImportReport) -> None:

@@ -35,7 +35,7 @@ from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.phones import requested_phone
-from switchboard.runtime.refusals import Forbidden, Invalid, UnsupportedMediaType
+from switchboard.runtime.refusals import Forbidden, Invalid, Malformed, Refusal, TooLarge, UnsupportedMediaType
 
 MAX_UPLOAD = 256 * 1024 * 1024
 SPOOL = 1024 * 1024
@@ -120,7 +120,7 @@ class Contacts:
                 self.import_csv,
                 answer=ImportAnswer,
                 role=Role.ADMIN,
-                errors=(UnusableFile, UnsupportedMediaType),
+                errors=(UnusableFile, UnsupportedMediaType, Malformed, TooLarge),
                 max_body=MAX_UPLOAD,
             ),
             ReadRoute("GET", one, self.get, answer=ContactAnswer),
@@ -189,7 +189,11 @@ class Contacts:
 
             report, chunks = ContactImportReport(on_rejected), uploaded_chunks(request.http)
             tenant_id = request.identity.tenant_id
-            await import_contacts(self.database, tenant_id, chunks, self.region, report, is_user)
+            try:
+                await import_contacts(self.database, tenant_id, chunks, self.region, report, is_user)
+            except Refusal as refusal:
+                refusal.detail += f" {report.created} contacts were created and {report.updated} updated before."
+                raise
             return await stream(request.http, _json(report, spool), "application/json")
 
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:

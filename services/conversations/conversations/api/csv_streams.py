@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from switchboard.runtime.refusals import Invalid, Malformed, UnsupportedMediaType
 
 CHUNK = 64 * 1024
+MAX_PARTS = 20  # of a form
 
 
 def wants_csv(request: web.Request) -> bool:
@@ -33,19 +35,34 @@ async def stream_csv(request: web.Request, chunks: AsyncIterator[bytes], *, name
 
 
 async def uploaded_chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The bytes of one uploaded file: the body itself (text/csv), or the part `file` of a form."""
-    if request.content_type == "text/csv":
-        async for chunk in request.content.iter_chunked(CHUNK):
-            yield chunk
-        return
-    if request.content_type != "multipart/form-data":
+    """The bytes of one uploaded file: the body itself (text/csv), or the part `file` of a form.
+
+    Raises a `Refusal` when the body is no such upload, is cut short, or is malformed.
+    """
+    if request.content_type not in ("text/csv", "multipart/form-data"):
         raise UnsupportedMediaType("Send text/csv, or a form with the part `file`.")
+    chunks = request.content.iter_chunked(CHUNK) if request.content_type == "text/csv" else _file_of_form(request)
     try:
-        async for part in await request.multipart():
-            if isinstance(part, BodyPartReader) and part.name == "file":
+        async for chunk in chunks:
+            yield chunk
+    except web.RequestPayloadError as error:
+        raise Malformed("The body could not be read completely.") from error
+
+
+async def _file_of_form(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        parts = await request.multipart()
+        found = False
+        for _ in range(MAX_PARTS):
+            part = await parts.next()
+            if part is None:  # only a complete form has an end
+                if not found:
+                    raise Invalid.field("is missing", "body", "file")
+                return
+            if isinstance(part, BodyPartReader) and part.name == "file" and not found:
+                found = True
                 while chunk := await part.read_chunk(CHUNK):
                     yield bytes(chunk)
-                return
-    except ValueError as error:
-        raise Malformed("The form is malformed.") from error
-    raise Invalid.field("is missing", "body", "file")
+    except (ValueError, RuntimeError, AssertionError, HttpProcessingError) as error:  # of aiohttp's parser
+        raise Malformed("The form is malformed or cut short.") from error
+    raise Malformed(f"The form has {MAX_PARTS} parts or more.")

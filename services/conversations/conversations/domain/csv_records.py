@@ -7,10 +7,17 @@ import csv
 from collections.abc import Iterator
 
 MAX_RECORD = 64 * 1024
+MAX_LINES_OF_RECORD = 100
+MAX_UNENDED = 1000  # records with quotes that do not end: each parses its lines again
+MAX_LINES = 1_000_000
 
 
 class BrokenRecord(ValueError):
     """This record can't be parsed. The text gives the reason."""
+
+
+class TooMuchWork(ValueError):
+    """This text would take too much time. The text of the error gives the reason."""
 
 
 Record = tuple[int, list[str] | BrokenRecord]
@@ -18,7 +25,10 @@ Record = tuple[int, list[str] | BrokenRecord]
 
 
 class CsvRecords:
-    """Parses text that is fed in chunks; holds one record at most. Line breaks must be `\\n`."""
+    """Parses text that is fed in chunks; holds one record at most. Line breaks must be `\\n`.
+
+    Raises `TooMuchWork`: the work is bounded by the number of lines, blank ones too, and of quotes that do not end.
+    """
 
     def __init__(self) -> None:
         self._rest = ""
@@ -26,6 +36,7 @@ class CsvRecords:
         self._size = 0
         self._line = 0
         self._skipping = False
+        self._unended = 0
 
     def feed(self, text: str) -> Iterator[Record]:
         """Parse a chunk. Yields each record that it completes."""
@@ -50,10 +61,12 @@ class CsvRecords:
 
     def _take(self, line: str) -> Iterator[Record]:
         self._line += 1
+        if self._line > MAX_LINES:
+            raise TooMuchWork(f"the file has more than {MAX_LINES} lines")
         self._open.append(line)
         self._size += len(line)
         if _has_open_quotes(line, inside=len(self._open) > 1):
-            if self._size > MAX_RECORD:
+            if self._size > MAX_RECORD or len(self._open) > MAX_LINES_OF_RECORD:
                 yield from self._reject_first_line()
             return
         began, record = self._line - len(self._open) + 1, self._open
@@ -72,6 +85,9 @@ class CsvRecords:
 
     def _reject_first_line(self) -> Iterator[Record]:
         """Reject the first line of the open record alone, and parse its other lines again."""
+        self._unended += 1
+        if self._unended > MAX_UNENDED:
+            raise TooMuchWork(f"the quotes of more than {MAX_UNENDED} lines do not end")
         _, *others = self._open
         self._line -= len(others)
         self._open, self._size = [], 0

@@ -2,7 +2,14 @@
 
 import pytest
 
-from conversations.domain.csv_records import MAX_RECORD, BrokenRecord, CsvRecords
+from conversations.domain.csv_records import (
+    MAX_LINES_OF_RECORD,
+    MAX_RECORD,
+    MAX_UNENDED,
+    BrokenRecord,
+    CsvRecords,
+    TooMuchWork,
+)
 
 
 def _cut(text: str, size: int) -> list[tuple[int, list[str] | str]]:
@@ -33,14 +40,18 @@ def test_an_unclosed_quote_rejects_its_own_line_alone(size: int) -> None:
     assert _cut('"a"b,c\nd,e\n', size)[1:] == [(2, ["d", "e"])]
 
 
-def test_an_unclosed_quote_is_rejected_at_the_maximum_length() -> None:
-    filler = "x,y\n" * (MAX_RECORD // 4 + 1)
-
+@pytest.mark.parametrize("filler", ["x,y\n" * (MAX_LINES_OF_RECORD + 1), f"{'x' * 30},y\n" * (MAX_RECORD // 1000)])
+def test_an_unclosed_quote_is_rejected_at_the_maximum_length(filler: str) -> None:
     found = _cut(f'a,"b\n{filler}c,d\n', 4096)
 
     assert found[0] == (1, "its quotes do not end")
-    assert found[1:] == [(n, ["x", "y"]) for n in range(2, len(found))] + [(len(found), ["c", "d"])]
-    assert len(found) == MAX_RECORD // 4 + 3
+    assert [line for line, _ in found] == list(range(1, filler.count("\n") + 3))
+    assert found[-1][1] == ["c", "d"]
+
+
+def test_quotes_that_never_end_take_bounded_work() -> None:
+    with pytest.raises(TooMuchWork):
+        _cut('x","""\n' * (MAX_UNENDED + MAX_LINES_OF_RECORD + 1), 4096)
 
 
 def test_a_line_that_is_too_long_is_rejected_and_the_next_is_parsed() -> None:

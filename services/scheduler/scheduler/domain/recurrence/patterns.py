@@ -57,14 +57,17 @@ def _within_days(rule: Rule, start: datetime, since: datetime) -> Iterator[datet
     offsets = _offsets(rule, start)
     matches = _matches(rule)
     step = gcd(rule.interval, per_day)
-    if not any((n - begin) % step == 0 and matches(n) for n in range(per_day)):
+    named = [n for n in range(per_day) if (n - begin) % step == 0 and matches(n)]
+    if not named:
         return  # no time of day matches
+    few = len(named) * rule.interval < per_day  # fewer than the steps of a day
     first = max(begin, _number(since, unit))
     for day in _days(rule, start.date(), max(start, since).date(), step=1):
         base = day.toordinal() * per_day
         low = max(base, first)
-        for n in range(low + (begin - low) % rule.interval, base + per_day, rule.interval):
-            if matches(n - base):
+        steps = range(low + (begin - low) % rule.interval, base + per_day, rule.interval)
+        for n in (base + each for each in named) if few else steps:
+            if n in steps and (few or matches(n - base)):
                 yield from (datetime.combine(day, time()) + (n - base) * unit + offset for offset in offsets)
 
 

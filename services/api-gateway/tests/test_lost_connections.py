@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from api_gateway.proxy import bodies
 from api_gateway.upstreams import health_probes
 from api_gateway.upstreams.upstreams import Address, Instance
 
@@ -115,3 +116,21 @@ async def test_a_connection_that_the_service_has_closed_is_not_used_again() -> N
 
         assert await instance.connect() is not connection
         instance.close()
+
+
+async def test_a_body_that_trickles_in_is_408(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SLOW_SECONDS", 0.5)
+
+    async def trickle() -> Any:
+        for _ in range(40):
+            yield b"x"
+            await asyncio.sleep(0.1)
+
+    async def read(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=await request.read())
+
+    gateway = await stack.gateway(files_urls=(await stack.service(read),))
+
+    async with stack.client.post(f"{gateway}/api/v1/files", data=trickle()) as answer:
+        assert (answer.status, answer.headers["Connection"]) == (408, "close")
+        assert (await answer.json())["code"] == "body_too_slow"

@@ -30,7 +30,8 @@ async def test_untrusted_headers_do_not_reach_a_service(stack: Any) -> None:
         "X-Forwarded-Host": "evil",
         "Cookie": "session=x; a=b",
         "Authorization": "Bearer unknown",
-        "Connection": "keep-alive, X-Secret",
+        "Connection": "keep-alive, X-Secret, Idempotency-Key",
+        "Idempotency-Key": "kept",
         "X-Secret": "1",
         "X-Real-Ip": "6.6.6.6",
         "X-Custom": "stays",
@@ -44,11 +45,12 @@ async def test_untrusted_headers_do_not_reach_a_service(stack: Any) -> None:
     assert seen["body"] == "hi"
     assert seen["headers"]["x-forwarded-for"] == "127.0.0.1"
     assert seen["headers"]["x-custom"] == "stays"
+    assert seen["headers"]["idempotency-key"] == "kept"
     assert seen["headers"]["x-request-id"] == headers["X-Request-Id"]
     for name in ("x-switchboard-identity", "cookie", "authorization", "x-secret", "x-real-ip", "connection"):
         assert name not in seen["headers"]
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert "Server" not in headers
+    assert headers["Server"] == "switchboard"
 
 
 @pytest.mark.parametrize("chunked", [False, True])

@@ -13,6 +13,11 @@ SET_BY_GATEWAY = frozenset({
 })  # fmt: skip
 TRUSTED_PREFIXES = (b"x-forwarded-", b"x-switchboard-")
 NOT_FORWARDED = HOP_BY_HOP | SET_BY_GATEWAY
+# Services decide by these: a client that names them in Connection doesn't take them away (RFC 9110, 7.6.1 forbids it).
+END_TO_END = frozenset({
+    b"idempotency-key", b"content-type", b"content-encoding", b"accept", b"range", b"if-match", b"if-none-match",
+    b"origin", b"user-agent", b"x-twilio-signature",
+})  # fmt: skip
 NOT_RETURNED = HOP_BY_HOP | {b"server", b"x-request-id"}
 
 SECURITY = (

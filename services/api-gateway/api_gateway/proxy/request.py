@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from api_gateway.identity.session_resolver import ResolvedSession
 from api_gateway.proxy.cors import Cors
 from api_gateway.proxy.headers import (
+    END_TO_END,
     HOP_BY_HOP,
     NOT_FORWARDED,
     SECURITY,
@@ -121,6 +122,7 @@ class ProxyRequest:
             if lower in NOT_FORWARDED or lower.startswith(TRUSTED_PREFIXES):
                 continue
             lines.append(b"%b: %b\r\n" % (name, value))
+        named -= END_TO_END
         if named - HOP_BY_HOP - {b"close"}:
             lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
         lines.append(self._forwarding_headers())
@@ -140,7 +142,7 @@ class ProxyRequest:
 
     def response_headers(self) -> bytes:
         config = self._config
-        request_id = b"X-Request-Id: %b\r\n" % self.request_id.encode()
+        request_id = b"Server: switchboard\r\nX-Request-Id: %b\r\n" % self.request_id.encode()
         cors = config.cors.headers(self.request) if "Origin" in self.request.headers else b""
         return request_id + config.security_headers + cors
 

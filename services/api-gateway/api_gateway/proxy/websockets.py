@@ -132,6 +132,11 @@ def _sticky_key(incoming: ProxyRequest, token: str | None, sid: str | None) -> b
 
 
 def _switching_protocols(headers: list[tuple[bytes, bytes]], request_id: str) -> bytes:
-    lines = [b"HTTP/1.1 101 Switching Protocols\r\n", UPGRADE, f"X-Request-Id: {request_id}\r\n".encode()]
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols\r\n",
+        UPGRADE,
+        b"Server: switchboard\r\n",
+        f"X-Request-Id: {request_id}\r\n".encode(),
+    ]
     lines += [b"%b: %b\r\n" % (name, value) for name, value in headers if name not in NOT_RETURNED]
     return b"".join(lines) + b"\r\n"

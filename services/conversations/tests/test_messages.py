@@ -246,3 +246,11 @@ async def test_only_the_tenants_own_files_can_be_attached(client: ConversationsC
     assert (attached.status, attached.body["attachments"]) == (201, [str(FILE.id)])
     assert (foreign.status, foreign.body["errors"][0]["loc"]) == (422, ["body", "attachments", 0])
     assert deleted.status == 422
+
+
+async def test_a_channel_that_is_not_carried_is_refused(client: ConversationsClient) -> None:
+    path = f"/conversations/{PHONE}/messages"
+    for channel in ("pigeon", "whatsapp", "", "SMS"):
+        answer = await client.call(ANNA, "POST", path, {"body": "hello", "channel": channel})
+        assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", "channel"])
+    assert await client.fetch("select from messages") == []

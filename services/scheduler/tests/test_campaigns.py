@@ -93,6 +93,7 @@ async def test_a_campaign_runs_once_at_its_time(scheduler: VirtualScheduler) -> 
         ({"quiet_hours": {"from": "08:00", "to": "08:00"}}, "quiet_hours"),
         ({"rate_per_second": 0}, "rate_per_second"),
         ({"channel": "note"}, "channel"),
+        ({"channel": "pigeon"}, "channel"),
     ],
 )
 async def test_an_invalid_campaign_is_refused(scheduler: VirtualScheduler, fields: dict[str, Any], named: str) -> None:

@@ -11,6 +11,8 @@ Direction = Literal["in", "out"]
 MessageStatus = Literal["received", "queued", "sent", "delivered", "read", "failed", "uncertain"]
 NotificationKind = Literal["reminder", "call", "campaign", "system"]
 CampaignStatus = Literal["scheduled", "running", "paused", "completed", "cancelled"]
+SENT_CHANNELS = ("sms",)
+"""The channels that messages are sent by. What isn't carried is refused before it is accepted."""
 NOTE_CHANNEL = "note"
 """The channel of internal notes on a conversation: stored and heard like messages, and never sent to the contact."""
 CallStatus = Literal["scheduled", "ringing", "completed", "missed", "failed", "cancelled"]

@@ -1,5 +1,6 @@
 """Phone numbers: each spelling becomes E.164 or is refused."""
 
+import re
 from functools import lru_cache
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from pydantic import AfterValidator
 
 from switchboard.runtime.refusals import Invalid
 
+_ABROAD = re.compile(r"\s*\(?0\s*0[\s)]*(?=[1-9])")
+
 
 class NotAPhone(ValueError):
     """No phone number can be read from this text."""
@@ -16,14 +19,25 @@ class NotAPhone(ValueError):
 
 @lru_cache(maxsize=4096)
 def to_e164(spelling: str, region: str | None = None) -> str:
-    """The number in E.164. `region` ("US"): the country of a number without a country code. Raises `NotAPhone`."""
-    try:
-        number = phonenumbers.parse(spelling, region)
-    except phonenumbers.NumberParseException as error:
-        raise NotAPhone(f"{spelling!r} is not a phone number") from error
+    """The number in E.164. `region` ("US"): the country of a number without a country code. Raises `NotAPhone`.
+
+    The prefix 00, with which most of the world dials abroad, is understood in every region.
+    """
+    number = _parse(spelling, region)
+    if not phonenumbers.is_possible_number(number) and (abroad := _ABROAD.match(spelling)):
+        number = _parse("+" + spelling[abroad.end() :], region)
     if not phonenumbers.is_possible_number(number):
         raise NotAPhone(f"{spelling!r} is too short or too long for a phone number")
     return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
+def _parse(spelling: str, region: str | None) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(spelling, region)
+    except phonenumbers.NumberParseException as error:
+        if region is None and (abroad := _ABROAD.match(spelling)):
+            return _parse("+" + spelling[abroad.end() :], region)
+        raise NotAPhone(f"{spelling!r} is not a phone number") from error
 
 
 def requested_phone(spelling: str, region: str | None, *loc: str | int) -> str:

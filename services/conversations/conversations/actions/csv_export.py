@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from conversations.domain.contacts import COLUMNS
+from conversations.domain.spreadsheet_text import as_text, is_phone
 from conversations.store.contacts import list_contacts
 from conversations.store.deliveries import list_of_campaign
 from switchboard.postgres.database import Database
@@ -36,7 +37,10 @@ async def export_contacts(
         if not found:
             return
         yield _csv(
-            [(c.phone, c.name or "", ";".join(c.tags), c.owner_id or "", str(c.opted_out).lower()) for c in found]
+            [
+                (c.phone, as_text(c.name or ""), as_text(";".join(c.tags)), c.owner_id or "", str(c.opted_out).lower())
+                for c in found
+            ]
         )
         after = found[-1].id
 
@@ -59,7 +63,7 @@ async def export_deliveries(
 def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return "" if value is None else str(value)
+    return as_text(value) if isinstance(value, str) and not is_phone(value) else "" if value is None else str(value)
 
 
 def _csv(rows: Sequence[Sequence[object]]) -> bytes:

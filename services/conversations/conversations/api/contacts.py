@@ -10,13 +10,21 @@ from uuid import UUID
 import asyncpg
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from conversations.actions.csv_export import export_contacts
 from conversations.actions.csv_import import ContactImportReport, import_contacts
 from conversations.api.csv_streams import stream, stream_csv, uploaded_chunks, wants_csv
-from conversations.domain.contacts import MAX_NAME, MAX_TAG, MAX_TAGS, ContactRow, PhoneTaken, UnusableFile
+from conversations.domain.contacts import (
+    MAX_NAME,
+    MAX_TAG,
+    MAX_TAGS,
+    ContactRow,
+    PhoneTaken,
+    UnusableFile,
+    distinct_tags,
+)
 from conversations.store import contacts as store
 from switchboard.http import (
     Body,
@@ -42,7 +50,7 @@ SPOOL = 1024 * 1024
 
 Name = Annotated[str, Field(max_length=MAX_NAME)]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG, pattern=r"^[^;\x1f]+$")]
-Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)]
+Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(distinct_tags)]
 
 
 class ContactAnswer(BaseModel):

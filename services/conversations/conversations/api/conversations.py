@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -22,7 +22,8 @@ from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_phone
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
-ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+OutgoingChannel = Literal["sms", "note"]
+"""How a user's message goes out. Nothing else is carried yet, and what isn't carried is refused."""
 
 
 class ConversationContactAnswer(BaseModel):
@@ -71,7 +72,7 @@ class NewMessage(Body):
     """A message to send to the contact."""
 
     body: Annotated[str, Field(min_length=1, max_length=10_000)]
-    channel: ChannelName = "sms"
+    channel: OutgoingChannel = "sms"
     attachments: Annotated[tuple[UUID, ...], Field(max_length=10)] = ()
 
 

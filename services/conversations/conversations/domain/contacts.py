@@ -1,9 +1,10 @@
 """Contacts as lines of a CSV file: columns, limits and validation."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
 
+from conversations.domain.spreadsheet_text import from_text
 from switchboard.runtime.phones import NotAPhone, to_e164
 from switchboard.runtime.refusals import Conflict, Invalid
 
@@ -51,6 +52,15 @@ class ContactRow:
     opted_out: bool | None = None
 
 
+def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags without spaces around them, each once: those that differ in case alone are one, as first spelled."""
+    first: dict[str, str] = {}
+    for tag in tags:
+        if shown := " ".join(tag.split()):
+            first.setdefault(shown.casefold(), shown)
+    return tuple(first.values())
+
+
 def columns_of(header: Sequence[str]) -> list[str]:
     """Validate the first record as column names. Raises `UnusableFile`."""
     names = [name.strip().lstrip("\ufeff").lower() for name in header]
@@ -70,8 +80,8 @@ def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactR
         raise RejectedLine("contains NUL")
     return ContactRow(
         phone=phone,
-        name=_name(fields.get("name", "").strip()),
-        tags=_tags(fields.get("tags", "")),
+        name=_name(from_text(fields.get("name", "").strip())),
+        tags=_tags(from_text(fields.get("tags", ""))),
         owner_id=_owner(fields.get("owner_id", "").strip(), users),
         opted_out=_yes_or_no(fields.get("opted_out", "").strip().lower()),
     )
@@ -84,7 +94,7 @@ def _name(text: str) -> str | None:
 
 
 def _tags(text: str) -> tuple[str, ...]:
-    tags = tuple(dict.fromkeys(tag.strip() for tag in text.split(";") if tag.strip()))
+    tags = distinct_tags(text.split(";"))
     if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in tags):
         raise RejectedLine(f"more than {MAX_TAGS} tags, or one of more than {MAX_TAG} characters")
     if any(SEPARATOR in tag for tag in tags):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from scheduler.domain.fields import Phone, ZoneName
-from switchboard.contracts.conversations import NOTE_CHANNEL
+from switchboard.contracts.conversations import SENT_CHANNELS
 from switchboard.http.parsing import Body, Moment
 from switchboard.runtime.phones import requested_phone
 
@@ -51,8 +51,8 @@ class Quiet(Body):
 
 
 def _can_be_sent(channel: str) -> str:
-    if channel == NOTE_CHANNEL:
-        raise ValueError("is the channel of internal notes, which are never sent")
+    if channel not in SENT_CHANNELS:
+        raise ValueError(f"is no channel that messages are sent by: there is {', '.join(SENT_CHANNELS)}")
     return channel
 
 

@@ -79,7 +79,7 @@ async def test_a_chunk_that_is_malformed_is_400_and_tells_what_is_in(client: Con
     await asyncio.sleep(1.0)
     writer.write(b"zz\r\n")
 
-    answer = await reader.read()
+    answer = await asyncio.wait_for(reader.read(), 20)
     writer.close()
 
     assert b" 400 " in answer

@@ -36,6 +36,14 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived. A malformed body fails its reader at once: aiohttp would let it wait for ever."""
+        super().data_received(data)
+        request = self._current_request
+        if request is None or not self._messages or request.content.is_eof():
+            return
+        request.content.set_exception(web.RequestPayloadError("the body is malformed"))
+
     def handle_error(
         self,
         request: web.BaseRequest,

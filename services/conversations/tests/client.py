@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import aiohttp
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
@@ -27,6 +28,7 @@ from switchboard.event_log import EventLogWriter
 from switchboard.event_log.hints import EventHints
 from switchboard.http import HttpContext, http_app
 from switchboard.http.identity import Identity, Role
+from switchboard.http.server import HttpRunner
 from switchboard.postgres.database import Database, open_database
 from switchboard.runtime.health import Health
 from switchboard.testing.app import Answer, call, deliver, published, verifier
@@ -47,6 +49,13 @@ PUBLIC_URL = "https://crm.example"
 NOWHERE = "http://127.0.0.1:9"
 SANDBOX = ProviderAccount("sandbox", "+15005550006", "default", {"secret": "shh"})
 TWILIO = ProviderAccount("twilio", "+15005550006", "default", {"account_sid": "AC1", "auth_token": "token"})
+
+
+class ServiceServer(TestServer):
+    """Serves an application as a service's process does."""
+
+    async def _make_runner(self, **kwargs: Any) -> web.BaseRunner:
+        return HttpRunner(self.app, **kwargs)
 
 
 @dataclass
@@ -177,5 +186,5 @@ async def open_client(
             ),
             HttpContext(Health("conversations-test"), verifier=verifier("conversations"), database=database),
         )
-        async with TestClient(TestServer(application)) as http:
+        async with TestClient(ServiceServer(application)) as http:
             yield ConversationsClient(database, http, accounts, holder, auth, files)

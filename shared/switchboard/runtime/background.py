@@ -7,6 +7,7 @@ run together. A loop that ends before, however it ends, ends the process.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -114,7 +115,7 @@ def _failure(ended: asyncio.Future[None], name: str, stop: Stop) -> BaseExceptio
     return LoopEndedEarly(f"{name} {'was cancelled' if ended.cancelled() else 'ended'} before the shutdown")
 
 
-async def cancel_and_wait(tasks: Iterable[asyncio.Future[None]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancel tasks until they have ended: libraries swallow a cancellation at times. Their errors are logged."""
     left = set(tasks)
     while left:

@@ -69,9 +69,14 @@ class Stack:
         self.health[url] = opened[0].health
         return url
 
-    async def service(self, handler: Handler, *, ready: Handler | None = None) -> str:
-        """Start a service that answers every path by `handler`, and is always ready by default. Returns its URL."""
-        return await self._parts.enter_async_context(served(_opened(plain_app(handler, ready))))
+    async def service(
+        self, handler: Handler, *, ready: Handler | None = None, checks: dict[str, str] | None = None
+    ) -> str:
+        """Start a service that answers every path by `handler`. Returns its URL.
+
+        It is always ready by default. `checks`: those of its `/health`.
+        """
+        return await self._parts.enter_async_context(served(_opened(plain_app(handler, ready, checks))))
 
     async def sign_up(self, gateway: str, email: str = "ann@example.com", password: str = PASSWORD) -> dict[str, Any]:
         body = {"tenant_name": "Acme", "name": "Ann", "email": email, "password": password}
@@ -101,9 +106,9 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def plain_app(handler: Handler, ready: Handler | None = None) -> web.Application:
+def plain_app(handler: Handler, ready: Handler | None = None, checks: dict[str, str] | None = None) -> web.Application:
     async def ok(_request: web.Request) -> web.StreamResponse:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", "checks": checks or {}})
 
     app = web.Application(client_max_size=2**30, handler_args={"auto_decompress": False})
     app.router.add_get("/readyz", ready or ok)

@@ -66,3 +66,29 @@ async def test_health_lists_dead_instances_and_is_ok_while_one_is_ready(stack: A
             return answer.status == 200 and report["status"] == "ok"
 
     await until(is_ok)
+
+
+async def test_health_is_degraded_by_a_check_that_fails_in_every_instance(stack: Any) -> None:
+    failing = {
+        "database": "ok",
+        "outbox": "error: the oldest unsent message has waited 61 s",
+        "conversations.commands": "error: no consumer on conversations.commands",
+    }
+    fine = await stack.service(ok)
+    poor = await stack.service(ok, checks=failing), await stack.service(ok, checks=failing | {"s3": "error: slow"})
+    half = await stack.service(ok, checks=failing)
+    gateway = await stack.gateway(
+        fine, files_urls=(half, fine), conversations_urls=poor, scheduler_urls=(fine,), realtime_urls=(fine,)
+    )
+
+    async def is_named() -> Any:
+        async with stack.client.get(f"{gateway}/health") as answer:
+            report = await answer.json()
+            assert (answer.status, report["status"]) == (503, "degraded")
+            assert (report["checks"]["auth"], report["checks"]["files"]) == ("ok", "ok")
+            return report["checks"]["conversations"] == (
+                "error: outbox: the oldest unsent message has waited 61 s; "
+                "conversations.commands: no consumer on conversations.commands"
+            )
+
+    await until(is_named)

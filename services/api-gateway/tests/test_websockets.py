@@ -148,3 +148,28 @@ def _gives_out_sids(name: str) -> Any:
         return socket
 
     return serve
+
+
+async def test_a_held_poll_is_ended_when_the_gateway_stops(stack: Any) -> None:
+    """At once and with what realtime has for it: its client polls on through another gateway."""
+    packets: asyncio.Queue[str] = asyncio.Queue()
+    polls: list[str] = []
+
+    async def realtime(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST" and await request.text() == "5":
+            packets.put_nowait("6")
+            return web.Response(text="OK")
+        polls.append(request.query["sid"])
+        return web.Response(text=await packets.get())
+
+    gateway = await stack.gateway(realtime_urls=(await stack.service(realtime),))
+
+    async def poll() -> tuple[int, str]:
+        async with aiohttp.ClientSession() as http, http.get(f"{gateway}{POLLING}&sid=one") as answer:
+            return answer.status, await answer.text()
+
+    held = asyncio.create_task(poll())
+    await until(lambda: polls == ["one"])
+    await stack.close()
+
+    assert await held == (200, "6")

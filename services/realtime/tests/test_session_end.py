@@ -1,6 +1,7 @@
 """Sessions that end while sockets are open."""
 
 import asyncio
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from switchboard.testing import becomes, until
 from .client import Client
 from .cluster import Cluster
 from .fixtures import ANNA, BEN, headers_of, read_by, revoked
+
+POLLING = "/socket.io/?EIO=4&transport=polling"
 
 
 async def test_a_revocation_disconnects_its_session_on_every_instance(cluster: Cluster) -> None:
@@ -80,13 +83,32 @@ async def test_sockets_are_closed_when_an_instance_drains(cluster: Cluster) -> N
         await until(lambda client=client: not client.socket.connected)
 
 
+async def test_a_packet_upgrade_ends_a_held_poll_and_nothing_else(cluster: Cluster) -> None:
+    """So a gateway that stops ends the polls of its clients."""
+    async with aiohttp.ClientSession(cluster.instances[0].url, headers=headers_of(ANNA)) as http:
+
+        async def ask(method: str, sid: str, body: str | None = None) -> str:
+            async with http.request(method, f"{POLLING}{sid}", data=body) as answer:
+                assert answer.status == 200
+                return await answer.text()
+
+        sid = "&sid=" + json.loads((await ask("GET", ""))[1:])["sid"]
+        held = asyncio.create_task(ask("GET", sid))
+        await ask("POST", sid, "5")
+        ended = await held
+        await ask("POST", sid, "40")
+
+        assert ended == "6"
+        assert (await ask("GET", sid)).startswith("40{")
+
+
 async def test_a_draining_instance_refuses_new_connections(cluster: Cluster) -> None:
     draining = await cluster.start(drain_spread="500ms")
     clients = [await cluster.connect(ANNA, to=1) for _ in range(2)]
     draining.stop.set()
     await until(lambda: not all(client.socket.connected for client in clients))
 
-    handshake = f"{draining.url}/socket.io/?EIO=4&transport=polling"
+    handshake = f"{draining.url}{POLLING}"
     async with aiohttp.ClientSession() as http, http.get(handshake) as response:
         assert response.status == 503
 

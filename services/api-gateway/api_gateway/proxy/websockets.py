@@ -10,6 +10,8 @@ takes the token from its first packet.
 
 import asyncio
 import hashlib
+from contextlib import suppress
+from dataclasses import replace
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -22,10 +24,14 @@ from api_gateway.proxy.splicing import splice
 from api_gateway.proxy.upstream_response import UpstreamResponse
 from api_gateway.upstreams.dispatch import OutgoingRequest, dispatch
 from switchboard.runtime.background import Stop
+from switchboard.runtime.refusals import Refusal
 
 POLL_SECONDS = 60.0  # realtime answers a poll within its ping interval of 25
 POLL_BODY = 1024 * 1024
 BODY_SECONDS = 30.0
+END_POLL_SECONDS = 2.0
+POLL_ENDING = b"5"
+"""An Engine.IO packet "upgrade": realtime answers the client's poll at once, with a "noop" after what it has."""
 STICKY_HEADER = b"X-Switchboard-Sticky: "
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
@@ -37,6 +43,9 @@ class WebSocketProxy:
         self._proxy = proxy
         self._realtime = proxy.upstreams["realtime"]
         self._open: set[asyncio.Transport] = set()
+        self._polls: dict[ProxyRequest, OutgoingRequest] = {}
+        """The held polls, and for each the request that ends it."""
+        self._stopping = False
 
     async def handle(self, incoming: ProxyRequest) -> web.StreamResponse:
         """Forward a handshake or a poll. Raises a `Refusal`."""
@@ -51,10 +60,12 @@ class WebSocketProxy:
         return await self._poll(incoming, lines, _sticky_key(incoming, token, sid), is_handshake=sid is None)
 
     async def run(self, stop: Stop) -> None:
-        """Close all WebSockets on `stop` (graceful shutdown): their clients reconnect to another gateway."""
+        """On `stop` (graceful shutdown) close all WebSockets and end all polls: clients turn to another gateway."""
         await stop.wait()
+        self._stopping = True
         for transport in list(self._open):
             transport.close()
+        await asyncio.gather(*(self._end_poll(ending) for ending in self._polls.values()))
 
     async def _websocket(
         self, incoming: ProxyRequest, lines: list[bytes], sticky_key: bytes | None
@@ -95,16 +106,33 @@ class WebSocketProxy:
                 body = await request.read()
         if is_handshake:
             lines.append(STICKY_HEADER + sticky_key + b"\r\n")
-        lines += [b"Content-Length: %d\r\n" % len(body) if body else b"", b"\r\n"]
-        outgoing = OutgoingRequest(
+        polling = OutgoingRequest(
             incoming.request_line(),
-            b"".join(lines),
+            b"".join([*lines, b"Content-Length: %d\r\n" % len(body) if body else b"", b"\r\n"]),
             body,
             retryable=is_handshake,
             sticky_key=sticky_key,
             timeout=POLL_SECONDS,
         )
-        return UpstreamResponse(incoming, await dispatch(self._realtime, outgoing))
+        if is_handshake or request.method != "GET":
+            return UpstreamResponse(incoming, await dispatch(self._realtime, polling))
+        self._polls[incoming] = ending = replace(
+            polling,
+            line=f"POST {incoming.target} HTTP/1.1\r\n".encode("utf-8", "surrogateescape"),
+            headers=b"".join([*lines, b"Content-Length: %d\r\n\r\n" % len(POLL_ENDING)]),
+            body=POLL_ENDING,
+            timeout=END_POLL_SECONDS,
+        )
+        try:
+            if self._stopping:
+                await self._end_poll(ending)
+            return UpstreamResponse(incoming, await dispatch(self._realtime, polling))
+        finally:
+            del self._polls[incoming]
+
+    async def _end_poll(self, ending: OutgoingRequest) -> None:
+        with suppress(Refusal):  # the poll ends with its instance, or at the deadline of the shutdown
+            (await dispatch(self._realtime, ending)).release()
 
 
 class AlreadyAnswered(web.StreamResponse):

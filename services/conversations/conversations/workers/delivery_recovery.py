@@ -7,7 +7,7 @@ from conversations.adapters.provider_accounts import ProviderAccounts
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop, repeat
 
-EVERY_SECONDS = 2.5
+EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

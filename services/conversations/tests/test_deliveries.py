@@ -58,7 +58,7 @@ async def test_a_change_between_claim_and_send_prevents_sending(client: Conversa
             marked = await store.mark_attempting(conn, [SendAttempt(row.id, row.holder, "twilio")], lease=LEASE)
 
         assert marked == set(), change
-        await client.fetch("truncate deliveries, campaign_runs, contacts")
+        await client.fetch("truncate deliveries, campaign_runs, contacts, consents")
 
 
 async def test_a_skipped_single_message_notifies_its_user(

@@ -52,6 +52,7 @@ class RouteTable:
             f"{API}/contacts": CONVERSATIONS,
             f"{API}/contacts/import": Target("conversations", max_body=IMPORT_BODY),
             f"{API}/conversations": CONVERSATIONS,
+            f"{API}/consent": CONVERSATIONS,
             f"{API}/notifications": CONVERSATIONS,
             f"{API}/channels": CONVERSATIONS,
             f"{API}/webhooks": CONVERSATIONS,

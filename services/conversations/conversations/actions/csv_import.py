@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, columns_of, row_of
 from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record, TooMuchWork
 from conversations.store import contacts as store
+from conversations.store.consents import name_consent_source
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
@@ -111,6 +112,7 @@ async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow
         return
     rows = sorted(batch.values(), key=lambda row: row.phone)  # every import locks in this order: no deadlock
     async with open_work(database, tenant_id=tenant_id) as work:
+        await name_consent_source(work.conn, "import")
         created, updated = await store.save_contacts(work.conn, tenant_id, rows, [uuid7() for _ in rows])
     report.created += created
     report.updated += updated

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
+from uuid_utils.compat import uuid7
 
 from conversations.actions.notifications import notify
 from conversations.store import deliveries as store
 from conversations.store import delivery_settlement as settlement
+from conversations.store.consents import name_consent_source
+from conversations.store.contacts import ensure_contacts, save_opted_out
 from conversations.store.deliveries import Delivery
 from conversations.store.delivery_claims import Claimed
 from conversations.store.delivery_settlement import Outcome
@@ -62,9 +65,15 @@ async def settle_batch(database: Database, outcomes: Sequence[Outcome]) -> set[U
     return settled.moved
 
 
-async def settle_failure(database: Database, row: Claimed | Delivery, outcome: Outcome) -> None:
-    """Save a failed delivery and notify its user, in one transaction."""
+async def settle_failure(
+    database: Database, row: Claimed | Delivery, outcome: Outcome, *, opted_out: bool = False
+) -> None:
+    """Save a failed delivery and notify its user, in one transaction. `opted_out`: as the provider has said."""
     async with open_work(database, tenant_id=row.tenant_id) as work:
+        if opted_out:
+            await ensure_contacts(work.conn, row.tenant_id, [row.contact_phone], [uuid7()])
+            await name_consent_source(work.conn, "provider")
+            await save_opted_out(work.conn, row.tenant_id, row.contact_phone, opted_out=True)
         if await settle(work, [outcome]):
             await notify_failure(work, row, outcome.reason or "")
 

@@ -13,6 +13,7 @@ from conversations.domain.opt_out_keywords import opt_out_keyword
 from conversations.domain.providers import CallReceipt, InboundMessage, ProviderAccount, Receipt, WebhookEvent
 from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
+from conversations.store.consents import name_consent_source
 from conversations.store.contacts import ensure_contacts, save_opted_out
 from conversations.store.message_append import MessageToAppend
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
@@ -56,7 +57,7 @@ async def receive_receipt(database: Database, account: ProviderAccount, receipt:
         provider=account.provider,
     )
     if receipt.status == "failed":
-        await settle_failure(database, row, outcome)
+        await settle_failure(database, row, outcome, opted_out=receipt.opted_out)
     else:
         await settle_batch(database, [outcome])
 
@@ -95,6 +96,7 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
     await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
     opted_out = opt_out_keyword(inbound.body)
     if opted_out is not None:
+        await name_consent_source(work.conn, "keyword")
         await save_opted_out(work.conn, tenant_id, sender, opted_out=opted_out)
     new = MessageToAppend(
         id=uuid7(),

@@ -38,6 +38,7 @@ ANSWER_SECONDS = 10.0
 DEFAULT_PAUSE = 1.0  # seconds to wait after a 429 without `Retry-After`
 MAX_PAUSE = 300.0
 
+OPTED_OUT = "21610"  # twilio.com/docs/api/errors/21610: the recipient has replied with STOP
 MESSAGE_STATUSES = {
     "sent": "sent",
     "delivered": "delivered",
@@ -121,7 +122,8 @@ async def _ref_of(answer: aiohttp.ClientResponse) -> str | None:
     if answer.status == 429:
         raise Throttled("twilio answered 429", after=_pause(answer.headers.get("Retry-After")))
     if answer.status >= 300:
-        raise NotSent(await _refusal_reason(answer), retryable=False)
+        code, reason = await _refusal_of(answer)
+        raise NotSent(reason, retryable=False, opted_out=code == OPTED_OUT)
     try:
         ref = (await answer.json(content_type=None)).get("sid")
     except (ValueError, AttributeError, aiohttp.ClientError, OSError, TimeoutError):
@@ -129,12 +131,13 @@ async def _ref_of(answer: aiohttp.ClientResponse) -> str | None:
     return str(ref) if ref else None
 
 
-async def _refusal_reason(answer: aiohttp.ClientResponse) -> str:
+async def _refusal_of(answer: aiohttp.ClientResponse) -> tuple[str, str]:
+    """Twilio's code of the error, and the reason to show."""
     try:
         error: dict[str, Any] = await answer.json(content_type=None)
-        return f"twilio refused: {error.get('message')} ({error.get('code')})"[:300]
+        return str(error.get("code")), f"twilio refused: {error.get('message')} ({error.get('code')})"[:300]
     except (ValueError, AttributeError):
-        return f"twilio refused with {answer.status}"
+        return "", f"twilio refused with {answer.status}"
 
 
 def _pause(header: str | None) -> float:
@@ -163,7 +166,9 @@ def _event_of(query: dict[str, str], form: dict[str, str]) -> WebhookEvent | Non
         message_status = MESSAGE_STATUSES.get(form.get("MessageStatus", ""))
         delivery_id = UUID(query["delivery"]) if "delivery" in query else None
         reason = f"twilio error {form['ErrorCode']}" if form.get("ErrorCode") else None
-        return Receipt(delivery_id, form.get("MessageSid"), message_status, reason) if message_status else None
+        opted_out = form.get("ErrorCode") == OPTED_OUT
+        ref = form.get("MessageSid")
+        return Receipt(delivery_id, ref, message_status, reason, opted_out) if message_status else None
     if "From" in form and "MessageSid" in form:
         return InboundMessage(form["MessageSid"], form["From"], form.get("Body", ""), form.get("To", ""))
     return None

@@ -26,6 +26,7 @@ from conversations.domain.contacts import (
     distinct_tags,
 )
 from conversations.store import contacts as store
+from conversations.store.consents import find_consent, name_consent_source
 from switchboard.http import (
     Body,
     Page,
@@ -71,6 +72,22 @@ class ContactsQuery(PageQuery):
 
     q: Annotated[str, Field(max_length=200)] | None = None
     tag: Annotated[str, Field(max_length=50)] | None = None
+
+
+class ConsentChangeAnswer(BaseModel):
+    """A change of consent. `source`: `keyword`, `provider`, `user`, `import`; `migration`, `unknown` before."""
+
+    at: datetime
+    opted_out: bool
+    source: str
+    by: UUID | None
+
+
+class ConsentAnswer(BaseModel):
+    """Whether a number wants messages of this tenant. `history`: newest first."""
+
+    opted_out: bool
+    history: list[ConsentChangeAnswer]
 
 
 class NewContact(Body):
@@ -134,6 +151,8 @@ class Contacts:
             ReadRoute("GET", one, self.get, answer=ContactAnswer),
             WriteRoute("PATCH", one, self.update, body=ContactChange, answer=ContactAnswer, errors=taken),
             WriteRoute("DELETE", one, self.delete),
+            ReadRoute("GET", one + "/consent", self.consent, answer=ConsentAnswer),
+            ReadRoute("GET", "/api/v1/consent/{phone}", self.consent_of_phone, answer=ConsentAnswer),
         ]
 
     async def list(self, request: Request) -> Page[ContactAnswer] | web.StreamResponse:
@@ -154,10 +173,11 @@ class Contacts:
         return Page(items=[_answer(contact) for contact in shown], next_cursor=cursor)
 
     async def create(self, request: Request, work: Work) -> ContactAnswer:
-        """Add a contact."""
+        """Add a contact. If its number has opted out before, it stays so."""
         new: NewContact = request.body
         await self._check_owner(work, request, new.owner_id)
         phone = requested_phone(new.phone, self.region, "body", "phone")
+        await name_consent_source(work.conn, "user", request.identity.user_id)
         row = ContactRow(phone, new.name, new.tags, new.owner_id, new.opted_out)
         return _answer(await store.add_contact(work.conn, request.identity.tenant_id, uuid7(), row))
 
@@ -166,7 +186,7 @@ class Contacts:
         return _answer(await store.get_contact(conn, request.identity.tenant_id, request.uuid("id")))
 
     async def update(self, request: Request, work: Work) -> ContactAnswer:
-        """Change a contact's phone, name, tags, owner or opt-out."""
+        """Change a contact's phone, name, tags, owner or opt-out. Opting in is recorded as the caller's act."""
         change: ContactChange = request.body
         contact = await store.lock_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
         changes = {name: getattr(change, name) for name in change.model_fields_set}
@@ -178,10 +198,20 @@ class Contacts:
             changes["tags"] = list(changes["tags"])
         if "phone" in changes:
             changes["phone"] = requested_phone(changes["phone"], self.region, "body", "phone")
+        await name_consent_source(work.conn, "user", request.identity.user_id)
         return _answer(await store.save_contact(work.conn, request.identity.tenant_id, replace(contact, **changes)))
 
+    async def consent(self, request: Request, conn: asyncpg.Connection) -> ConsentAnswer:
+        """Get whether the contact's number wants messages, and how that came about."""
+        contact = await store.get_contact(conn, request.identity.tenant_id, request.uuid("id"))
+        return await _consent(request, conn, contact.phone)
+
+    async def consent_of_phone(self, request: Request, conn: asyncpg.Connection) -> ConsentAnswer:
+        """Get whether a number wants messages, whether or not it is a contact."""
+        return await _consent(request, conn, requested_phone(request.path["phone"], self.region, "path", "phone"))
+
     async def delete(self, request: Request, work: Work) -> None:
-        """Delete a contact. Conversations with its phone remain."""
+        """Delete a contact. Conversations with its phone remain, and so does its number's consent."""
         await store.drop_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
 
     async def import_csv(self, request: Request) -> web.StreamResponse:
@@ -207,6 +237,11 @@ class Contacts:
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
         if owner_id is not None and not await self.users.of_caller(request, work.conn).exists(owner_id):
             raise Invalid.field("is not a user of this tenant", "body", "owner_id")
+
+
+async def _consent(request: Request, conn: asyncpg.Connection, phone: str) -> ConsentAnswer:
+    found = await find_consent(conn, request.identity.tenant_id, phone)
+    return ConsentAnswer.model_validate(found, from_attributes=True)
 
 
 def _answer(contact: store.Contact) -> ContactAnswer:

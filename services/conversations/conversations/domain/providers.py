@@ -50,11 +50,12 @@ class OutgoingCall:
 
 
 class NotSent(Exception):
-    """The provider certainly did not send it. `retryable`: a retry may succeed."""
+    """The provider certainly did not send it. `retryable`: a retry may succeed. `opted_out`: the recipient refuses."""
 
-    def __init__(self, reason: str, *, retryable: bool) -> None:
+    def __init__(self, reason: str, *, retryable: bool, opted_out: bool = False) -> None:
         super().__init__(reason)
         self.retryable = retryable
+        self.opted_out = opted_out
 
 
 class Throttled(NotSent):
@@ -71,12 +72,16 @@ class OutcomeUnknown(Exception):
 
 @dataclass(frozen=True)
 class Receipt:
-    """A provider's report about a message that we sent. `status` as in `domain/statuses.py`."""
+    """A provider's report about a message that we sent. `status` as in `domain/statuses.py`.
+
+    `opted_out`: it failed because the recipient has told the provider to stop.
+    """
 
     delivery_id: UUID | None
     ref: str | None
     status: str
     reason: str | None = None
+    opted_out: bool = False
 
 
 @dataclass(frozen=True)

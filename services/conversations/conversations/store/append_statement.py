@@ -38,7 +38,7 @@ COLUMNS = {
 _ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(COLUMNS.values(), start=1))
 
 # Conversations are locked in the order of their keys: concurrent statements don't deadlock.
-# A delivery is held unless the contact has opted out, or an earlier one of the tenant waits.
+# A delivery is held unless the number has opted out, or an earlier one of the tenant waits.
 # A key that has a row already, or is in progress, is left to the request's own transaction (`switchboard.http`). Its
 # insert has no conflict clause: a key that was stored meanwhile fails the statement.
 APPEND = f"""
@@ -87,7 +87,7 @@ with asked as materialized (
            case when held then 'sending' else 'pending' end, case when held then holder end,
            case when held then clock_timestamp() + interval '{LEASE.total_seconds()} seconds' end, held::int
     from numbered n cross join lateral (select n.holder is not null and not exists (
-        select from contacts k where k.tenant_id = n.tenant_id and k.phone = n.phone and k.opted_out
+        select from consents k where k.tenant_id = n.tenant_id and k.phone = n.phone and k.opted_out
     ) and not exists (
         select from deliveries d where d.status = 'pending' and d.lane = 0 and d.tenant_id = n.tenant_id
         and d.due_at <= clock_timestamp()

@@ -40,8 +40,9 @@ with due as (
     returning d.id, d.tenant_id, d.campaign_id, d.user_id, d.contact_phone, d.channel, d.body, d.message_id, d.seq,
               d.attempts, coalesce(d.not_after < clock_timestamp(), false) as too_late, d.holder
 )
-select claimed.*, coalesce(k.opted_out, false) as opted_out, k.name as contact_name
+select claimed.*, coalesce(c.opted_out, false) as opted_out, k.name as contact_name
 from claimed left join contacts k on k.tenant_id = claimed.tenant_id and k.phone = claimed.contact_phone
+     left join consents c on c.tenant_id = claimed.tenant_id and c.phone = claimed.contact_phone
 order by claimed.contact_phone
 """
 CLAIM_SINGLES = _CLAIM.format(lane="lane = 0 and tenant_id = $1")
@@ -57,7 +58,7 @@ where d.id = n.id and d.holder = n.holder and d.status = 'sending'
   and (d.not_after is null or d.not_after >= clock_timestamp())
   and (d.campaign_id is null
        or exists (select from campaign_runs r where r.id = d.campaign_id and r.status = 'running'))
-  and not exists (select from contacts k where k.tenant_id = d.tenant_id and k.phone = d.contact_phone and k.opted_out)
+  and not exists (select from consents k where k.tenant_id = d.tenant_id and k.phone = d.contact_phone and k.opted_out)
 returning d.id, d.holder
 """
 RELEASE = """

@@ -216,7 +216,7 @@ class MessageSender:
         else:
             self._checkpoint("before_settling")
             outcome = outcome_of(row, "failed", source=self._database.service, reason=str(refusal))
-            await settle_failure(self._database, row, outcome)
+            await settle_failure(self._database, row, outcome, opted_out=refusal.opted_out)
 
     async def _outcome_unknown(self, row: Claimed, account: ProviderAccount, reason: str) -> None:
         """Retry with a provider that takes idempotency keys; another one might send twice."""

@@ -9,7 +9,7 @@ from bench.end_to_end.generator import Load, generate
 from bench.end_to_end.systems import RunningSystem, Sample, Used
 
 IDLE = "idle"
-SETTLE_SECONDS = 2.0
+SETTLE_SECONDS = 20.0  # after the start
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,33 @@ async def test_csv_import_creates_and_updates_contacts_and_lists_bad_lines(clien
     ]
 
 
+async def test_a_spreadsheet_with_empty_columns_is_imported(client: ConversationsClient) -> None:
+    answer = await _upload(client, f"phone;name;;\r\n{PHONE};Priya;;x\r\n+1 415 555 0101 x7;Extension;;\r\n")
+
+    assert (answer["created"], [line["line"] for line in answer["rejected"]]) == (1, [3])
+    assert await client.fetch("select phone, name from contacts") == [{"phone": PHONE, "name": "Priya"}]
+
+
+async def test_one_line_in_another_encoding_harms_no_other(client: ConversationsClient) -> None:
+    lines = [f"+1415555{n:04},Zoë {n}".encode() for n in range(2500)]
+    lines[2000] = "+14155552000,Zoë €".encode("cp1252")
+    lines[2001] = b"+14155552001,\x81"
+
+    answer = await _upload(client, b"\r\n".join([b"phone,name", *lines]))
+
+    assert (answer["created"], answer["updated"]) == (2499, 0)
+    assert answer["rejected"] == [{"line": 2003, "reason": "is neither UTF-8 nor Windows-1252"}]
+    odd = await client.fetch("select name from contacts where phone in ('+14155552000', '+14155551999') order by phone")
+    assert [row["name"] for row in odd] == ["Zoë 1999", "Zoë €"]
+
+
+async def test_an_unknown_column_is_named(client: ConversationsClient) -> None:
+    answer = await _upload(client, "phone,nmae\r\n+14155550100,Priya\r\n")
+
+    assert (answer["status"], answer["code"]) == (422, "unusable_file")
+    assert "'nmae'" in answer["detail"]
+
+
 async def test_an_exported_csv_file_can_be_imported(client: ConversationsClient) -> None:
     lines = "".join(f"+1415555{n:04},Name {n},x;y,false\r\n" for n in range(2500))
     await _upload(client, "phone,name,tags,opted_out\r\n" + lines)
@@ -155,9 +182,10 @@ async def test_an_unknown_owner_is_503_while_auth_is_unavailable(client: Convers
     assert known == {"created": 1, "updated": 0, "rejected": []}
 
 
-async def _upload(client: ConversationsClient, text: str, *, caller: Any = BEN) -> Any:
+async def _upload(client: ConversationsClient, content: str | bytes, *, caller: Any = BEN) -> Any:
     headers = {**identity_headers(caller, "conversations"), "Content-Type": "text/csv"}
-    async with client.http.post("/api/v1/contacts/import", data=text.encode(), headers=headers) as answer:
+    data = content.encode() if isinstance(content, str) else content
+    async with client.http.post("/api/v1/contacts/import", data=data, headers=headers) as answer:
         return await answer.json(content_type=None)
 
 

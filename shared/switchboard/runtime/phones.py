@@ -28,6 +28,8 @@ def to_e164(spelling: str, region: str | None = None) -> str:
         number = _parse("+" + spelling[abroad.end() :], region)
     if not phonenumbers.is_possible_number(number):
         raise NotAPhone(f"{spelling!r} is too short or too long for a phone number")
+    if number.extension:
+        raise NotAPhone(f"{spelling!r} has an extension, which no message reaches")
     return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 

@@ -1,8 +1,6 @@
 """CSV import of contacts: a batch at a time, in constant memory."""
 
 import asyncio
-import codecs
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,6 +8,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, columns_of, row_of
+from conversations.domain.csv_encoding import TextDecoder, decode_escaped
 from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record, TooMuchWork
 from conversations.store import contacts as store
 from conversations.store.consents import name_consent_source
@@ -85,26 +84,32 @@ def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, 
         raise fields
     if len(fields) != len(columns):
         raise RejectedLine(f"{len(fields)} fields instead of {len(columns)}")
-    return row_of(dict(zip(columns, fields, strict=True)), region, users)
+    return row_of({name: field for name, field in zip(columns, fields, strict=True) if name}, region, users)
 
 
 async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:
-    records = CsvRecords()
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+    records, decoder = CsvRecords(), TextDecoder()
     try:
         async for chunk in chunks:
             for at in range(0, len(chunk), SLICE):
-                for record in records.feed(decoder.decode(chunk[at : at + SLICE])):
-                    yield record
+                for line, fields in records.feed(decoder.decode(chunk[at : at + SLICE])):
+                    yield line, _decoded(fields)
                 await asyncio.sleep(0)
-        for record in records.feed(decoder.decode(b"", final=True)):
-            yield record
-        for record in records.end():
-            yield record
+        for line, fields in [*records.feed(decoder.decode(b"", final=True)), *records.end()]:
+            yield line, _decoded(fields)
     except UnicodeDecodeError:
-        raise UnusableFile("the file is not UTF-8") from None
+        raise UnusableFile("the file begins like UTF-16, and is not") from None
     except TooMuchWork as error:
         raise UnusableFile(str(error)) from None
+
+
+def _decoded(fields: list[str] | BrokenRecord) -> list[str] | BrokenRecord:
+    if isinstance(fields, BrokenRecord):
+        return fields
+    try:
+        return [decode_escaped(field) for field in fields]
+    except UnicodeDecodeError:
+        return BrokenRecord("is neither UTF-8 nor Windows-1252")
 
 
 async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: ContactImportReport) -> None:

@@ -62,11 +62,19 @@ def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def columns_of(header: Sequence[str]) -> list[str]:
-    """Validate the first record as column names. Raises `UnusableFile`."""
+    """Validate the first record as column names; those without a name are left out. Raises `UnusableFile`."""
     names = [name.strip().lstrip("\ufeff").lower() for name in header]
-    unknown = [name for name in names if name not in COLUMNS]
-    if "phone" not in names or unknown or len(set(names)) < len(names):
-        raise UnusableFile(f"the first line must name columns out of {', '.join(COLUMNS)}; phone is needed")
+    named = [name for name in names if name]
+    unknown = [name for name in named if name not in COLUMNS]
+    if unknown:
+        raise UnusableFile(
+            f"unknown column {unknown[0][:40]!r}: there are {', '.join(COLUMNS)}, separated by , or ; or tab"
+        )
+    if "phone" not in named or len(set(named)) < len(named):
+        raise UnusableFile(
+            f"the first line must name columns out of {', '.join(COLUMNS)}, each once, separated by , or ; or tab; "
+            "phone is needed"
+        )
     return names
 
 

@@ -1,15 +1,20 @@
 """An incremental CSV parser: text in chunks to records. A line break inside quotes does not end a record.
 
+The first line tells the separator: a comma, a semicolon or a tab, whichever it has most of, or what `sep=` names.
+
 A line that is not CSV, or with quotes that never end, is rejected alone, and parsing continues with the next line.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 
 MAX_RECORD = 64 * 1024
 MAX_LINES_OF_RECORD = 100
 MAX_UNENDED = 1000  # records with quotes that do not end: each parses its lines again
 MAX_LINES = 1_000_000
+SEPARATORS = ",;\t"
+SEP_LINE = re.compile(rf"sep=([{SEPARATORS}])\s*", re.IGNORECASE)  # as spreadsheets write and read it
 
 
 class BrokenRecord(ValueError):
@@ -37,6 +42,7 @@ class CsvRecords:
         self._line = 0
         self._skipping = False
         self._unended = 0
+        self._separator = ""  # until the first line
 
     def feed(self, text: str) -> Iterator[Record]:
         """Parse a chunk. Yields each record that it completes."""
@@ -63,15 +69,20 @@ class CsvRecords:
         self._line += 1
         if self._line > MAX_LINES:
             raise TooMuchWork(f"the file has more than {MAX_LINES} lines")
+        if not self._separator:
+            named = SEP_LINE.fullmatch(line)
+            self._separator = named[1] if named else _separator_of(line)
+            if named:
+                return
         self._open.append(line)
         self._size += len(line)
-        if _has_open_quotes(line, inside=len(self._open) > 1):
+        if _has_open_quotes(line, self._separator, inside=len(self._open) > 1):
             if self._size > MAX_RECORD or len(self._open) > MAX_LINES_OF_RECORD:
                 yield from self._reject_first_line()
             return
         began, record = self._line - len(self._open) + 1, self._open
         self._open, self._size = [], 0
-        fields = _fields(record)
+        fields = _fields(record, self._separator)
         if isinstance(fields, BrokenRecord) or any(field.strip() for field in fields):
             yield began, fields
 
@@ -96,19 +107,25 @@ class CsvRecords:
             yield from self._take(line)
 
 
-def _has_open_quotes(line: str, *, inside: bool) -> bool:
+def _separator_of(line: str) -> str:
+    """The separator that the line has most of outside of quotes. A comma where it has none."""
+    unquoted = "".join(line.split('"')[::2])
+    return max(SEPARATORS, key=unquoted.count)
+
+
+def _has_open_quotes(line: str, separator: str, *, inside: bool) -> bool:
     if '"' not in line:
         return inside
     try:
-        for _ in csv.reader(['"' + line if inside else line], strict=True):
+        for _ in csv.reader(['"' + line if inside else line], delimiter=separator, strict=True):
             pass
     except csv.Error as error:
         return "unexpected end of data" in str(error)
     return False
 
 
-def _fields(record: list[str]) -> list[str] | BrokenRecord:
+def _fields(record: list[str], separator: str) -> list[str] | BrokenRecord:
     try:
-        return next(csv.reader(record, strict=True), [])
+        return next(csv.reader(record, delimiter=separator, strict=True), [])
     except csv.Error as error:
         return BrokenRecord(f"is not CSV: {error}")

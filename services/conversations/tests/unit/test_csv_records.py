@@ -62,3 +62,22 @@ def test_a_line_that_is_too_long_is_rejected_and_the_next_is_parsed() -> None:
         (2, f"is longer than {MAX_RECORD} characters"),
         (3, ["c", "d"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "records"),
+    [
+        ("phone;name\n1;a,b\n", [["phone", "name"], ["1", "a,b"]]),
+        ("phone\tname\n1\ta\n", [["phone", "name"], ["1", "a"]]),
+        ("sep=;\nphone;name\n1;a\n", [["phone", "name"], ["1", "a"]]),
+        ("SEP=,\nphone,name\n1,a;b\n", [["phone", "name"], ["1", "a;b"]]),
+        ('phone;"a,b,c,d"\n', [["phone", "a,b,c,d"]]),
+        ("phone\n1\n", [["phone"], ["1"]]),
+    ],
+)
+def test_the_first_line_tells_the_separator(text: str, records: list[list[str]]) -> None:
+    parser = CsvRecords()
+
+    found = [fields for _, fields in [*parser.feed(text), *parser.end()]]
+
+    assert found == records

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from .deployment import API, Deployment
 
 WRONG = {"email": "ann@example.com", "password": "wrong"}
@@ -15,6 +17,37 @@ async def test_the_same_address_signs_up_once(deployment: Deployment) -> None:
     statuses = await asyncio.gather(*(deployment.status("POST", url, json=body) for _ in range(5)))
 
     assert sorted(statuses) == [201, 409, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("email", "same"),
+    [
+        ("a@xn--bcher-kva.example", "A@bücher.example"),
+        ("a@BÜCHER.example", "a@xn--bcher-kva.example"),
+        ("jose\u0301@example.com", "josé@example.com"),
+        ("a@ｅｘａｍｐｌｅ.com", "a@example.com"),
+        ("a@example。com", "a@example.com"),
+    ],
+)
+async def test_who_signs_up_signs_in_with_the_very_same_text(deployment: Deployment, email: str, same: str) -> None:
+    gateway = await deployment.gateway(await deployment.auth())
+    body = {"tenant_name": "Acme", "name": "Ann", "email": email, "password": "correct horse"}
+    credentials = {"email": email, "password": "correct horse"}
+
+    assert await deployment.status("POST", f"{gateway}{API}/auth/signup", json=body) == 201
+    assert await deployment.status("POST", f"{gateway}{API}/auth/login", json=credentials) == 200
+    assert await deployment.status("POST", f"{gateway}{API}/auth/login", json={**credentials, "email": same}) == 200
+    assert await deployment.status("POST", f"{gateway}{API}/auth/signup", json={**body, "email": same}) == 409
+
+
+@pytest.mark.parametrize(
+    "email", ["Ada <a@example.com>", f"{'x' * 65}@example.com", "a@", "@example.com", "a b@example.com"]
+)
+async def test_what_is_no_address_is_refused(deployment: Deployment, email: str) -> None:
+    gateway = await deployment.gateway(await deployment.auth())
+    body = {"tenant_name": "Acme", "name": "Ann", "email": email, "password": "correct horse"}
+
+    assert await deployment.status("POST", f"{gateway}{API}/auth/signup", json=body) == 422
 
 
 async def test_ten_failed_sign_ins_block_an_address_on_every_instance(deployment: Deployment) -> None:

@@ -1,6 +1,7 @@
 """Password hashing with argon2id, in a few threads: a burst of sign-ins does not block the event loop."""
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -21,6 +22,12 @@ BCRYPT_PREFIXES = ("$2a$", "$2b$", "$2y$")
 T = TypeVar("T")
 
 
+def normal_password(password: str) -> str:
+    """The password in the form of RFC 8265's OpaqueString: every space is a plain one, letters are composed (NFC)."""
+    spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in password)
+    return unicodedata.normalize("NFC", spaced)
+
+
 class PasswordHasher:
     """Hashes and checks passwords. A check takes equally long if the user is unknown."""
 
@@ -31,10 +38,20 @@ class PasswordHasher:
 
     async def hash(self, password: str) -> str:
         """Raises `ServiceUnavailable` if too many passwords are waiting."""
-        return await self._in_thread(lambda: HASHER.hash(password))
+        normal = normal_password(password)
+        return await self._in_thread(lambda: HASHER.hash(normal))
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password has this hash. A hash of None takes as long, and never matches."""
+        """Whether the password has this hash. A hash of None takes as long, and never matches.
+
+        A hash that was made before passwords had a normal form may be of the text as it was typed.
+        """
+        normal = normal_password(password)
+        if await self._matches(password_hash, normal):
+            return True
+        return normal != password and await self._matches(password_hash, password)
+
+    async def _matches(self, password_hash: str | None, password: str) -> bool:
         if password_hash is not None and password_hash.startswith(BCRYPT_PREFIXES):
             return await self._in_thread(lambda: _bcrypt_matches(password_hash, password))
         found = await self._in_thread(lambda: _argon2_matches(password_hash or self._unmatched, password))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, EmailStr, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, EmailStr, Field, StringConstraints
 
 from auth.actions.sign_in import SignedIn
 from auth.domain.preferences import check_time_zone, normalise_phone
@@ -21,7 +21,24 @@ NewPassword = Annotated[str, StringConstraints(min_length=8, max_length=256)]
 InvitableRole = Literal["admin", "agent"]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(normalise_phone)]
 TimeZone = Annotated[str, StringConstraints(max_length=60), AfterValidator(check_time_zone)]
-Email = Annotated[EmailStr, StringConstraints(max_length=254)]
+
+
+def _is_address_alone(value: object) -> object:
+    if isinstance(value, str) and ("<" in value or ">" in value):
+        raise ValueError("must be an address alone, without a name")
+    return value
+
+
+def _is_deliverable(address: str) -> str:
+    if len(address.rpartition("@")[0].encode()) > MOST_LOCAL_OCTETS:
+        raise ValueError(f"the part before the @ must have at most {MOST_LOCAL_OCTETS} bytes")
+    return address
+
+
+MOST_LOCAL_OCTETS = 64  # RFC 5321, 4.5.3.1.1
+Email = Annotated[
+    EmailStr, BeforeValidator(_is_address_alone), AfterValidator(_is_deliverable), StringConstraints(max_length=254)
+]
 
 
 class NewAccount(Body):

@@ -1,7 +1,10 @@
 """Users and their roles, and the rules by which one user changes another."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 from uuid import UUID
+
+import idna
 
 from switchboard.contracts.auth import RoleName
 from switchboard.runtime.refusals import Conflict, Forbidden, Refusal
@@ -82,5 +85,18 @@ class User:
 
 
 def normalise_email(text: str) -> str:
-    """The spelling in which addresses are stored and compared: without surrounding spaces, in lower case."""
-    return text.strip().lower()
+    """The one spelling in which addresses are stored and compared.
+
+    Without surrounding spaces, in lower case, in composed Unicode (NFC), an international domain as people write it:
+    `A@xn--bcher-kva.example` is `a@bücher.example`.
+    """
+    local, at, domain = unicodedata.normalize("NFC", text.strip()).rpartition("@")
+    return f"{local.lower()}{at}{_normal_domain(domain)}"
+
+
+def _normal_domain(domain: str) -> str:
+    """The domain in Unicode, mapped as browsers do it (UTS 46): wide letters, ideographic dots."""
+    try:
+        return idna.decode(idna.encode(domain, uts46=True))
+    except idna.IDNAError:
+        return domain.lower()

@@ -54,3 +54,18 @@ async def test_a_password_matches_its_own_hash_only(passwords: PasswordHasher) -
     assert not await passwords.matches(None, "never matched")
     assert not await passwords.matches("not a hash", "right")
     assert (passwords.is_outdated(argon2), passwords.is_outdated(old)) == (False, True)
+
+
+async def test_a_password_is_the_same_composed_or_decomposed(passwords: PasswordHasher) -> None:
+    composed, decomposed = "pässwörd\u00a0x", "pa\u0308sswo\u0308rd x"
+
+    assert await passwords.matches(await passwords.hash(composed), decomposed)
+    assert await passwords.matches(await passwords.hash(decomposed), composed)
+    assert not await passwords.matches(await passwords.hash(composed), "passwörd x")
+
+
+async def test_a_hash_of_the_text_as_it_was_typed_still_matches(passwords: PasswordHasher) -> None:
+    """Made before passwords had a normal form."""
+    typed = "pa\u0308sswo\u0308rd"
+
+    assert await passwords.matches(module.HASHER.hash(typed), typed)

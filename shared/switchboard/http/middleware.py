@@ -61,7 +61,7 @@ def request_middleware(metrics: Metrics) -> Middleware:
 
 
 def response_headers(health: Health | None) -> Any:
-    """A signal handler that adds the request id to every response, and announces that the connection is closed.
+    """A signal handler that adds the common headers to every response, and announces that the connection is closed.
 
     It is closed while draining, and after a response that comes before the end of the request's body: whoever sent the
     request must not send the next one into it.
@@ -71,6 +71,8 @@ def response_headers(health: Health | None) -> Any:
         request[PREPARED_KEY] = True
         response.headers.setdefault(REQUEST_ID_HEADER, request.get(REQUEST_ID_KEY, ""))
         response.headers["Server"] = "switchboard"
+        response.headers.setdefault("Cache-Control", "no-store")  # what a service answers is private, and soon outdated
+        response.headers.setdefault("Vary", "Accept")
         content = request.content
         if content.exception() is not None:
             content.feed_eof()  # aiohttp would wait for the rest

@@ -145,3 +145,10 @@ async def test_the_openapi_document_needs_no_identity(start: Any) -> None:
 
     assert answer.status == 200
     assert set((await answer.json())["paths"]) == {"/things"}
+
+
+async def test_no_answer_may_be_kept_by_a_cache(client: aiohttp.ClientSession, as_anna: dict[str, str]) -> None:
+    for path in ("/things", "/nowhere"):
+        answer = await client.get(path, headers=as_anna)
+
+        assert (answer.headers["Cache-Control"], answer.headers["Vary"]) == ("no-store", "Accept")

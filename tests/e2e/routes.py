@@ -51,6 +51,8 @@ TABLE: dict[str, Access] = {
     "GET /contacts/{id}": Access("agent", "contact", "tenant"),
     "PATCH /contacts/{id}": Access("agent", "contact", "tenant"),
     "DELETE /contacts/{id}": Access("agent", "contact", "tenant"),
+    "GET /contacts/{id}/consent": Access("agent", "contact", "tenant"),
+    "GET /consent/{phone}": Access("agent"),
     # A conversation belongs to one user and a phone number: each user has another one under the same path.
     "GET /conversations": Access("agent"),
     "PATCH /conversations/{phone}": Access("agent"),

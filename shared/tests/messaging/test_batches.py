@@ -13,6 +13,7 @@ from switchboard.contracts.conversations import ConversationRead
 from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.routing import EVENTS
+from switchboard.messaging.broker.topology import declare_topology
 from switchboard.messaging.bus import open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
 from switchboard.messaging.operators.dead_letters import DeadLetters
@@ -140,6 +141,10 @@ async def test_a_poisoned_event_of_a_batch_is_dead_lettered_alone(messaging: Mes
 async def test_each_release_hears_the_relay_of_the_other_once(messaging: Messaging) -> None:
     """A rolling update: instances of both releases consume, and either release leads the relay."""
     old, new = Listener(messaging.amqp_url, FEED), Listener(messaging.amqp_url)
+    broker = Broker(messaging.amqp_url, "both releases")
+    async with broker.channel(confirms=False) as channel:
+        await declare_topology(channel, [FEED, BATCHED])  # as both have done when the update begins
+    await broker.close()
 
     async with old.running(), new.running(), relay(messaging, BATCHED):
         await messaging.publish(read(1))

@@ -126,12 +126,10 @@ def _user_of(url: str, owners: list[str], number: int) -> str:
     name = uuid4().hex
     invited = _post(
         f"{url}/api/v1/users",
-        {"email": f"{name}@example.com", "name": name, "role": "member"},
+        {"email": f"{name}@example.com", "name": name, "role": "agent"},
         owners[number % len(owners)],
     )
-    answer = _post(
-        f"{url}/api/v1/auth/invites/accept", {"token": invited["invite_token"], "name": name, "password": PASSWORD}
-    )
+    answer = _post(f"{url}/api/v1/auth/invites/accept", {"token": invited["invite_token"], "password": PASSWORD})
     return str(answer["session"]["token"])
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -15,6 +15,7 @@ from conversations.store.consents import name_consent_source
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
+from switchboard.runtime.phones import spellings_of
 
 BATCH = 1000
 SLICE = 4096  # bytes that are parsed at once; then other requests get their turn
@@ -55,7 +56,7 @@ async def import_contacts(
         users = set(await list_user_ids(conn, tenant_id))
     unknown: set[UUID] = set()
     columns: list[str] | None = None
-    batch: dict[str, ContactRow] = {}
+    batch: dict[str, ContactRow] = {}  # by one spelling of the number
     async for line, fields in _records(chunks):
         if columns is None:
             columns = columns_of([] if isinstance(fields, BrokenRecord) else fields)
@@ -71,9 +72,10 @@ async def import_contacts(
         except (RejectedLine, BrokenRecord) as reason:
             report.reject(line, str(reason))
             continue
-        if row.phone in batch or len(batch) >= BATCH:
+        number = min(spellings_of(row.phone))
+        if number in batch or len(batch) >= BATCH:
             await _save(database, tenant_id, batch, report)
-        batch[row.phone] = row
+        batch[number] = row
     if columns is None:
         raise UnusableFile("the file is empty")
     await _save(database, tenant_id, batch, report)
@@ -115,9 +117,11 @@ def _decoded(fields: list[str] | BrokenRecord) -> list[str] | BrokenRecord:
 async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: ContactImportReport) -> None:
     if not batch:
         return
-    rows = sorted(batch.values(), key=lambda row: row.phone)  # every import locks in this order: no deadlock
     async with open_work(database, tenant_id=tenant_id) as work:
         await name_consent_source(work.conn, "import")
+        known = await store.known_spellings(work.conn, tenant_id, [row.phone for row in batch.values()])
+        rows = [replace(row, phone=known[row.phone]) for row in batch.values()]
+        rows.sort(key=lambda row: row.phone)  # every import locks in this order: no deadlock
         created, updated = await store.save_contacts(work.conn, tenant_id, rows, [uuid7() for _ in rows])
     report.created += created
     report.updated += updated

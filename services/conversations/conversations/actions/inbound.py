@@ -14,12 +14,14 @@ from conversations.domain.providers import CallReceipt, InboundMessage, Provider
 from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
 from conversations.store.consents import name_consent_source
-from conversations.store.contacts import ensure_contacts, save_opted_out
+from conversations.store.contacts import ensure_contacts, known_spelling, save_opted_out
 from conversations.store.message_append import MessageToAppend
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
-from switchboard.runtime.phones import NotAPhone, to_e164
+from switchboard.runtime.phones import NotAPhone, read_address
 from switchboard.runtime.refusals import ServiceUnavailable
+
+UNKNOWN_SENDER = "unknown"
 
 log = structlog.get_logger(__name__)
 
@@ -34,11 +36,15 @@ async def receive_webhook(database: Database, account: ProviderAccount, event: W
             case CallReceipt():
                 await receive_call_receipt(work, account, event)
             case InboundMessage():
-                try:
-                    sender = to_e164(event.sender, region)
-                except NotAPhone:
-                    return  # a short code or a name, which can't be answered
-                await receive_message(work, account, event, sender)
+                await receive_message(work, account, event, _address_of(event, region))
+
+
+def _address_of(inbound: InboundMessage, region: str) -> str:
+    """The sender's number, short code or name. Whatever a provider hands over is kept."""
+    try:
+        return read_address(inbound.sender, region)
+    except NotAPhone:
+        return UNKNOWN_SENDER
 
 
 async def receive_receipt(database: Database, account: ProviderAccount, receipt: Receipt) -> None:
@@ -88,12 +94,14 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
         log.info("inbound_without_tenant", provider=account.provider, ref=inbound.ref)
         return
     work.tenant_id = tenant_id
+    sender = await known_spelling(work.conn, tenant_id, sender)
     if not await store.add_inbound(work.conn, account.provider, inbound.ref, tenant_id):
         return  # received before
     user_id = await store.find_receiver(work.conn, tenant_id, sender)
     if user_id is None:
         raise ServiceUnavailable("No user is known yet to receive this message.", retry_after=5)
-    await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
+    if sender.startswith("+"):
+        await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
     opted_out = opt_out_keyword(inbound.body)
     if opted_out is not None:
         await name_consent_source(work.conn, "keyword")

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 
 from conversations.actions import messages as actions
 from conversations.store import conversations as store
+from conversations.store.contacts import known_spelling
 from conversations.store.message_append import MessageToAppend
-from switchboard.contracts.conversations import ConversationMessage
+from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationMessage
 from switchboard.contracts.files import FILE_PATH
 from switchboard.event_log.hints import EventHints, EventsBehind
 from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute, decode_cursor, page
@@ -19,7 +20,7 @@ from switchboard.http.client import ServiceClient
 from switchboard.http.idempotency import IdempotentRequest
 from switchboard.http.paging import MAX_LIMIT
 from switchboard.messaging.outbox.unit_of_work import Work
-from switchboard.runtime.phones import requested_phone
+from switchboard.runtime.phones import requested_address, requested_phone, spellings_of
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 OutgoingChannel = Literal["sms", "note"]
@@ -118,8 +119,10 @@ class Conversations:
             WriteRoute("DELETE", one, self.clear),
         ]
 
-    def _phone(self, request: Request) -> str:
-        return requested_phone(request.path["phone"], self.region, "path", "phone")
+    async def _phone(self, request: Request, conn: asyncpg.Connection) -> str:
+        """The address of a conversation that may exist, in the spelling in which it is known."""
+        address = requested_address(request.path["phone"], self.region, "path", "phone")
+        return await known_spelling(conn, request.identity.tenant_id, address)
 
     async def list(self, request: Request, conn: asyncpg.Connection) -> Page[ConversationAnswer]:
         """List my conversations, newest first."""
@@ -143,7 +146,7 @@ class Conversations:
             conn,
             request.identity.tenant_id,
             request.identity.user_id,
-            self._phone(request),
+            await self._phone(request, conn),
             before=query.before,
             after=query.after,
             limit=query.limit + 1,
@@ -163,21 +166,27 @@ class Conversations:
         async def is_stored(file_id: UUID) -> bool:
             return await self.files.find(FILE_PATH.format(id=file_id), request.identity_header) is not None
 
-        return await actions.append_outgoing(work, self._new_message(request), is_stored=is_stored)
+        phone = await known_spelling(work.conn, request.identity.tenant_id, self._recipient(request))
+        return await actions.append_outgoing(work, self._new_message(request, phone), is_stored=is_stored)
 
     async def append_together(self, request: Request, keyed: IdempotentRequest | None) -> ConversationMessage | None:
         """Append a message without attachments together with those of other requests."""
         self.hints.check_busy()
-        if request.body.attachments:
+        phone = self._recipient(request)
+        if request.body.attachments or len(spellings_of(phone)) > 1:
             return None
-        return await self.appender.append(self._new_message(request), keyed)
+        return await self.appender.append(self._new_message(request, phone), keyed)
 
-    def _new_message(self, request: Request) -> MessageToAppend:
+    def _recipient(self, request: Request) -> str:
+        find = requested_address if request.body.channel == NOTE_CHANNEL else requested_phone
+        return find(request.path["phone"], self.region, "path", "phone")
+
+    def _new_message(self, request: Request, phone: str) -> MessageToAppend:
         caller, new = request.identity, request.body
         return actions.outgoing_message(
             caller.tenant_id,
             caller.user_id,
-            self._phone(request),
+            phone,
             new.body,
             channel=new.channel,
             attachments=new.attachments,
@@ -185,15 +194,17 @@ class Conversations:
 
     async def mark_read(self, request: Request, work: Work) -> None:
         """Mark messages up to and including a `seq` as read."""
-        await actions.mark_read(work, request.identity.user_id, self._phone(request), request.body.seq)
+        await actions.mark_read(work, request.identity.user_id, await self._phone(request, work.conn), request.body.seq)
 
     async def set_metadata(self, request: Request, work: Work) -> None:
         """Replace the conversation's metadata."""
-        await actions.set_metadata(work, request.identity.user_id, self._phone(request), request.body.metadata)
+        await actions.set_metadata(
+            work, request.identity.user_id, await self._phone(request, work.conn), request.body.metadata
+        )
 
     async def clear(self, request: Request, work: Work) -> None:
         """Delete all messages of the conversation. Succeeds when there is none."""
-        await actions.clear_conversation(work, request.identity.user_id, self._phone(request))
+        await actions.clear_conversation(work, request.identity.user_id, await self._phone(request, work.conn))
 
 
 def _answer(listed: store.ListedConversation) -> ConversationAnswer:

@@ -1,4 +1,4 @@
-"""`contacts …`: CSV import and export of a tenant's contacts."""
+"""`contacts …`: CSV import and export of a tenant's contacts, and the check of their numbers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,12 +13,14 @@ from conversations.actions.csv_export import export_contacts
 from conversations.actions.csv_import import ContactImportReport, import_contacts
 from conversations.commands.context import context
 from conversations.domain.contacts import UnusableFile
+from conversations.store.contacts import stream_phones
 from switchboard.postgres.database import Database
+from switchboard.runtime.phones import is_possible
 from switchboard.runtime.terminal import Terminal
 
 CHUNK = 256 * 1024
 
-app = typer.Typer(no_args_is_help=True, help="CSV import and export of contacts.")
+app = typer.Typer(no_args_is_help=True, help="CSV import and export of contacts; check of their numbers.")
 console = Terminal()
 
 Tenant = Annotated[UUID, typer.Option(help="The tenant that the contacts belong to.")]
@@ -51,6 +53,29 @@ def import_(
         except UnusableFile as reason:
             raise typer.BadParameter(reason.detail) from None
     console.print(f"{report.created} created, {report.updated} updated, {report.rejections} rejected")
+
+
+@app.command("check")
+def check() -> None:
+    """List contacts whose number can't exist, and those that are one line in two spellings, of all tenants.
+
+    They are readable as before. Two contacts of one line share their consent; a user may delete one of them.
+    """
+
+    async def run(database: Database) -> None:
+        impossible = doubled = 0
+        async with database.connection() as conn:
+            async for row in stream_phones(conn):
+                if not is_possible(row["phone"]):
+                    impossible += 1
+                    console.print(f"{row['tenant_id']} {row['id']} {row['phone']}: no such number can exist")
+                if row["other_id"] is not None and row["id"] < row["other_id"]:
+                    doubled += 1
+                    other = f"{row['other_id']} {row['other_phone']}"
+                    console.print(f"{row['tenant_id']} {row['id']} {row['phone']}: the same line as {other}")
+        console.print(f"{impossible} impossible numbers, {doubled} lines with two contacts")
+
+    context.with_database(run)
 
 
 @app.command("export")

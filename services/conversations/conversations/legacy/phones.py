@@ -3,7 +3,7 @@
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
-from switchboard.runtime.phones import to_e164
+from switchboard.runtime.phones import read_e164
 
 
 def phone_of_file_name(stem: str, region: str | None) -> str:
@@ -12,7 +12,7 @@ def phone_of_file_name(stem: str, region: str | None) -> str:
     A valid number of the region is one; other digits are read as beginning with a country code.
     """
     if stem.lstrip().startswith(("+", "00")):
-        return to_e164(stem, region)
+        return read_e164(stem, region)
     try:
         number = phonenumbers.parse(stem, region)
     except phonenumbers.NumberParseException:
@@ -26,4 +26,4 @@ def phone_of_file_name(stem: str, region: str | None) -> str:
         international = None
     if international is not None and phonenumbers.is_valid_number(international):
         return phonenumbers.format_number(international, PhoneNumberFormat.E164)
-    return to_e164(stem, region)
+    return read_e164(stem, region)

@@ -72,7 +72,7 @@ with asked as materialized (
     window of_conversation as (partition by c.id), in_order as (partition by c.id order by n.position)
 ), contact as (
     insert into contacts (id, tenant_id, phone)
-    select contact_id, tenant_id, phone from numbered where seq = 1 order by tenant_id, phone
+    select contact_id, tenant_id, phone from numbered where seq = 1 and phone like '+%' order by tenant_id, phone
     on conflict (tenant_id, phone) do nothing
 ), message as (
     insert into messages

@@ -1,6 +1,7 @@
 """Consent: whether a number wants messages from a tenant, and how that came about.
 
-Triggers keep it in step with `contacts.opted_out`, whatever writes that. It outlives the contact.
+Triggers keep it in step with `contacts.opted_out`, whatever writes that, and under each spelling of the number. It
+outlives the contact.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ NAME_SOURCE = (
 )
 FIND = "select opted_out from consents where tenant_id = $1 and phone = $2"
 LIST_CHANGES = """
-select at, opted_out, source, by from consent_changes where tenant_id = $1 and phone = $2 order by id desc limit 200
+select at, opted_out, source, by from consent_changes
+where tenant_id = $1 and phone = any(spellings_of($2))
+order by id desc limit 200
 """
 
 

@@ -1,6 +1,6 @@
 """Contacts of a tenant, one for each phone."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,12 +9,14 @@ import asyncpg
 
 from conversations.domain.contacts import SEPARATOR, ContactRow, PhoneTaken
 from conversations.domain.search import pattern_of
+from switchboard.runtime.phones import spellings_of
 from switchboard.runtime.refusals import NotFound
 
 COLUMNS = "id, phone, name, tags, owner_id, opted_out, created_at, updated_at"
 ADD = f"""
 insert into contacts (id, tenant_id, phone, name, tags, owner_id, opted_out, opted_out_at)
-values ($1, $2, $3, $4, $5, $6, $7, case when $7 then clock_timestamp() end)
+select $1, $2, $3, $4, $5, $6, $7, case when $7 then clock_timestamp() end
+where not exists (select from contacts where tenant_id = $2 and phone = any(spellings_of($3)))
 on conflict (tenant_id, phone) do nothing returning {COLUMNS}
 """
 GET = f"select {COLUMNS} from contacts where tenant_id = $1 and id = $2"
@@ -22,13 +24,15 @@ LOCK = f"{GET} for update"
 SAVE = f"""
 update contacts set name = $3, tags = $4, owner_id = $5, opted_out = $6, phone = $7,
     opted_out_at = case when $6 then coalesce(opted_out_at, clock_timestamp()) end, updated_at = clock_timestamp()
-where tenant_id = $1 and id = $2 returning {COLUMNS}
+where tenant_id = $1 and id = $2 and (phone = $7 or not exists (
+    select from contacts k where k.tenant_id = $1 and k.id <> $2 and k.phone = any(spellings_of($7))
+)) returning {COLUMNS}
 """
 DROP = "delete from contacts where tenant_id = $1 and id = $2 returning id"
 LIST = f"""
 select {COLUMNS} from contacts
 where tenant_id = $1 and id > $2 and ($3::text is null or coalesce(name, '') || ' ' || phone ilike $3)
-  and ($4::text is null or tags @> array[$4])
+  and ($4::text is null or tags @> array[$4] or exists (select from unnest(tags) as t where lower(t) = lower($4)))
 order by id limit $5
 """
 # A field that is missing in the file (null) keeps its value.
@@ -56,6 +60,21 @@ ENSURE = """
 insert into contacts (id, tenant_id, phone)
 select id, $1, phone from unnest($2::uuid[], $3::text[]) as n (id, phone)
 on conflict (tenant_id, phone) do nothing
+"""
+# Of each number the spelling that a contact has, else that of a conversation.
+KNOWN = """
+select n.phone, coalesce(
+    (select k.phone from contacts k where k.tenant_id = $1 and k.phone = any(spellings_of(n.phone))
+     order by k.phone = n.phone desc limit 1),
+    (select c.contact_phone from conversations c where c.tenant_id = $1 and c.contact_phone = any(spellings_of(n.phone))
+     order by c.contact_phone = n.phone desc limit 1)) as known
+from unnest($2::text[]) as n (phone)
+"""
+# The other contact of the same line, if there is one.
+LIST_PHONES = """
+select k.tenant_id, k.id, k.phone, other.id as other_id, other.phone as other_phone from contacts k
+     left join contacts other on other.tenant_id = k.tenant_id and other.phone = any(spellings_of(k.phone))
+                              and other.id <> k.id
 """
 
 
@@ -91,12 +110,15 @@ async def lock_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UU
 
 
 async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Contact) -> Contact:
-    """Save a changed contact and return it. Raises `NotFound`, `PhoneTaken`."""
+    """Save a changed contact, whose row is locked, and return it. Raises `PhoneTaken`."""
     values = (contact.name, contact.tags, contact.owner_id, contact.opted_out, contact.phone)
     try:
-        return _found(await conn.fetchrow(SAVE, tenant_id, contact.id, *values))
+        row = await conn.fetchrow(SAVE, tenant_id, contact.id, *values)
     except asyncpg.UniqueViolationError:
-        raise PhoneTaken from None
+        row = None
+    if row is None:
+        raise PhoneTaken
+    return Contact(*row)
 
 
 async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> None:
@@ -140,6 +162,27 @@ async def ensure_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str], ids: Sequence[UUID]
 ) -> None:
     await conn.execute(ENSURE, tenant_id, list(ids), list(phones))
+
+
+async def known_spellings(conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str]) -> dict[str, str]:
+    """Each number as it is known: in the spelling of its contact or conversation, if there is one."""
+    known = {phone: phone for phone in phones}
+    ambiguous = [phone for phone in known if len(spellings_of(phone)) > 1]
+    if ambiguous:
+        known |= {phone: found or phone for phone, found in await conn.fetch(KNOWN, tenant_id, ambiguous)}
+    return known
+
+
+async def known_spelling(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> str:
+    """The number as it is known: in the spelling of its contact or conversation, if there is one."""
+    return (await known_spellings(conn, tenant_id, [phone]))[phone]
+
+
+async def stream_phones(conn: asyncpg.Connection) -> AsyncIterator[asyncpg.Record]:
+    """The phones of all tenants' contacts, each with the other contact of the same line, if there is one."""
+    async with conn.transaction(readonly=True):
+        async for row in conn.cursor(LIST_PHONES, prefetch=1000):
+            yield row
 
 
 def _found(row: asyncpg.Record | None) -> Contact:

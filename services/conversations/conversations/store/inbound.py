@@ -9,7 +9,7 @@ insert into inbound_messages (provider, provider_ref, tenant_id) values ($1, $2,
 """
 # For the installation's own number, which tenants share: the tenant that wrote to this phone last.
 FIND_TENANT = """
-select tenant_id from conversations where contact_phone = $1
+select tenant_id from conversations where contact_phone = any(spellings_of($1))
 order by wrote_at desc nulls last, updated_at desc limit 1
 """
 # The contact's owner, else the user who wrote last, else the tenant's owner.

@@ -13,11 +13,11 @@ from conversations.actions.campaigns import CAMPAIGNS
 from conversations.actions.messages import DELIVERIES
 from conversations.store import campaign_expansion as store
 from conversations.store.campaign_runs import Run
-from conversations.store.contacts import ensure_contacts
+from conversations.store.contacts import ensure_contacts, known_spellings
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop, Wakeup
-from switchboard.runtime.phones import NotAPhone, to_e164
+from switchboard.runtime.phones import NotAPhone, spellings_of, to_e164
 from switchboard.runtime.unavailable import Unavailable
 
 CHUNK = 5000
@@ -68,6 +68,7 @@ class CampaignExpander:
         position = int(run.expanded_to or 0)
         texts = await store.list_phones(work.conn, run.id, position, self._chunk)
         phones, rejected = self._normalised(texts)
+        phones = sorted(set((await known_spellings(work.conn, run.tenant_id, phones)).values()))
         await ensure_contacts(work.conn, run.tenant_id, phones, [uuid7() for _ in phones])
         await store.add_phones(work.conn, run, phones)
         await store.add_rejected(work.conn, run, rejected)
@@ -75,11 +76,13 @@ class CampaignExpander:
         await store.save_expanded_to(work.conn, run.id, str(position + len(texts)), done=done)
 
     def _normalised(self, texts: list[str]) -> tuple[list[str], list[str]]:
-        """The phones, sorted so that concurrent expansions can't deadlock, and the texts that are not phones."""
-        phones, rejected = set(), set()
+        """The phones, each line once, sorted so that concurrent expansions can't deadlock; the texts that are none."""
+        lines: dict[frozenset[str], str] = {}
+        rejected = set()
         for text in texts:
             try:
-                phones.add(to_e164(text, self._region))
+                phone = to_e164(text, self._region)
+                lines.setdefault(frozenset(spellings_of(phone)), phone)
             except NotAPhone:
                 rejected.add(text)
-        return sorted(phones), sorted(rejected)
+        return sorted(lines.values()), sorted(rejected)

@@ -21,7 +21,7 @@ from switchboard.local.stack import Stack
 from switchboard.local.stack_directory import StackDirectory
 
 # One address signs up and writes for all users here: its limits would be measured instead.
-LIMITS = {"RATE_LIMIT_USER": "100000", "RATE_LIMIT_ADDRESS": "100000"}
+LIMITS = {"RATE_LIMIT_USER": "100000", "RATE_LIMIT_ADDRESS": "100000", "SIGN_UPS_BY_ADDRESS": "100000"}
 LENGTHEN = """
 insert into messages (conversation_id, seq, id, tenant_id, direction, channel, body, attachments, status, created_at)
 select id, n, gen_random_uuid(), tenant_id, 'out', 'note', repeat('x', 200), array[]::uuid[], 'received', now()

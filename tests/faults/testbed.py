@@ -12,6 +12,7 @@ from switchboard.local import orphans
 from switchboard.local.environment import Environment
 from switchboard.local.health import wait_until_healthy
 from switchboard.local.ports import Ports
+from switchboard.local.private_stacks import MANY_CLIENTS
 from switchboard.local.programs import Program
 from switchboard.local.services import ServiceSpec
 from switchboard.local.stack import Stack
@@ -76,7 +77,7 @@ async def private_testbed(directory: Path, *, mutation: str = "") -> AsyncIterat
     orphans.end(stack_dir)
     ports = Ports.of(stack_dir.root)
     moved = {ports.get(name): ports.get(f"proxy-{name}") for name in SERVERS}
-    stack = Stack.at(stack_dir, {})
+    stack = Stack.at(stack_dir, MANY_CLIENTS)
     environment = BehindProxies(
         stack.servers.addresses(by_socket=False), stack.secrets, stack.instances, stack.environment.given, ports=moved
     )

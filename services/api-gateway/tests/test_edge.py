@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from aiohttp import web
 from yarl import URL
 
@@ -42,24 +43,70 @@ async def forwarded(request: web.Request) -> web.StreamResponse:
 
 async def test_forwarded_headers_are_only_accepted_from_trusted_proxies(stack: Any) -> None:
     url = await stack.service(forwarded)
-    alone = await stack.gateway(files_urls=(url,))
-    behind = await stack.gateway(files_urls=(url,), trusted_proxies="127.0.0.0/8, 10.0.0.1")
-    said = {"X_Forwarded_For": "6.6.6.6, 203.0.113.9, 10.0.0.1", "X_Forwarded_Proto": "https", "Host": "crm.example"}
+    alone = await stack.gateway(files_urls=(url,), public_url="http://crm.localhost")
+    behind = await stack.gateway(
+        files_urls=(url,), public_url="http://crm.localhost", trusted_proxies="127.0.0.0/8, 10.0.0.1"
+    )
+    said = {"X_Forwarded_For": "6.6.6.6, 203.0.113.9, 10.0.0.1", "X_Forwarded_Proto": "https", "Host": "crm.localhost"}
 
-    assert await forwarded_headers(stack, alone, **said) == {"For": "127.0.0.1", "Proto": "http", "Host": "crm.example"}
+    assert await forwarded_headers(stack, alone, **said) == {
+        "For": "127.0.0.1",
+        "Proto": "http",
+        "Host": "crm.localhost",
+    }
     assert await forwarded_headers(stack, behind, **said) == {
         "For": "203.0.113.9",
         "Proto": "https",
-        "Host": "crm.example",
+        "Host": "crm.localhost",
     }
     assert (await forwarded_headers(stack, behind, X_Forwarded_For="10.0.0.1"))["For"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "address"),
+    [
+        ("::ffff:203.0.113.8", "203.0.113.8"),
+        ("203.0.113.7:40000", "203.0.113.7"),
+        ("[2001:DB8::1]:443", "2001:db8::1"),
+        ("2001:0db8:0:0::1", "2001:db8::1"),
+        ("<b>x</b>", "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_an_address_has_one_spelling(stack: Any, forwarded_for: str, address: str) -> None:
+    gateway = await stack.gateway(files_urls=(await stack.service(forwarded),), trusted_proxies="127.0.0.0/8")
+
+    assert (await forwarded_headers(stack, gateway, X_Forwarded_For=forwarded_for))["For"] == address
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "status"),
+    [
+        ("http://127.0.0.1:8080", "localhost", 200),
+        ("http://127.0.0.1:8080", "127.0.0.1:8081", 200),
+        ("http://127.0.0.1:8080", "[::1]:8080", 200),
+        ("http://127.0.0.1:8080", "evil.example", 421),
+        ("http://127.0.0.1:8080", "[::1", 421),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080.evil.example", 421),
+        ("https://crm.example.com", "crm.example.com", 200),
+        ("https://crm.example.com", "CRM.example.com:443", 200),
+        ("https://crm.example.com", "crm.example.com:8443", 421),
+        ("https://crm.example.com", "localhost", 421),
+        ("https://crm.example.com", "crm.example.com.evil.example", 421),
+    ],
+)
+async def test_a_foreign_host_is_refused(stack: Any, public_url: str, host: str, status: int) -> None:
+    gateway = await stack.gateway(files_urls=(await stack.service(hello),), public_url=public_url)
+
+    assert await stack.status("GET", f"{gateway}/api/v1/files", headers={"Host": host}) == status
+    assert await stack.status("GET", f"{gateway}/readyz", headers={"Host": host}) == 200
 
 
 async def test_every_response_carries_security_headers(stack: Any) -> None:
     gateway = await stack.gateway(files_urls=(await stack.service(hello),), public_url="https://crm.example.com")
 
     for path in ("/api/v1/files", "/api/v1/nothing", "/nothing", "/health", "/api/v1/auth/%0A"):
-        async with stack.client.get(URL(gateway + path, encoded=True)) as answer:
+        async with stack.client.get(URL(gateway + path, encoded=True), headers={"Host": "crm.example.com"}) as answer:
             headers = answer.headers
         assert headers["X-Content-Type-Options"] == "nosniff", path
         assert headers["X-Frame-Options"] == "DENY"

@@ -112,10 +112,37 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_sent(stack: Any) ->
 
 
 async def test_expect_100_continue_is_answered(stack: Any) -> None:
-    gateway = await stack.gateway(files_urls=(await stack.service(echo),))
+    gateway = await stack.gateway(await stack.service(echo))
 
-    async with stack.client.post(f"{gateway}/api/v1/files", data=b"asked", expect100=True) as answer:
+    async with stack.client.post(f"{gateway}/api/v1/auth/any", data=b"asked", expect100=True) as answer:
         assert (await answer.json())["body"] == "asked"
+
+
+async def test_nobody_is_asked_for_a_body_without_a_session(stack: Any) -> None:
+    gateway = await stack.gateway(files_urls=(await stack.service(echo),))
+    host, port = gateway.removeprefix("http://").split(":")
+
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"Connection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("request_line", ["OPTIONS * HTTP/1.1", "CONNECT example.com:443 HTTP/1.1"])
+async def test_a_request_without_a_path_is_answered_by_a_problem(stack: Any, request_line: str) -> None:
+    gateway = await stack.gateway()
+    host, port = gateway.removeprefix("http://").split(":")
+
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"{request_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+    writer.close()
+
+    assert b"Content-Type: application/problem+json\r\n" in answer
+    assert b"Server: switchboard\r\n" in answer
 
 
 async def test_a_disconnected_client_cancels_its_request(stack: Any) -> None:
@@ -159,7 +186,7 @@ async def test_a_client_that_disconnects_during_an_upload_ends_it_at_the_service
     host, port = gateway.removeprefix("http://").split(":")
 
     _, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + bytes(1000))
+    writer.write(b"POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + bytes(1000))
     await asyncio.wait_for(started.wait(), 30)
     writer.transport.abort()
 
@@ -211,6 +238,6 @@ async def test_an_ambiguous_path_is_not_found(stack: Any) -> None:
         "/internal/sessions/resolve",
     ):
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert (await reader.readline()).split()[1] == b"404", path
         writer.close()

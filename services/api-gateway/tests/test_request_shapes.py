@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-HEAD = b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /api/v1/files HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
-SMUGGLED = b"GET /api/v1/files/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /api/v1/files/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -40,9 +40,9 @@ SMUGGLED = b"GET /api/v1/files/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
         HEAD + b"X-A : b\r\n\r\n",
         HEAD + b" folded: y\r\n\r\n",
         HEAD + b"Host: y\r\n\r\n",
-        b"GET /api/v1/files HTTP/1.1\nHost: x\n\n",
+        b"GET /api/v1/files HTTP/1.1\nHost: localhost\n\n",
         b"GET /api/v1/files HTTP/1.1\r\n\r\n",
-        b"GET /api/v1/files HTTP/1.1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /api/v1/files HTTP/1.1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 async def test_an_ambiguous_request_is_refused(recording_service: Any, shape: bytes) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from auth.domain.oauth import ProviderSettings, read_providers
 from switchboard.runtime.settings import BusSettings, DatabaseSettings, Duration, PublicUrl, RedisSettings
@@ -16,6 +16,10 @@ class Settings(DatabaseSettings, BusSettings, RedisSettings):
 
     identity_key_file: Path
     public_url: PublicUrl = "http://127.0.0.1:8080"
+    failed_logins_by_address: int = Field(default=100, ge=1)
+    """Failed sign-ins of one client address in five minutes, to whatever account."""
+    sign_ups_by_address: int = Field(default=50, ge=1)
+    """Sign-ups of one client address in ten minutes."""
     trial_duration: Duration = timedelta(days=14)
     session_duration: Duration = timedelta(days=30)
 

@@ -65,13 +65,14 @@ async def test_the_session_cookie_is_http_only_and_same_site(
     gateway = await deployment.gateway(await deployment.auth(public_url=public_url), public_url=public_url)
     body = {"tenant_name": "Acme", "name": "Ann", "email": "ann@example.com", "password": "correct horse"}
 
-    async with deployment.client.post(f"{gateway}{API}/auth/signup", json=body) as answer:
+    host = {"Host": public_url.partition("//")[2]}
+    async with deployment.client.post(f"{gateway}{API}/auth/signup", json=body, headers=host) as answer:
         token = (await answer.json())["session"]["token"]
         given = answer.headers["Set-Cookie"]
         assert answer.headers["Cache-Control"] == "no-store"
 
     assert sorted(given.split("; ")) == sorted(cookie.format(token=token).split("; "))
-    headers = {"Cookie": given.partition(";")[0], "Origin": public_url}
+    headers = {**host, "Cookie": given.partition(";")[0], "Origin": public_url}
     assert await deployment.status("GET", f"{gateway}{API}/auth/me", headers=headers) == 200
     async with deployment.client.post(f"{gateway}{API}/auth/logout", headers=headers) as answer:
         assert (answer.status, "Max-Age=0" in answer.headers["Set-Cookie"]) == (204, True)

@@ -90,3 +90,41 @@ async def test_an_unknown_address_is_answered_like_a_wrong_password(deployment: 
 
     assert answers[0][0] == 401
     assert (answers[0][1]["code"], answers[1:]) == ("invalid_credentials", [answers[0]] * 2)
+
+
+async def test_failures_at_many_accounts_block_an_address(deployment: Deployment) -> None:
+    gateway = await deployment.gateway(await deployment.auth(failed_logins_by_address=5), trusted_proxies="127.0.0.0/8")
+    await deployment.sign_up(gateway)
+    url = f"{gateway}{API}/auth/login"
+
+    async def guess(n: int, address: str, **found: str) -> int:
+        body = {"email": f"u{n}@example.com", "password": "wrong", **found}
+        return await deployment.status("POST", url, json=body, headers={"X-Forwarded-For": address})
+
+    # Of one /64, in whatever spelling.
+    statuses = await asyncio.gather(*(guess(n, f"2001:db8::{n}") for n in range(1, 9)))
+    right = {"email": "ann@example.com", "password": "correct horse"}
+
+    assert sorted(statuses) == [401] * 5 + [429] * 3
+    assert await guess(9, "2001:db8::9", **right) == 429
+    assert await guess(9, "2001:db8:0:1::9", **right) == 200
+
+
+async def test_sign_ins_that_succeed_are_not_counted(deployment: Deployment) -> None:
+    gateway = await deployment.gateway(await deployment.auth(failed_logins_by_address=2))
+    await deployment.sign_up(gateway)
+
+    for _ in range(4):
+        await deployment.log_in(gateway)
+
+
+async def test_sign_ups_of_one_address_are_limited(deployment: Deployment) -> None:
+    gateway = await deployment.gateway(await deployment.auth(sign_ups_by_address=3))
+    body = {"tenant_name": "Acme", "name": "Ann", "password": "correct horse"}
+
+    statuses = []
+    for n in range(5):
+        made = {**body, "email": f"u{n}@example.com"}
+        statuses.append(await deployment.status("POST", f"{gateway}{API}/auth/signup", json=made))
+
+    assert statuses == [201] * 3 + [429] * 2

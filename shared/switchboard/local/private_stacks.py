@@ -34,6 +34,10 @@ def keep_servers(directory: Path, until_exit_of: int | None = None) -> None:
         keep(until_exit_of)
 
 
+MANY_CLIENTS = {"SIGN_UPS_BY_ADDRESS": "100000", "FAILED_LOGINS_BY_ADDRESS": "100000"}
+"""All users of a test sign up from one address."""
+
+
 def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
     """Start a whole stack, with the caller's settings, and keep it the same way.
 
@@ -50,7 +54,8 @@ def keep_stack(directory: Path, until_exit_of: int | None = None) -> None:
 
 def stack_for_tests(stack_dir: StackDirectory) -> Stack:
     """Return the stack of that directory, with the same settings each time."""
-    return Stack.at(stack_dir, _provider_settings(_sign_in_provider(stack_dir)) | _without_servers(os.environ))
+    settings = _provider_settings(_sign_in_provider(stack_dir)) | MANY_CLIENTS | _without_servers(os.environ)
+    return Stack.at(stack_dir, settings)
 
 
 @contextmanager

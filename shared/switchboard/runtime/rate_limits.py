@@ -145,10 +145,26 @@ class FixedWindow:
         return max(await self._redis.ttl(key), 1)
 
     async def count(self, key: str) -> None:
+        await self._add(key)
+
+    async def take(self, key: str) -> int | None:
+        """Count an event before it happens, so that a burst gets no more than a sequence. None: it may happen.
+
+        Else the seconds until the window ends. `give_back` takes it back when it needs not be counted after all.
+        """
+        if await self._add(key) <= self._most:
+            return None
+        return max(await self._redis.ttl(key), 1)
+
+    async def give_back(self, key: str) -> None:
+        await self._redis.decr(key)
+
+    async def _add(self, key: str) -> int:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.incr(key)
             pipe.expire(key, self._seconds, nx=True)
-            await pipe.execute()
+            counted, _ = await pipe.execute()
+        return int(counted)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from api_gateway.api.builtin_routes import BuiltinRoutes
 from api_gateway.proxy.handler import Proxy
@@ -13,7 +14,8 @@ from switchboard.http.problems import InternalError, MethodNotAllowed, NoSuchRou
 from switchboard.runtime.unavailable import Unavailable
 
 SOCKETS = "/socket.io/"
-NOT_LOGGED = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+"""Not logged, and answered whatever host is asked for: orchestrators and Prometheus use an address."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,10 +32,17 @@ class EdgeApplication:
 
     def application(self) -> web.Application:
         """The aiohttp application. Bodies pass as they are; a client that disconnects cancels its request."""
-        app = web.Application(handler_args={"auto_decompress": False, "handler_cancellation": True})
+        app = web.Application(
+            middlewares=[self._serve_unrouted], handler_args={"auto_decompress": False, "handler_cancellation": True}
+        )
         any_path = "/{path:(?s:.*)}"  # even one with %0A in it
         app.router.add_route("*", any_path, self._serve, expect_handler=_expect_later)
         return app
+
+    @web.middleware
+    async def _serve_unrouted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer requests without a path (`OPTIONS *`, `CONNECT`), which no route matches, as all others."""
+        return await (handler(request) if request.match_info.http_exception is None else self._serve(request))
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         incoming = ProxyRequest(request, self._config)
@@ -44,6 +53,8 @@ class EdgeApplication:
 
     async def _route(self, incoming: ProxyRequest) -> web.StreamResponse:
         path = incoming.path
+        if path not in PROBES:
+            self._config.hosts.check(incoming.request.headers.get("Host", ""))
         if incoming.request.method == "OPTIONS":
             preflight = self._config.cors.preflight(incoming.request)
             if preflight is not None:
@@ -86,7 +97,7 @@ class EdgeApplication:
             name, _, value = line.partition(": ")
             if name:
                 response.headers.setdefault(name, value)
-        if incoming.path not in NOT_LOGGED:
+        if incoming.path not in PROBES:
             incoming.finish(response.status)
         return response
 

@@ -8,12 +8,12 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from api_gateway.identity.auth_client import AuthClient
+from api_gateway.identity.hosts import OwnHosts
 from api_gateway.identity.session_resolver import CachedSession, ResolvedSession, SessionResolver
 from api_gateway.identity.signing_keys import SigningKeyFile
 from api_gateway.upstreams.upstreams import Upstream
 from switchboard.http.identity import IDENTITY_HEADER
 from switchboard.runtime.refusals import Forbidden
-from switchboard.runtime.settings import is_loopback
 
 SIGNED_SECONDS = 5.0  # reuse of a signed identity; the signer returns none that is valid for less than 15 s
 
@@ -30,7 +30,7 @@ class Credentials:
     def __init__(self, public_url: str, frontend_url: str | None) -> None:
         self._cookie_name = "__Host-session" if public_url.startswith("https:") else "session"
         self._origins = frozenset(_origin(url) for url in (public_url, frontend_url) if url)
-        self._is_local = is_loopback(urlsplit(public_url).hostname or "")
+        self._hosts = OwnHosts(public_url)
 
     def find(self, request: web.BaseRequest) -> tuple[str | None, bool]:
         """The token, if there is one, and whether it came as a cookie."""
@@ -54,7 +54,7 @@ class Credentials:
             # Browsers send no Origin with same-origin reads, and this header instead.
             if request.headers.get("Sec-Fetch-Site") == "same-origin":
                 return
-        elif origin in self._origins or (self._is_local and _is_own(origin, request.headers.get("Host", ""))):
+        elif origin in self._origins or self._hosts.includes_origin(origin, request.headers.get("Host", "")):
             return
         raise CrossOrigin()
 
@@ -107,8 +107,3 @@ def _ascii(token: str | None) -> str | None:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_own(origin: str, host: str) -> bool:
-    """Whether a page of the requested host and port asks; on a local machine it is `localhost` and 127.0.0.1."""
-    return bool(host) and is_loopback(urlsplit(f"//{host}").hostname or "") and origin == f"http://{host}"

@@ -7,13 +7,13 @@ from api_gateway.identity.authentication import Authentication
 from api_gateway.proxy.bodies import BodyTooLarge, stream_body
 from api_gateway.proxy.rate_limits import EdgeRateLimits
 from api_gateway.proxy.request import ProxyRequest
-from api_gateway.proxy.routes import SAFE_METHODS, RouteTable, Target, allowed_after_trial, is_retryable
+from api_gateway.proxy.routes import SAFE_METHODS, RouteTable, Target, allowed_after_trial, is_public, is_retryable
 from api_gateway.proxy.upstream_response import UpstreamResponse
 from api_gateway.upstreams.dispatch import OutgoingRequest, UpstreamLost, UpstreamRequest, dispatch, send
 from api_gateway.upstreams.exchanges import ConnectionLost
 from api_gateway.upstreams.upstreams import Upstream
 from switchboard.http.problems import NoSuchRoute
-from switchboard.runtime.refusals import Refusal
+from switchboard.runtime.refusals import Refusal, Unauthenticated
 
 MAX_BUFFERED_BODY = 64 * 1024  # bytes; a body up to this size is read first and sent together with the head
 BODY_SECONDS = 30.0
@@ -50,7 +50,7 @@ class Proxy:
         if target is None:
             raise NoSuchRoute
         incoming.route = target.service
-        self.limits.address.count(incoming.address)
+        self.limits.address.count(incoming.limit_key)
         _, resolved = await self.authentication.resolve(incoming.request, requires_origin=method not in SAFE_METHODS)
         if resolved is not None:
             incoming.resolved = resolved
@@ -64,6 +64,9 @@ class Proxy:
         length = incoming.request.content_length
         if length is not None and length > target.max_body:
             raise BodyTooLarge
+        expects = incoming.request.headers.get("Expect", "").lower() == "100-continue"
+        if expects and incoming.resolved is None and not is_public(incoming.path):
+            raise Unauthenticated  # before the client sends a body that nobody would take
         outgoing = await self._outgoing(incoming, target)
         if outgoing.body is not None:
             return UpstreamResponse(incoming, await dispatch(upstream, outgoing))

@@ -32,5 +32,5 @@ class ObjectStoreProxy:
             raise NoSuchRoute
         incoming.route = self._target.service
         incoming.target = incoming.target.removeprefix(PREFIX.rstrip("/"))
-        self._proxy.limits.address.count(incoming.address)
+        self._proxy.limits.address.count(incoming.limit_key)
         return await self._proxy.forward(incoming, self._upstream, self._target)

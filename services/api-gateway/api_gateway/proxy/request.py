@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from uuid_utils import uuid7
 
+from api_gateway.identity.hosts import OwnHosts
 from api_gateway.identity.session_resolver import ResolvedSession
 from api_gateway.proxy.cors import Cors
 from api_gateway.proxy.headers import (
@@ -21,12 +22,15 @@ from api_gateway.proxy.headers import (
     TRACEPARENT,
     TRUSTED_PREFIXES,
 )
+from switchboard.runtime.addresses import limited_as, read_address
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNKNOWN_ADDRESS = "unknown"
 
 log = structlog.get_logger("switchboard.http")
 
@@ -38,15 +42,15 @@ class TrustedProxies:
         self._networks = tuple(networks)
 
     def client_address(self, request: web.BaseRequest) -> str:
-        """The nearest address that does not belong to a trusted proxy."""
-        peer = request.remote or "unknown"
+        """The nearest address that does not belong to a trusted proxy; that of the peer if it names none."""
+        peer = nearest = read_address(request.remote or "") or UNKNOWN_ADDRESS
         if not self._networks:
             return peer
-        hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
-        for hop in [peer, *reversed(hops)]:
-            if not self._is_trusted(hop):
-                return hop or peer
-        return peer
+        for hop in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
+            if not self._is_trusted(nearest) or (address := read_address(hop)) is None:
+                break
+            nearest = address
+        return peer if self._is_trusted(nearest) else nearest
 
     def scheme(self, request: web.BaseRequest, default: str) -> str:
         """The scheme that the client used, as reported by a trusted proxy, else `default`."""
@@ -78,6 +82,7 @@ class EdgeConfig:
         self.scheme = "https" if public_url.startswith("https:") else "http"
         self.security_headers = SECURITY + (STRICT_TRANSPORT_SECURITY if self.scheme == "https" else b"")
         self.cors = Cors(frontend_url)
+        self.hosts = OwnHosts(public_url)
         self.trusted_proxies = TrustedProxies(trusted_proxies)
         self.metrics = metrics
         self.health = health
@@ -102,6 +107,11 @@ class ProxyRequest:
         self.target = raw_path if raw_path.startswith("/") else request.rel_url.raw_path_qs
         self.path = self.target.partition("?")[0]
         self.address = config.trusted_proxies.client_address(request)
+
+    @property
+    def limit_key(self) -> str:
+        """What the client's address counts as for rate limits."""
+        return limited_as(self.address)
 
     @property
     def closes_connection(self) -> bool:

@@ -95,6 +95,11 @@ def allowed_after_trial(method: str, path: str) -> bool:
     return path in sign_in or path.startswith((f"{API}/auth/sessions", f"{API}/webhooks/"))
 
 
+def is_public(path: str) -> bool:
+    """Whether a path may be asked for without a session: signing in and up, and providers' webhooks."""
+    return path.startswith((f"{API}/auth/", f"{API}/webhooks/"))
+
+
 def is_retryable(method: str, target: Target, has_key: bool) -> bool:
     """Whether a request may be sent again although it may have taken effect."""
     return method in IDEMPOTENT_METHODS or (method == "POST" and has_key and target.accepts_keys)

@@ -51,7 +51,7 @@ class WebSocketProxy:
         """Forward a handshake or a poll. Raises a `Refusal`."""
         request = incoming.request
         incoming.route = "socket.io"
-        self._proxy.limits.address.count(incoming.address)
+        self._proxy.limits.address.count(incoming.limit_key)
         token, incoming.resolved = await self._proxy.authentication.resolve(request, requires_origin=True)
         lines = self._proxy.upstream_headers(incoming, "realtime")
         sid = request.query.get("sid")

@@ -33,10 +33,10 @@ def routes(
     """All routes of auth."""
     database, trial = service.database, settings.trial_duration
     cookie = SessionCookie.for_url(settings.public_url, settings.session_duration)
-    rate_limit = SignInRateLimit(service.redis)
+    rate_limit = SignInRateLimit(service.redis, settings.failed_logins_by_address, settings.sign_ups_by_address)
     states = OAuthStates(service.redis, secure=cookie.secure)
     return [
-        *SignUp(database, passwords, cookie, trial).routes(),
+        *SignUp(database, passwords, cookie, rate_limit, trial).routes(),
         *PasswordSignIn(database, passwords, rate_limit, cookie).routes(),
         *OAuthSignIn(database, providers, states, cookie, trial).routes(),
         *Invitations(database, passwords, cookie).routes(),

@@ -15,6 +15,7 @@ from auth.domain.users import normalise_email
 from switchboard.http import PlainRoute, Request, Route
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.runtime.addresses import read_address
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,6 @@ def origin_of(request: Request) -> Origin:
     """The address and the agent of the client that sent a request to the gateway."""
     forwarded = request.http.headers.get("X-Forwarded-For", "")
     return Origin(
-        address=forwarded.rpartition(",")[2].strip() or request.http.remote,
+        address=read_address(forwarded.rpartition(",")[2]) or read_address(request.http.remote or ""),
         agent=request.http.headers.get("User-Agent"),
     )

@@ -8,6 +8,7 @@ from aiohttp import web
 from auth.actions.sign_in import start_session
 from auth.actions.sign_up import sign_up
 from auth.adapters.password_hashing import PasswordHasher
+from auth.adapters.sign_in_rate_limit import SignInRateLimit
 from auth.api.cookies import SessionCookie
 from auth.api.schemas import NewAccount, SignedInAnswer
 from auth.api.sign_in import origin_of
@@ -24,6 +25,7 @@ class SignUp:
     database: Database
     passwords: PasswordHasher
     cookie: SessionCookie
+    rate_limit: SignInRateLimit
     trial: timedelta
 
     def routes(self) -> list[Route]:
@@ -43,6 +45,8 @@ class SignUp:
     async def create(self, request: Request) -> web.StreamResponse:
         """Sign up: create a tenant on trial, its owner and a session."""
         body: NewAccount = request.body
+        origin = origin_of(request)
+        await self.rate_limit.count_sign_up(origin.address)
         password_hash = await self.passwords.hash(body.password)
         now = datetime.now(UTC)
         async with open_work(self.database, tenant_id=None) as work:
@@ -55,5 +59,5 @@ class SignUp:
                 trial=self.trial,
                 now=now,
             )
-            signed_in = await start_session(work, owner, self.cookie.lifetime, origin_of(request), now)
+            signed_in = await start_session(work, owner, self.cookie.lifetime, origin, now)
         return self.cookie.reply(signed_in, now, status=201)

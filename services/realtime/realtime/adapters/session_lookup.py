@@ -48,6 +48,13 @@ class Authenticator:
             raise Unauthenticated
         return await self._resolve(token)
 
+    async def session_of(self, headers: Mapping[str, str]) -> UUID | None:
+        """The session of the identity that the gateway has set, if it has."""
+        try:
+            return (await self._verifier.verify(headers.get(IDENTITY_HEADER))).session_id
+        except Unauthenticated:
+            return None
+
     async def _resolve(self, token: str) -> SocketSession:
         answer = await self._auth.request("POST", RESOLVE_PATH, json={"token": token})
         if answer.status == 401:

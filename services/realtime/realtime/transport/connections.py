@@ -62,6 +62,7 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
             logger=_quiet("socketio"),
             engineio_logger=_quiet("engineio"),
             backlog_bytes=limits.backlog_bytes,
+            session_of=authenticator.session_of,
             ping_interval=limits.ping_interval.total_seconds(),
             ping_timeout=limits.ping_timeout.total_seconds(),
         )
@@ -90,10 +91,12 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         """Handle a packet like the library, but safely for any message."""
         socket = self.eio.sockets.get(eio_sid)
-        if socket is None or socket.closing:
+        if socket is None or socket.closing or socket.flushing:
             return
         try:
             packet = read_packet(data)
+            if packet.packet_type != packet_types.EVENT and not socket.connects.take():
+                raise MalformedPacket("too many packets that connect and disconnect")
             match packet.packet_type:
                 case packet_types.CONNECT:
                     await self._handle_connect(eio_sid, packet.namespace, packet.data)
@@ -124,14 +127,18 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """Connect like the library. After the CONNECT packet, the client resumes in a task."""
+        if namespace not in (None, "/"):
+            refused = {"message": "unknown_namespace"}
+            packet = self.packet_class(packet_types.CONNECT_ERROR, data=refused, namespace=namespace)
+            await self._send_packet(eio_sid, packet)
+            return
         await super()._handle_connect(eio_sid, namespace, data)
         socket = self.eio.sockets.get(eio_sid)
         member = self._members.get(eio_sid)
         if socket is None or socket.closing:  # closed during authentication: the library didn't notify us
             await self._remove(eio_sid)
         elif member is None:
-            if namespace in (None, "/"):
-                socket.close_soon("refused")  # so that a client can't try one token after another
+            socket.close_soon("refused")  # so that a client can't try one token after another
         elif eio_sid not in self._resuming:
             last_event_id = data.get("last_event_id") if isinstance(data, dict) else None
             self._resuming[eio_sid] = asyncio.create_task(self._resume(member, last_event_id))

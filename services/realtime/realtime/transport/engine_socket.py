@@ -9,6 +9,7 @@ import asyncio
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from aiohttp import web
 from engineio import exceptions
@@ -19,6 +20,7 @@ from engineio.payload import Payload
 from realtime.fanout.frames import Frame
 from realtime.transport.backpressure import Backlog, weight_of
 from realtime.transport.packets import read_payload
+from switchboard.runtime.rate_limits import TokenBucket
 
 if TYPE_CHECKING:
     from realtime.transport.engineio_server import EngineServer
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 BYTES_PER_WRITE = 64 * 1024  # given to the writer, which then waits for the client to read; or the answer to a poll
 PACKETS_PER_POLL = Payload.max_decode_packets  # python-socketio's client takes no more
 CLOSE_SECONDS = 5.0
+CONNECTS_PER_SECOND = 1
+CONNECTS = 10
+
+
+class TwoPolls(exceptions.EngineIOError):  # type: ignore[misc]
+    """Two polls of one connection at the same time."""
 
 
 class EngineSocket(AsyncSocket):  # type: ignore[misc]
@@ -39,6 +47,13 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
         self.request: web.Request | None = None
         """The request of the WebSocket, if there is one."""
         self.unauthenticated_since = monotonic()
+        self.opened_by: UUID | None = None
+        """The session by which the gateway knew the client that began to poll."""
+        self.connects = TokenBucket(per_second=CONNECTS_PER_SECOND, burst=CONNECTS)
+        """The rate limit of CONNECT and DISCONNECT packets."""
+        self.is_polled = False
+        self.flushing = False
+        """Whether it is closed once its backlog is sent; it takes no more messages."""
         self._writer_idle = False  # the writer waits for packets, and none is queued
         self._aborted = False  # a frame was left out: no later one may follow
 
@@ -84,6 +99,22 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
             raise exceptions.ContentTooLongError
         for packet in read_payload(await environ["aiohttp.request"].read(), max_size):
             await self.receive(packet)
+
+    async def handle_get_request(self, environ: dict[str, Any]) -> Any:
+        """Handle a poll, or an upgrade to WebSocket. Raises `EngineIOError`.
+
+        A second poll at the same time ends the connection, as the protocol's test suite wants it.
+        """
+        if "HTTP_UPGRADE" in environ:
+            return await super().handle_get_request(environ)
+        if self.is_polled:
+            await self.close(wait=False)
+            raise TwoPolls
+        self.is_polled = True
+        try:
+            return await super().handle_get_request(environ)
+        finally:
+            self.is_polled = False
 
     async def poll(self) -> list[Packet]:
         """Poll like the library, but without a task for the wait, and with a bound on a WebSocket's batch."""
@@ -133,13 +164,22 @@ class EngineSocket(AsyncSocket):  # type: ignore[misc]
 
         It sends no CLOSE of Engine.IO: after one python-socketio's client would not reconnect by itself.
         """
+        self.flushing = True
+        if self.request is None:  # it polls, and could not fetch what is queued from a connection that is closed
+            await self._wait_flushed()
+            await self.close(abort=True, reason=reason)
+            return
         await self.close(abort=True, reason=reason)
-        if self.request is not None:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self.queue.join()
-            except TimeoutError:
-                self.abort()
+        if not await self._wait_flushed():
+            self.abort()
+
+    async def _wait_flushed(self) -> bool:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.queue.join()
+        except TimeoutError:
+            return False
+        return True
 
     async def remove(self) -> None:
         """Forget a connection that is gone, also when the library was interrupted before it noticed."""

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import engineio
 from aiohttp import web
@@ -15,19 +17,24 @@ from realtime.transport.engine_socket import EngineSocket
 from realtime.transport.websocket import WebSocketTransport
 
 STICKY_HEADER = "X-Switchboard-Sticky"
+SessionOf = Callable[[Mapping[str, str]], Awaitable[UUID | None]]
 STICKY = re.compile("[0-9a-f]{16}")
 
 
 class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
-    """All Engine.IO connections of this instance. `backlog_bytes`: the bound on what waits for one client."""
+    """All Engine.IO connections of this instance. `backlog_bytes`: the bound on what waits for one client.
+
+    `session_of`: the session that the gateway has found for a request. The `sid` of a client that polls belongs to it.
+    """
 
     sockets: dict[str, EngineSocket]
     start_service_task: bool
     _async: dict[str, Any]
 
-    def __init__(self, *, backlog_bytes: int, **options: Any) -> None:
+    def __init__(self, *, backlog_bytes: int, session_of: SessionOf, **options: Any) -> None:
         super().__init__(**options)
         self.backlog_bytes = backlog_bytes
+        self._session_of = session_of
         self.dropped = Counter(
             "realtime_sockets_dropped", "Connections closed because their client read too slowly", registry=None
         )
@@ -55,6 +62,18 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         if self._closing:
             await asyncio.wait(self._closing)
 
+    async def handle_request(self, request: web.Request) -> Any:
+        """Handle a request like the library, unless another session than its own uses the `sid`.
+
+        Some official clients name their session in the first request only.
+        """
+        socket = self.sockets.get(request.query.get("sid", ""))
+        if socket is not None:
+            session = await self._session_of(request.headers)
+            if session is not None and session != socket.opened_by:
+                return web.Response(status=400, text="Invalid session")
+        return await super().handle_request(request)
+
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """Connect like the library (4.15), but with our own socket class, for which it has no hook."""
         if self.draining:
@@ -62,8 +81,10 @@ class EngineServer(engineio.AsyncServer):  # type: ignore[misc]
         if self.start_service_task:
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)
+        opened_by = await self._session_of(environ["aiohttp.request"].headers) if transport == "polling" else None
         sid = self._sticky_id(environ["aiohttp.request"])
         socket = self.sockets[sid] = EngineSocket(self, sid)
+        socket.opened_by = opened_by
         await socket.send(Packet(OPEN, self._opening(sid, transport)))
         refused = await self._trigger_event("connect", sid, environ, run_async=False)
         if refused is not None and refused is not True:

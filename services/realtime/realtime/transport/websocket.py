@@ -2,10 +2,68 @@
 
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from realtime.transport.engine_socket import CLOSE_SECONDS, EngineSocket
 from realtime.transport.packets import MalformedPacket, check_frame
+
+# The second byte of a frame (RFC 6455, 5.2).
+MASKED, LENGTH = 0x80, 0x7F
+EXTENDED = {126: 2, 127: 8}  # bytes that hold the length instead
+MASK_BYTES = 4
+
+
+class MaskCheck:
+    """Reads the headers of a client's frames before aiohttp does, which takes frames without a mask.
+
+    RFC 6455, 5.1: a server must close the connection then, with 1002.
+    """
+
+    def __init__(self, reader: Any, messages: Any) -> None:
+        self._reader = reader
+        self._messages = messages
+        self._header = bytearray()
+        self._payload = 0  # bytes of the current frame that have not arrived
+
+    @classmethod
+    def install(cls, request: web.Request, response: web.WebSocketResponse) -> None:
+        """Check what arrives from now on for a response that was prepared."""
+        protocol: Any = request.protocol
+        if protocol is not None and protocol._payload_parser is not None:
+            protocol._payload_parser = cls(protocol._payload_parser, response._reader)
+
+    def feed_eof(self) -> None:
+        self._reader.feed_eof()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """As the reader's: whether the connection ends, and what was left over."""
+        if self._is_masked(data):
+            done: tuple[bool, bytes] = self._reader.feed_data(data)
+            return done
+        error = WebSocketError(WSCloseCode.PROTOCOL_ERROR, "a client's frames must be masked")
+        self._messages.set_exception(error)
+        return True, b""
+
+    def _is_masked(self, data: bytes) -> bool:
+        """Whether all frames whose header is complete have a mask."""
+        at = 0
+        while at < len(data):
+            if self._payload:
+                skipped = min(self._payload, len(data) - at)
+                self._payload -= skipped
+                at += skipped
+                continue
+            self._header.append(data[at])
+            at += 1
+            if len(self._header) == 2 and not self._header[1] & MASKED:
+                return False
+            if len(self._header) >= 2 and len(self._header) == 2 + EXTENDED.get(self._header[1] & LENGTH, 0):
+                length = self._header[1] & LENGTH
+                if length in EXTENDED:
+                    length = int.from_bytes(self._header[2:], "big")
+                self._payload = length + MASK_BYTES
+                self._header.clear()
+        return True
 
 
 class WebSocketTransport:
@@ -25,6 +83,7 @@ class WebSocketTransport:
         self._socket.request = request
         try:
             await self._response.prepare(request)
+            MaskCheck.install(request, self._response)
             await self._handler(self)
         finally:
             self._socket.request = None

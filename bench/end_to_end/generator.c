@@ -186,7 +186,7 @@ static void answered(int u, int status) {
     refused_by[status < 600 ? status : 0]++;
     user->state[n] = 3;
   }
-  if (!in_flight_most && user->queue_first < user->queue_last) post(u, user->queue[user->queue_first++]);
+  if (!in_flight_most && user->queue_first < user->queue_last && at < ends) post(u, user->queue[user->queue_first++]);
   slot_may_go_on(u);
 }
 
@@ -411,6 +411,12 @@ static long lost(void) {
   return count;
 }
 
+static int outstanding(void) {
+  for (int u = 0; u < user_count; u++)
+    if (users[u].asked >= 0) return 1;
+  return 0;
+}
+
 static int order(const void *a, const void *b) {
   double x = *(double *)a, y = *(double *)b;
   return x < y ? -1 : x > y;
@@ -441,7 +447,7 @@ int main(int argc, char **argv) {
   double done = now();
   printf("done\n");
   fflush(stdout);
-  while (lost() && now() - last_event_at < SILENCE) poll_for(0.1);
+  while ((lost() || outstanding()) && now() - last_event_at < SILENCE) poll_for(0.1);
   for (double until = now() + 0.3; now() < until;) poll_for(0.05); /* for what comes twice */
   struct rusage used;
   getrusage(RUSAGE_SELF, &used);

@@ -27,6 +27,7 @@ TABLE: dict[str, Access] = {
     "GET /auth/oauth/{provider}/login": Access("public"),
     "GET /auth/oauth/{provider}/callback": Access("public"),
     "GET /auth/oauth/{provider}/link": Access("agent"),
+    "POST /auth/oauth/{provider}/link": Access("agent"),
     "POST /auth/logout": Access("agent"),
     "POST /auth/password": Access("agent"),
     "GET /auth/me": Access("agent"),

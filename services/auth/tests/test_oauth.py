@@ -187,6 +187,27 @@ async def test_a_link_is_refused_when_its_session_has_ended(browser: Browser, de
 
 async def test_a_link_needs_a_session(browser: Browser) -> None:
     assert (await browser.get(f"{browser.first}/oauth/mock/link"))[0] == 401
+    assert (await browser.submit(f"{browser.first}/oauth/mock/link", browser.gateway))[0] == 401
+
+
+async def test_another_site_cannot_begin_a_link(browser: Browser, deployment: Deployment) -> None:
+    signed_up = await deployment.sign_up(browser.gateway)
+    browser.cookies["session"] = signed_up["session"]["token"]
+    url = f"{browser.first}/oauth/mock/link"
+
+    asked, location, _ = await browser.get(url)  # as by a link of that site: a page asks first
+    refused, _, problem = await browser.submit(url, "https://evil.example")
+
+    assert (asked, location) == (200, "")
+    assert (refused, problem["code"]) == (403, "cross_origin")
+
+
+async def test_a_redirect_of_another_issuer_is_refused(browser: Browser) -> None:
+    query = await browser.approve(await browser.begin(), "newcomer")
+
+    status, _, problem = await browser.finish(query + "&iss=https%3A%2F%2Fevil.example")
+
+    assert (status, problem["code"]) == (400, "oauth_refused")
 
 
 async def test_an_unknown_provider_is_not_found(browser: Browser) -> None:

@@ -92,6 +92,17 @@ async def test_a_valid_id_token_gives_the_profile(fake: FakeProvider) -> None:
     assert profile == OidcProfile("ann", "ann@example.com", True, None)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("x" * 10_000, "x" * 200), ("A\0nn\n", "Ann"), (5, None), ("", None), ("José", "José")]
+)
+async def test_a_name_is_shortened_and_cleaned(fake: FakeProvider, name: object, shown: str | None) -> None:
+    fake.token_answer = lambda claims: id_token_answer(signed({**claims, "name": name}))
+    async with client_of(fake.url) as provider:
+        profile = await provider.fetch_profile("code", NONCE, VERIFIER)
+
+    assert profile.name == shown
+
+
 INVALID_TOKENS: dict[str, Callable[[Claims], web.Response]] = {
     "another key": lambda claims: id_token_answer(signed(claims, OTHER_KEY)),
     "no signature": lambda claims: id_token_answer(unsigned(claims)),
@@ -103,6 +114,15 @@ INVALID_TOKENS: dict[str, Callable[[Claims], web.Response]] = {
     "too old": lambda claims: id_token_answer(signed({**claims, "exp": int(time()) - 3600})),
     "no end": lambda claims: id_token_answer(signed({n: v for n, v in claims.items() if n != "exp"})),
     "no subject": lambda claims: id_token_answer(signed({n: v for n, v in claims.items() if n != "sub"})),
+    "another party of several": lambda claims: id_token_answer(
+        signed({**claims, "aud": ["switchboard", "other"], "azp": "other"})
+    ),
+    "another party": lambda claims: id_token_answer(signed({**claims, "azp": "other"})),
+    "no address": lambda claims: id_token_answer(signed({**claims, "email": "not an address"})),
+    "a list of addresses": lambda claims: id_token_answer(signed({**claims, "email": ["ann@example.com"]})),
+    "an address with NUL": lambda claims: id_token_answer(signed({**claims, "email": "a\0nn@example.com"})),
+    "a number for yes": lambda claims: id_token_answer(signed({**claims, "email_verified": 1})),
+    "a subject with NUL": lambda claims: id_token_answer(signed({**claims, "sub": "a\0nn"})),
     "no token": lambda _claims: web.json_response({"access_token": "a", "token_type": "Bearer"}),
     "a token that is none": lambda _claims: id_token_answer("x.y.z"),
     "an error": lambda _claims: web.json_response({"error": "invalid_grant"}, status=400),

@@ -170,3 +170,19 @@ async def _all_settled(client: ConversationsClient, n: int) -> bool:
 
 async def _expanded(client: ConversationsClient, n: int) -> bool:
     return len(await client.fetch("select from campaign_runs where expanded")) == n
+
+
+async def test_an_empty_or_too_long_text_is_skipped(client: ConversationsClient, redis_url: str) -> None:
+    await client.call(ANNA, "POST", "/contacts", {"phone": PHONE, "name": "x" * 200})
+    await client.call(ANNA, "POST", "/contacts", {"phone": "+14155550109"})
+
+    async with running_workers(client, redis_url):
+        await client.deliver(campaign(phones=(PHONE, "+14155550109"), template="{{name}}" * 9))
+        await until(lambda: _statuses(client, ["skipped", "skipped"]))
+
+    reasons = await client.fetch("select contact_phone, reason from deliveries order by contact_phone")
+    assert [(row["contact_phone"], row["reason"]) for row in reasons] == [
+        (PHONE, "too_long"),
+        ("+14155550109", "empty"),
+    ]
+    assert await client.fetch("select from messages") == []

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 
+import pytest
+
 from .client import ANNA, BEN, OLGA, PHONE, PUBLIC_URL, STRANGER, ConversationsClient
 
 
@@ -48,3 +50,24 @@ async def test_channels_are_for_admins_and_never_show_credentials(twilio_client:
     assert (await twilio_client.call(ANNA, "GET", "/channels")).status == 403
     assert (await twilio_client.call(STRANGER, "DELETE", f"/channels/{channel['id']}")).status == 404
     assert (await twilio_client.call(BEN, "DELETE", f"/channels/{channel['id']}")).status == 204
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["MG" + "0a" * 16, "68849", "ACME", "My Bank 1"],
+)
+async def test_a_channel_may_be_what_the_provider_takes(twilio_client: ConversationsClient, number: str) -> None:
+    body = {"provider": "twilio", "number": number, "credentials": {"account_sid": "AC8", "auth_token": "token"}}
+
+    made = await twilio_client.call(BEN, "POST", "/channels", body)
+
+    assert (made.status, made.body["number"]) == (201, number)
+
+
+@pytest.mark.parametrize("number", ["a name that is too long", "000-000-0000", "!"])
+async def test_a_channel_that_cannot_send_is_refused(twilio_client: ConversationsClient, number: str) -> None:
+    body = {"provider": "twilio", "number": number, "credentials": {"account_sid": "AC8", "auth_token": "token"}}
+
+    made = await twilio_client.call(BEN, "POST", "/channels", body)
+
+    assert (made.status, made.body["errors"][0]["loc"]) == (422, ["body", "number"])

@@ -67,7 +67,7 @@ async def test_unreadable_files_are_listed_and_the_others_imported(client: Conve
     assert {broken.file.split("/")[1]: broken.reason.split(":")[0] for broken in report.broken} == {
         "14155550111.json": "message 1 is not JSON",
         "14155550112.json": "not a JSON array of messages",
-        "14155550113.json": "message 0",
+        "14155550113.json[0]": "unknown role 'martian'",
         "not-a-phone.json": "'not-a-phone' is not a phone number",
         "14155550114.json": "user 'unknown' is not in the user map",
         "15550001.json": "'15550001' is too short or too long for a phone number",
@@ -181,3 +181,74 @@ def _contents(folder: Path) -> dict[str, str]:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
+
+
+def _numbered(numbers: range) -> str:
+    return json.dumps([{"role": "user", "content": f"m{n}", "timestamp": 1709283600 + n} for n in numbers])
+
+
+async def test_a_file_that_lost_its_oldest_messages_doubles_none(client: ConversationsClient, folder: Path) -> None:
+    file = folder / "cuid-anna/14155550120.json"
+    for numbers in (range(1000), range(200, 1200), range(250, 1260), range(900, 1260)):
+        _write(file, _numbered(numbers))
+        await _import(client, folder)
+
+    assert [text for _, text in await client.texts(ANNA, "+14155550120")] == [f"m{n}" for n in range(1210, 1260)]
+    counted = await client.fetch("select count(*) as n, count(distinct body) as d from messages where body like 'm%'")
+    assert counted == [{"n": 1260, "d": 1260}]
+    report = await _verify(client, folder)
+    assert report.wrong == []
+
+
+async def test_equal_messages_are_as_many_as_they_are(client: ConversationsClient, folder: Path) -> None:
+    ok, yes = {"role": "user", "content": "ok"}, {"role": "user", "content": "yes"}
+    file = folder / "cuid-anna/14155550121.json"
+    for messages in ([ok, ok, yes], [ok, yes, ok], [yes, ok, ok, yes]):
+        _write(file, json.dumps(messages))
+        await _import(client, folder)
+
+    assert [text for _, text in await client.texts(ANNA, "+14155550121")] == ["ok", "ok", "yes", "ok", "ok", "yes"]
+
+
+async def test_a_message_written_anew_is_recognised(client: ConversationsClient, folder: Path) -> None:
+    file = folder / "cuid-anna/14155550122.json"
+    sent = {"role": "assistant", "content": "hi", "timestamp": 1709283600, "status": "sent"}
+    for message, indent in ((sent, None), ({**sent, "status": "read"}, 2)):
+        _write(file, json.dumps([message], indent=indent))
+        await _import(client, folder)
+
+    assert [text for _, text in await client.texts(ANNA, "+14155550122")] == ["hi"]
+
+
+async def test_one_bad_message_leaves_the_others_in(client: ConversationsClient, folder: Path) -> None:
+    good = [{"role": "user", "content": f"m{n}"} for n in range(3)]
+    odd = [{"role": "tool", "content": "x"}, {"role": "user", "content": "x", "timestamp": "soon"}, None, 5]
+    _write(
+        folder / "cuid-anna/14155550123.JSON", json.dumps([good[0], odd[0], odd[1], good[1], odd[2], odd[3], good[2]])
+    )
+
+    report = await _import(client, folder)
+
+    assert [text for _, text in await client.texts(ANNA, "+14155550123")] == ["m0", "m1", "m2"]
+    left_out = {one.file: one.reason for one in report.broken if "14155550123" in one.file}
+    assert left_out == {
+        "cuid-anna/14155550123.JSON[1]": "unknown role 'tool'",
+        "cuid-anna/14155550123.JSON[2]": "timestamp 'soon' is not a time",
+        "cuid-anna/14155550123.JSON[4]": "not an object",
+        "cuid-anna/14155550123.JSON[5]": "not an object",
+    }
+
+
+async def test_a_text_in_parts_is_read_and_verified(client: ConversationsClient, folder: Path) -> None:
+    parts = [{"type": "text", "text": "Hello"}, {"type": "image_url", "image_url": {"url": "x"}}, "and more"]
+    messages = [{"role": "user", "content": parts}, {"role": "user", "content": [{"type": "text", "text": "alone"}]}]
+    _write(folder / "cuid-anna/14155550124.json", json.dumps(messages))
+
+    await _import(client, folder)
+
+    listed = await client.call(ANNA, "GET", "/conversations/+14155550124/messages")
+    assert [item["body"] for item in listed.body["items"]] == ["Hello\nand more", "alone"]
+    assert listed.body["items"][0]["metadata"]["content"] == parts
+    assert (await _verify(client, folder)).wrong == []
+    await client.fetch("update messages set body = '' where body = 'alone'")
+    assert len((await _verify(client, folder)).wrong) == 1

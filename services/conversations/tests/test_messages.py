@@ -4,6 +4,7 @@ import asyncio
 from uuid import UUID
 
 import orjson
+import pytest
 
 from switchboard.contracts.conversations import (
     ConversationCleared,
@@ -254,3 +255,12 @@ async def test_a_channel_that_is_not_carried_is_refused(client: ConversationsCli
         answer = await client.call(ANNA, "POST", path, {"body": "hello", "channel": channel})
         assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", "channel"])
     assert await client.fetch("select from messages") == []
+
+
+@pytest.mark.parametrize("body", ["x" * 1601, " \n", "я" * 2000])
+async def test_a_text_that_no_sms_holds_is_refused(client: ConversationsClient, body: str) -> None:
+    refused = await client.call(ANNA, "POST", MESSAGES, {"body": body})
+    noted = await client.call(ANNA, "POST", MESSAGES, {"body": body, "channel": "note"})
+
+    assert (refused.status, refused.body["errors"][0]["loc"]) == (422, ["body", "body"])
+    assert noted.status == 201

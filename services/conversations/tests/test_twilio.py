@@ -1,11 +1,14 @@
 """Sending through Twilio's API: requests, and what follows from each answer."""
 
 import base64
+import hashlib
+import hmac
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -13,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conversations.adapters.twilio import Twilio, open_twilio
-from conversations.domain.providers import NotSent, Outgoing, Throttled
+from conversations.domain.providers import InboundMessage, NotSent, Outgoing, Throttled
 from conversations.workers.call_dialer import CallDialer
 from switchboard.contracts.auth import UserUpdated
 from switchboard.contracts.conversation_commands import CallPlace
@@ -213,3 +216,39 @@ async def test_a_call_rings_the_users_own_phone_and_then_connects_the_contact(
 
 async def _call_events(client: ConversationsClient) -> list[Any]:
     return [event for event in await client.published() if event.type.startswith("call.")]
+
+
+async def test_a_messaging_service_chooses_the_sender(server: tuple[TwilioServer, str], twilio: Twilio) -> None:
+    await twilio.send(replace(TWILIO, number="MG" + "0a" * 16), MESSAGE)
+
+    (request,) = server[0].requests
+    assert request.form["MessagingServiceSid"] == "MG" + "0a" * 16
+    assert "From" not in request.form
+
+
+@pytest.mark.parametrize(
+    ("public", "signed"),
+    [
+        ("https://crm.example.com", "https://crm.example.com:443"),
+        ("https://crm.example.com:443", "https://crm.example.com"),
+        ("http://localhost:8080", "http://localhost"),
+    ],
+)
+async def test_a_signature_may_leave_the_port_out_or_name_it(public: str, signed: str) -> None:
+    target = "/api/v1/webhooks/twilio/default"
+    form = [
+        ("Body", "hi"),
+        ("From", PHONE),
+        ("MediaUrl", "b"),
+        ("MediaUrl", "a"),
+        ("MediaUrl", "a"),
+        ("MessageSid", "SM1"),
+    ]
+    once = [("Body", "hi"), ("From", PHONE), ("MediaUrl", "a"), ("MediaUrl", "b"), ("MessageSid", "SM1")]
+    text = signed + target + "".join(name + value for name, value in once)
+    token = TWILIO.credentials["auth_token"]
+    expected = base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    async with open_twilio("http://127.0.0.1:1", public) as twilio:
+        event = twilio.read_webhook(TWILIO, target, {"X-Twilio-Signature": expected}, urlencode(form).encode())
+
+    assert isinstance(event, InboundMessage)

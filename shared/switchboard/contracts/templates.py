@@ -18,6 +18,12 @@ def unknown_fields(template: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if name not in FIELDS]
 
 
+def has_stray_braces(template: str) -> bool:
+    """Whether a brace is no part of a field: it would be sent as it is, and is hardly meant so."""
+    rest = _FIELD.sub("", template)
+    return "{" in rest or "}" in rest
+
+
 def fill_template(template: str, values: Mapping[str, str]) -> str:
     """The text for one recipient. Fields in the values are not replaced."""
     return _FIELD.sub(lambda match: values.get(match[1], ""), template)

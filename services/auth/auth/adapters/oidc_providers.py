@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import httpx
 import structlog
@@ -14,6 +14,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import BaseModel, BeforeValidator, EmailStr, StrictBool, StringConstraints, ValidationError
 
 from auth.domain.oauth import ProviderRefused, ProviderSettings
 from switchboard.runtime.unavailable import Unavailable
@@ -22,6 +23,7 @@ SCOPE = "openid email profile"
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 ANSWER_SECONDS = 5.0
 METADATA_SECONDS = 3600.0
+MOST_NAME = 200
 KEY_PAUSE = 5.0  # seconds between two fetches of keys
 LEEWAY = 30  # seconds that two clocks may differ
 
@@ -40,6 +42,22 @@ class OidcProfile:
     email: str | None
     email_verified: bool
     name: str | None
+
+
+def _shown(name: object) -> str | None:
+    """A name as it can be kept: without control characters, and shortened. Providers promise nothing about it."""
+    text = "".join(character for character in str(name) if character.isprintable()) if isinstance(name, str) else ""
+    return text.strip()[:MOST_NAME] or None
+
+
+class PersonClaims(BaseModel):
+    """The claims of an ID token that name a person (OpenID Connect Core 1.0, 2 and 5.1)."""
+
+    sub: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", strict=True)]
+    azp: Annotated[str, StringConstraints(strict=True)] | None = None
+    email: EmailStr | Literal[""] | None = None
+    email_verified: StrictBool | Literal["true", "false"] | None = None
+    name: Annotated[str | None, BeforeValidator(_shown)] = None
 
 
 class OidcProvider:
@@ -87,13 +105,26 @@ class OidcProvider:
         except (httpx.HTTPError, ValueError) as error:  # also an answer that is no JSON object
             raise ProviderUnavailable(f"{self.name} can't be reached: {error}") from error
         claims = await self._claims(str(tokens.get("id_token", "")), str(metadata["issuer"]), nonce)
-        email = claims.get("email")
+        try:
+            person = PersonClaims.model_validate(claims)
+        except ValidationError as wrong:
+            fields = sorted({str(error["loc"][0]) for error in wrong.errors(include_input=False)})
+            log.warning("id_token_refused", provider=self.name, reason=f"malformed: {', '.join(fields)}")
+            raise ProviderRefused(f"The provider's ID token has no usable {', '.join(fields)}.") from wrong
+        if person.azp is not None and person.azp != self._settings.client_id:
+            log.warning("id_token_refused", provider=self.name, reason="it was issued to another party (azp)")
+            raise ProviderRefused("The provider's ID token was issued to another party.")
         return OidcProfile(
-            subject=str(claims["sub"]),
-            email=str(email) if email else None,
-            email_verified=claims.get("email_verified") in (True, "true"),
-            name=str(claims["name"]) if claims.get("name") else None,
+            subject=person.sub,
+            email=person.email or None,
+            email_verified=person.email_verified in (True, "true"),
+            name=person.name,
         )
+
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Raises `ProviderRefused` if a redirect says that it comes from another issuer (RFC 9207)."""
+        if issuer is not None and issuer != str((await self._current_metadata())["issuer"]):
+            raise ProviderRefused("The redirect comes from another issuer.")
 
     async def _claims(self, id_token: str, issuer: str, nonce: str) -> dict[str, Any]:
         try:

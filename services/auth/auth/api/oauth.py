@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 from typing import Annotated
 
 from aiohttp import web
@@ -23,6 +24,15 @@ from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")  # no scheme, no host, no backslash, no control character
+
+
+CONFIRMATION = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Link an account</title>
+<h1>Link your {provider} account?</h1>
+<p>From then on you can sign in with it.</p>
+<form method="post"><button>Link it</button></form>
+</html>
+"""
 
 
 def _local(path: str) -> str:
@@ -49,7 +59,8 @@ class OAuthSignIn:
         base = "/api/v1/auth/oauth/{provider}"
         return [
             PlainRoute("GET", f"{base}/login", self.log_in, query=RedirectQuery, status=302, public=True),
-            PlainRoute("GET", f"{base}/link", self.link, query=RedirectQuery, status=302),
+            PlainRoute("GET", f"{base}/link", self.confirm_link, query=RedirectQuery, status=200),
+            PlainRoute("POST", f"{base}/link", self.link, query=RedirectQuery, status=303),
             PlainRoute(
                 "GET",
                 f"{base}/callback",
@@ -64,18 +75,27 @@ class OAuthSignIn:
         """Redirect to the provider, to log in or sign up."""
         return await self._begin(request, _new_state(request))
 
+    async def confirm_link(self, request: Request) -> web.StreamResponse:
+        """A page that asks whether to link the provider's account to mine. Another site's link leads no further."""
+        self._provider(request)
+        page = CONFIRMATION.format(provider=escape(request.path["provider"].capitalize()))
+        return web.Response(text=page, content_type="text/html")
+
     async def link(self, request: Request) -> web.StreamResponse:
         """Redirect to the provider, to link its account to mine."""
         caller = request.identity
         state = replace(
             _new_state(request), user_id=caller.user_id, tenant_id=caller.tenant_id, session_id=caller.session_id
         )
-        return await self._begin(request, state)
+        answer = await self._begin(request, state)
+        answer.set_status(303)  # the browser follows with GET
+        return answer
 
     async def finish(self, request: Request) -> web.StreamResponse:
         """Finish at the provider's redirect: start a session, and redirect to the page where the sign-in began."""
         provider, query = self._provider(request), request.http.query
         state = await self.states.take(request.http, query.get("state", ""), provider.name)
+        await provider.check_issuer(query.get("iss"))
         if "code" not in query:
             raise ProviderRefused("The provider refused the sign-in.")
         profile = await provider.fetch_profile(query["code"], state.nonce, state.verifier)

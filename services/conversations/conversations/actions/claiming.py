@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from conversations.actions.deliveries import notify_failure, outcome_of, settle
-from conversations.domain.quiet_hours import quiet_until, zone_of
+from conversations.domain.quiet_hours import quiet_until, zones_of
+from conversations.domain.sms import MOST_CHARACTERS
 from conversations.domain.templates import fields_of
 from conversations.store import delivery_claims as store
 from conversations.store.campaign_runs import Run, find_run, find_zone
@@ -18,7 +19,12 @@ from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 
 MAX_ATTEMPTS = 8
-SKIP_REASONS = {"opted_out": "the contact wants no messages", "too_late": "it would have come too late"}
+SKIP_REASONS = {
+    "opted_out": "the contact wants no messages",
+    "too_late": "it would have come too late",
+    "empty": "its text is empty",
+    "too_long": f"its text has more than {MOST_CHARACTERS} characters",
+}
 
 
 def lease_holder(instance: str) -> str:
@@ -48,7 +54,7 @@ async def claim_due_deliveries(database: Database, lane: Lane, limit: int, *, ho
 async def _skip_or_postpone(work: Work, claimed: list[Claimed], run: Run | None) -> list[Claimed]:
     """Skip opted-out and late recipients, postpone those in quiet hours. Returns the others."""
     now = datetime.now(UTC)
-    skipped = {row.id: reason for row in claimed if (reason := _reason_to_skip(row))}
+    skipped = {row.id: reason for row in claimed if (reason := _reason_to_skip(row, run))}
     if skipped:
         rows = [row for row in claimed if row.id in skipped]
         await settle(work, [outcome_of(r, "skipped", source=work.source, reason=skipped[r.id]) for r in rows])
@@ -62,10 +68,17 @@ async def _skip_or_postpone(work: Work, claimed: list[Claimed], run: Run | None)
     return [row for row in left if row.id not in quiet]
 
 
-def _reason_to_skip(row: Claimed) -> str | None:
+def _reason_to_skip(row: Claimed, run: Run | None) -> str | None:
     if row.opted_out:
         return "opted_out"
-    return "too_late" if row.too_late else None
+    if row.too_late:
+        return "too_late"
+    if run is None or row.message_id is not None:
+        return None
+    text = _text(row, run)
+    if not text.strip():
+        return "empty"
+    return "too_long" if len(text) > MOST_CHARACTERS else None
 
 
 async def _in_quiet_hours(work: Work, rows: list[Claimed], run: Run | None, now: datetime) -> dict[UUID, datetime]:
@@ -77,7 +90,7 @@ async def _in_quiet_hours(work: Work, rows: list[Claimed], run: Run | None, now:
     return {
         row.id: until
         for row in rows
-        if (until := quiet_until(now, zone_of(row.contact_phone, home), begins, ends)) is not None
+        if (until := quiet_until(now, zones_of(row.contact_phone, home), begins, ends)) is not None
     }
 
 
@@ -104,6 +117,10 @@ async def _append_to_conversations(work: Work, rows: list[Claimed], run: Run | N
     ]
 
 
+def _text(row: Claimed, run: Run) -> str:
+    return fill_template(run.template, fields_of(row.contact_phone, row.contact_name))
+
+
 def _message(row: Claimed, run: Run) -> MessageToAppend:
     return MessageToAppend(
         id=uuid7(),
@@ -112,7 +129,7 @@ def _message(row: Claimed, run: Run) -> MessageToAppend:
         contact_phone=row.contact_phone,
         direction="out",
         channel=run.channel,
-        body=fill_template(run.template, fields_of(row.contact_phone, row.contact_name)),
+        body=_text(row, run),
         status="queued",
         created_at=datetime.now(UTC),
     )

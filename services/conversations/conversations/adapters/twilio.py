@@ -1,7 +1,7 @@
 """The Twilio provider: messages and calls over its REST API (2010-04-01), receipts and inbound messages by webhook.
 
 Twilio takes no idempotency keys. A webhook's signature is the base64 HMAC-SHA1, under the account's token, of the URL
-that Twilio was given, followed by the form's names and values in the order of the names.
+that Twilio was given, followed by the form's names and values in the order of the names, each pair once.
 """
 
 import base64
@@ -38,6 +38,8 @@ ANSWER_SECONDS = 10.0
 DEFAULT_PAUSE = 1.0  # seconds to wait after a 429 without `Retry-After`
 MAX_PAUSE = 300.0
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MESSAGING_SERVICE = "MG"
 OPTED_OUT = "21610"  # twilio.com/docs/api/errors/21610: the recipient has replied with STOP
 MESSAGE_STATUSES = {
     "sent": "sent",
@@ -69,15 +71,18 @@ class Twilio:
         self._webhooks = webhooks
 
     async def send(self, account: ProviderAccount, message: Outgoing) -> str | None:
+        sender = "MessagingServiceSid" if account.number.startswith(MESSAGING_SERVICE) else "From"
         form = {
             "To": message.recipient,
-            "From": account.number,
+            sender: account.number,
             "Body": message.body,
             "StatusCallback": self._callback(account, f"delivery={message.id}"),
         }
         return await self._post(account, "Messages.json", form)
 
     async def call(self, account: ProviderAccount, call: OutgoingCall) -> str | None:
+        if not account.number.startswith("+"):
+            raise NotSent("a call needs a channel with a phone number", retryable=False)
         form = {
             "To": call.user_phone,
             "From": account.number,
@@ -91,14 +96,18 @@ class Twilio:
     ) -> WebhookEvent | None:
         """Verify and parse a webhook. See `Provider.read_webhook`."""
         form = parse_qsl(body.decode(), keep_blank_values=True)
-        expected = signature(account.credentials["auth_token"], self._origin() + target, form)
-        if not hmac.compare_digest(expected, headers.get("X-Twilio-Signature", "").encode()):
+        given = headers.get("X-Twilio-Signature", "").encode()
+        token = account.credentials["auth_token"]
+        if not any(hmac.compare_digest(signature(token, url + target, form), given) for url in self._origins()):
             raise BadSignature
         return _event_of(dict(parse_qsl(urlsplit(target).query)), dict(form))
 
-    def _origin(self) -> str:
+    def _origins(self) -> set[str]:
+        """The public origin as Twilio may have been given it: with the port and without, as its own libraries try."""
         parts = urlsplit(self._webhooks)
-        return f"{parts.scheme}://{parts.netloc}"
+        host = parts.netloc.removesuffix(f":{parts.port}")
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        return {f"{parts.scheme}://{host}", f"{parts.scheme}://{host}:{port}"}
 
     def _callback(self, account: ProviderAccount, query: str) -> str:
         return f"{self._webhooks}/{self.name}/{account.endpoint_key}?{query}"
@@ -154,7 +163,7 @@ def _pause(header: str | None) -> float:
 
 def signature(token: str, url: str, form: list[tuple[str, str]]) -> bytes:
     """The value of the header `X-Twilio-Signature` (twilio.com/docs/usage/security)."""
-    text = url + "".join(name + value for name, value in sorted(form))
+    text = url + "".join(name + value for name, value in sorted(set(form)))
     return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest())
 
 

@@ -1,5 +1,6 @@
 """Channels: a tenant's own accounts at messaging providers. For admins; credentials are never returned."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from secrets import token_urlsafe
@@ -18,6 +19,9 @@ from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Conflict, Invalid, NotFound
 
 REQUIRED = {"twilio": frozenset({"account_sid", "auth_token"}), "sandbox": frozenset({"secret"})}
+
+# A Messaging Service SID, a short code, or an alphanumeric sender ID (twilio.com/docs/messaging/services).
+OTHER_SENDER = re.compile(r"MG[0-9a-f]{32}|[0-9]{3,6}|(?=.*[A-Za-z])[A-Za-z0-9 &+_-]{1,11}", re.ASCII)
 
 Secret = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[\x21-\x7e]+$")]
 Credentials = Annotated[dict[str, Secret], Field(max_length=5)]
@@ -83,7 +87,7 @@ class Channels:
         """Add a channel. The first one is the default."""
         new: NewChannel = request.body
         _check_credentials(new.provider, new.credentials)
-        number = requested_phone(new.number, self.region, "body", "number")
+        number = self._sender(new)
         channel = await store.add_channel(
             work.conn,
             uuid7(),
@@ -98,6 +102,12 @@ class Channels:
         if new.is_default:
             channel = await store.make_default(work.conn, request.identity.tenant_id, channel.id)
         return self._answer(channel)
+
+    def _sender(self, new: NewChannel) -> str:
+        """The number; at Twilio also a Messaging Service, a short code, or an alphanumeric sender."""
+        if new.provider == "twilio" and OTHER_SENDER.fullmatch(new.number):
+            return new.number
+        return requested_phone(new.number, self.region, "body", "number")
 
     async def update(self, request: Request, work: Work) -> ChannelAnswer:
         """Replace a channel's credentials, make it the default, or give its webhook a new URL."""

@@ -9,6 +9,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from conversations.actions import messages as actions
+from conversations.domain.sms import fault_of
 from conversations.store import conversations as store
 from conversations.store.contacts import known_spelling
 from conversations.store.message_append import MessageToAppend
@@ -21,6 +22,7 @@ from switchboard.http.idempotency import IdempotentRequest
 from switchboard.http.paging import MAX_LIMIT
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_address, requested_phone, spellings_of
+from switchboard.runtime.refusals import Invalid
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 OutgoingChannel = Literal["sms", "note"]
@@ -178,6 +180,9 @@ class Conversations:
         return await self.appender.append(self._new_message(request, phone), keyed)
 
     def _recipient(self, request: Request) -> str:
+        fault = fault_of(request.body.body) if request.body.channel != NOTE_CHANNEL else None
+        if fault is not None:
+            raise Invalid.field(fault, "body", "body")
         find = requested_address if request.body.channel == NOTE_CHANNEL else requested_phone
         return find(request.path["phone"], self.region, "path", "phone")
 

@@ -55,7 +55,7 @@ def migrate_conversations(
 ) -> None:
     """Import conversations of the legacy platform. Safe to repeat: each message is imported once.
 
-    A file that can't be read is listed with its reason, the others are imported, and the exit code is 1.
+    A file or a message that can't be read is listed with its reason, the others are imported, and the exit code is 1.
     """
     region = _region(default_region)
 
@@ -121,7 +121,7 @@ def _show_import(report: importing.ImportReport, *, dry: bool) -> None:
     would = "would be added" if dry else "added"
     console.print(
         f"{report.files} files, {report.conversations} conversations: [bold green]{report.added} messages {would}[/], "
-        f"{report.known} were there, [{'red' if report.broken else 'dim'}]{len(report.broken)} files left out[/]"
+        f"{report.known} were there, [{'red' if report.broken else 'dim'}]{len(report.broken)} left out[/]"
     )
     _show_broken("Left out", report.broken)
 

@@ -17,10 +17,10 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True)
 class Element:
-    """One message: its text in the file, and its parsed value."""
+    """One element of the array: its text in the file, and its parsed value."""
 
     text: str
-    value: dict[str, Any]
+    value: Any
 
     @property
     def sha256(self) -> bytes:
@@ -127,8 +127,6 @@ def _parse_element(text: str, at: int, position: int) -> tuple[Element, int]:
         value, end = _DECODER.raw_decode(text, at)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UnreadableFile(f"message {position} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UnreadableFile(f"message {position} is not an object")
     return Element(text[at:end], value), end
 
 

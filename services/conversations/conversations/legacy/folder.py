@@ -23,7 +23,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A file that was not imported, and the reason."""
+    """A file, or a message `file[position]`, that was not imported, and the reason."""
 
     file: str
     reason: str
@@ -64,8 +64,8 @@ def list_files(folder: Path) -> Iterator[SourceFile]:
     for user_folder in sorted(folder.iterdir()):
         if not user_folder.is_dir() or user_folder.is_symlink():
             continue
-        for path in sorted(user_folder.glob("*.json")):
-            if path.is_file() and not path.is_symlink():
+        for path in sorted(user_folder.iterdir()):
+            if path.suffix.lower() == ".json" and path.is_file() and not path.is_symlink():
                 yield SourceFile(path, f"{user_folder.name}/{path.name}")
 
 

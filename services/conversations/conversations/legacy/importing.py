@@ -3,6 +3,7 @@
 A conversation is one transaction: after a crash whole conversations are imported, and the next run continues.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from conversations.legacy import store
 from conversations.legacy.folder import BrokenFile, Group
-from conversations.legacy.reading import LegacyConversation, LegacyMessage, read_group
+from conversations.legacy.matching import Known
+from conversations.legacy.reading import LegacyConversation, LegacyMessage, MessageIdentity, match_known, read_group
 from switchboard.postgres.database import Database
 
 
@@ -41,8 +43,8 @@ async def import_group(database: Database, tenant_id: UUID, group: Group, report
 
 async def _count(database: Database, tenant_id: UUID, conversation: LegacyConversation) -> int:
     async with database.connection() as conn:
-        seen = await store.find_seen(conn, tenant_id, list(conversation.layouts))
-    return len(_new_messages(conversation, seen))
+        known = await store.list_known(conn, tenant_id, list(conversation.layouts))
+    return sum(one is None for _, one in match_known(conversation, known))
 
 
 async def _add(database: Database, tenant_id: UUID, conversation: LegacyConversation) -> int:
@@ -51,8 +53,8 @@ async def _add(database: Database, tenant_id: UUID, conversation: LegacyConversa
         opened = await store.open_conversation(
             conn, tenant_id, conversation.user_id, conversation.phone, new_id=uuid7(), at=newest
         )
-        seen = await store.find_seen(conn, tenant_id, list(conversation.layouts))
-        rows = [_row(message) for message in _new_messages(conversation, seen)]
+        known = await store.list_known(conn, tenant_id, list(conversation.layouts))
+        rows = _rows(conversation, known)
         await store.add_messages(conn, tenant_id, opened, rows)
         layouts = {name: layout.as_json() for name, layout in conversation.layouts.items()}
         await store.add_files(conn, tenant_id, opened.id, layouts)
@@ -60,16 +62,22 @@ async def _add(database: Database, tenant_id: UUID, conversation: LegacyConversa
     return len(rows)
 
 
-def _new_messages(conversation: LegacyConversation, seen: set[tuple[str, int, bytes]]) -> list[LegacyMessage]:
-    """The messages that were never imported; one that was cleared since was imported."""
-    return [
-        message
-        for message in conversation.messages
-        if (message.identity.file, message.identity.position, message.identity.sha256) not in seen
-    ]
+def _rows(conversation: LegacyConversation, known: Mapping[str, Sequence[Known]]) -> list[store.ImportRow]:
+    """The messages that were never imported; one that was cleared since was imported.
+
+    Their positions go on behind those of the file's messages that were imported.
+    """
+    new = [message for message, one in match_known(conversation, known) if one is None]
+    moved: dict[MessageIdentity, int] = {}
+    free = {file: found[-1].position + 1 for file, found in known.items() if found}
+    for message in sorted(new, key=lambda message: message.identity.position):
+        at = max(message.identity.position, free.get(message.identity.file, 0))
+        moved[message.identity] = at
+        free[message.identity.file] = at + 1
+    return [_row(message, moved[message.identity]) for message in new]
 
 
-def _row(message: LegacyMessage) -> store.ImportRow:
+def _row(message: LegacyMessage, position: int) -> store.ImportRow:
     parsed = message.parsed
     return store.ImportRow(
         id=uuid7(),
@@ -81,6 +89,6 @@ def _row(message: LegacyMessage) -> store.ImportRow:
         created_at=message.at,
         original=message.text,
         file=message.identity.file,
-        position=message.identity.position,
+        position=position,
         sha256=message.identity.sha256,
     )

@@ -32,8 +32,13 @@ class ParsedMessage:
     extra: dict[str, Any]
 
 
-def parse_message(value: dict[str, Any]) -> ParsedMessage:
-    """Parse a message. Without a text (a picture, a call) its body is empty. Raises `NotAMessage`."""
+def parse_message(value: Any) -> ParsedMessage:
+    """Parse a message. Without a text (a picture, a call) its body is empty. Raises `NotAMessage`.
+
+    A text in parts (`[{"type": "text", "text": …}]`) is joined; parts without a text stay among the other fields.
+    """
+    if not isinstance(value, dict):
+        raise NotAMessage("not an object")
     direction_field, direction = _direction(value)
     text_field, body = _text(value)
     time_field, at = _time(value)
@@ -63,9 +68,36 @@ def _direction(value: dict[str, Any]) -> tuple[str, str]:
 
 def _text(value: dict[str, Any]) -> tuple[str | None, str]:
     for name in TEXT_FIELDS:
-        if isinstance(value.get(name), str):
-            return name, value[name]
+        match value.get(name):
+            case str(text):
+                return name, text
+            case list(parts) if parts:
+                texts = [found for part in parts if (found := _part_text(part)) is not None]
+                return (name if len(texts) == len(parts) else None), "\n".join(texts)
+            case dict(part) if (alone := _part_text(part)) is not None:
+                return None, alone
     return None, ""
+
+
+def _part_text(part: object) -> str | None:
+    match part:
+        case str(text) | {"text": str(text)}:
+            return text
+        case {"text": {"value": str(text)}}:
+            return text
+    return None
+
+
+def texts_in(value: Any) -> list[str]:
+    """Every text in the text fields of a legacy message, however deep: what an import must have kept."""
+    match value:
+        case str(text):
+            return [text]
+        case list(parts):
+            return [text for part in parts for text in texts_in(part)]
+        case dict(fields):
+            return [text for name in (*TEXT_FIELDS, "value") for text in texts_in(fields.get(name))]
+    return []
 
 
 def _time(value: dict[str, Any]) -> tuple[str | None, datetime | None]:

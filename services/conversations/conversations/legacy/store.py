@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from conversations.legacy.matching import Known
 from conversations.store.conversations import MESSAGE, message_of
 from switchboard.contracts.conversations import ConversationMessage
 
@@ -22,7 +23,11 @@ LOCK = """
 select id, last_seq, read_seq, unread from conversations
 where tenant_id = $1 and user_id = $2 and contact_phone = $3 for update
 """
-FIND_SEEN = "select file, position, sha256 from imported_messages where tenant_id = $1 and file = any($2::text[])"
+LIST_KNOWN = """
+select i.file, i.position, i.sha256, m.direction, m.body, m.created_at
+from imported_messages i left join messages m on m.conversation_id = i.conversation_id and m.seq = i.seq
+where i.tenant_id = $1 and i.file = any($2::text[]) order by i.file, i.position
+"""
 ADD_MESSAGES = """
 with new as (
     select * from unnest($3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
@@ -147,9 +152,13 @@ async def open_conversation(
     return OpenConversation(*row)
 
 
-async def find_seen(conn: asyncpg.Connection, tenant_id: UUID, files: Sequence[str]) -> set[tuple[str, int, bytes]]:
-    """The messages of these files that were imported before."""
-    return {tuple(row) for row in await conn.fetch(FIND_SEEN, tenant_id, list(files))}
+async def list_known(conn: asyncpg.Connection, tenant_id: UUID, files: Sequence[str]) -> dict[str, list[Known]]:
+    """The messages of these files that were imported before, by file, ordered by position."""
+    known: dict[str, list[Known]] = {}
+    for file, position, sha256, direction, body, at in await conn.fetch(LIST_KNOWN, tenant_id, list(files)):
+        content = None if body is None else (direction, body, at)
+        known.setdefault(file, []).append(Known(position, sha256, content))
+    return known
 
 
 async def add_messages(

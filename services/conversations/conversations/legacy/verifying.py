@@ -6,7 +6,8 @@ from uuid import UUID
 
 from conversations.legacy import store
 from conversations.legacy.folder import BrokenFile, Group
-from conversations.legacy.reading import LegacyMessage, MessageIdentity, read_group
+from conversations.legacy.messages import storable, texts_in
+from conversations.legacy.reading import LegacyMessage, match_known, read_group
 from switchboard.postgres.database import Database
 
 
@@ -24,9 +25,10 @@ async def verify_group(database: Database, tenant_id: UUID, group: Group, report
     conversation = read_group(group)
     async with database.connection() as conn:
         rows = await store.list_imported(conn, tenant_id, list(conversation.layouts))
-    imported = {MessageIdentity(row.file, row.position, row.sha256): row for row in rows}
-    for message in conversation.messages:
-        row = imported.get(message.identity)
+        known = await store.list_known(conn, tenant_id, list(conversation.layouts))
+    imported = {(row.file, row.position): row for row in rows}
+    for message, one in match_known(conversation, known):
+        row = None if one is None else imported[message.identity.file, one.position]
         if row is not None and row.cleared:
             report.cleared += 1
         elif reason := _difference(message, row):
@@ -40,8 +42,11 @@ def _difference(message: LegacyMessage, row: store.ImportedRow | None) -> str | 
         return "not in the database"
     if row.original is None or row.body is None:
         return "its message is missing, though it was not cleared"
-    if sha256(row.original.encode("utf-8", "surrogatepass")).digest() != message.identity.sha256:
+    if sha256(row.original.encode("utf-8", "surrogatepass")).digest() != row.sha256:
         return "its checksum differs"
     if (row.body, row.direction) != (message.parsed.body, message.parsed.direction):
         return "its text or direction differs"
+    missing = [text for text in texts_in(message.value) if storable(text) not in row.body]
+    if missing:
+        return f"its text lacks {missing[0][:40]!r}"
     return None

@@ -16,7 +16,7 @@ def test_a_file_is_written_as_it_was_read(text: str) -> None:
     assert files.write([element.text for element in parsed.elements], parsed.layout).decode() == text
 
 
-@pytest.mark.parametrize("text", ["", "  ", "{}", "[", "[{}", "[{},]", "[{}{}]", "[1]", "[{}] x", "[{]", "[[]]"])
+@pytest.mark.parametrize("text", ["", "  ", "{}", "[", "[{}", "[{},]", "[{}{}]", "[{}] x", "[{]"])
 def test_a_file_that_is_not_an_array_of_messages_is_unreadable(text: str) -> None:
     with pytest.raises(files.UnreadableFile):
         files.parse(text.encode())

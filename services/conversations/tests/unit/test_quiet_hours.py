@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from conversations.domain.quiet_hours import quiet_until, zone_of
+from conversations.domain.quiet_hours import quiet_until, zones_of
 
 NEW_YORK, BERLIN = "+12125550100", "+4915112345678"
 
@@ -15,14 +15,32 @@ NEW_YORK, BERLIN = "+12125550100", "+4915112345678"
     [
         (NEW_YORK, "Asia/Tokyo", "America/New_York"),
         (BERLIN, "Asia/Tokyo", "Europe/Berlin"),
-        ("+18005550100", "America/Chicago", "America/Chicago"),  # all of North America: the sender's own is one of them
-        ("+61412345678", "Europe/Berlin", "Australia/Brisbane"),  # all of Australia, and the sender is elsewhere
         ("+88212345678", "Asia/Tokyo", "Asia/Tokyo"),  # no country's
         ("+88212345678", "Mars/Olympus", "UTC"),
     ],
 )
 def test_a_phone_is_in_its_countrys_time_zone_else_in_the_senders(phone: str, otherwise: str, zone: str) -> None:
-    assert zone_of(phone, otherwise).key == zone
+    assert [found.key for found in zones_of(phone, otherwise)] == [zone]
+
+
+def test_a_number_of_several_zones_is_quiet_if_it_is_in_any() -> None:
+    zones = zones_of("+61412345678", "Europe/Berlin")  # all of Australia
+    assert {"Australia/Perth", "Australia/Sydney"} <= {zone.key for zone in zones}
+
+    evening_in_sydney = datetime(2026, 5, 4, 11, 30, tzinfo=UTC)  # 21:30 there, 19:30 in Perth
+    until = quiet_until(evening_in_sydney, zones, time(21), time(8))
+
+    assert until is not None
+    # Until 8:00 in the west. Then it may be sent.
+    assert until >= datetime(2026, 5, 4, 22, tzinfo=UTC)
+    assert quiet_until(datetime(2026, 5, 5, 3, tzinfo=UTC), zones, time(21), time(8)) is None
+
+
+def test_quiet_hours_end_even_for_a_number_of_the_whole_world() -> None:
+    zones = [ZoneInfo(f"Etc/GMT{offset:+d}") for offset in range(-11, 12)]
+    found = [quiet_until(datetime(2026, 5, 4, hour, tzinfo=UTC), zones, time(21), time(8)) for hour in range(24)]
+
+    assert None in found
 
 
 @pytest.mark.parametrize(
@@ -44,7 +62,7 @@ def test_quiet_hours_end_later_than_now_whatever_the_clock_does(
 ) -> None:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
 
-    found = quiet_until(now, ZoneInfo(zone), time.fromisoformat(begins), time.fromisoformat(ends))
+    found = quiet_until(now, [ZoneInfo(zone)], time.fromisoformat(begins), time.fromisoformat(ends))
 
     assert found == (until and datetime.fromisoformat(until).replace(tzinfo=UTC))
 
@@ -54,8 +72,8 @@ def test_the_end_of_quiet_hours_is_no_quiet_time_and_never_past(zone: str) -> No
     begin = datetime(2027, 1, 1, tzinfo=UTC)
     for minutes in range(0, 366 * 24 * 60, 50):
         now = begin + timedelta(minutes=minutes)
-        until = quiet_until(now, ZoneInfo(zone), time(21), time(1, 30))
-        assert until is None or (now < until and quiet_until(until, ZoneInfo(zone), time(21), time(1, 30)) is None)
+        until = quiet_until(now, [ZoneInfo(zone)], time(21), time(1, 30))
+        assert until is None or (now < until and quiet_until(until, [ZoneInfo(zone)], time(21), time(1, 30)) is None)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +92,6 @@ def test_quiet_hours_end_by_the_recipients_local_time(local: str, begins: str, e
     zone = ZoneInfo("Europe/Berlin")
     now = datetime.fromisoformat(local).replace(tzinfo=zone).astimezone(UTC)
 
-    found = quiet_until(now, zone, time.fromisoformat(begins), time.fromisoformat(ends))
+    found = quiet_until(now, [zone], time.fromisoformat(begins), time.fromisoformat(ends))
 
     assert found == (quiet and datetime.fromisoformat(quiet).replace(tzinfo=zone))

@@ -15,7 +15,7 @@ from scheduler.store import schedules
 from switchboard.contracts.conversation_commands import CampaignCancel, CampaignPause, CampaignResume
 from switchboard.contracts.conversations import CampaignCounts, CampaignEvent
 from switchboard.contracts.message import Command, Event
-from switchboard.contracts.templates import FIELDS, unknown_fields
+from switchboard.contracts.templates import FIELDS, has_stray_braces, unknown_fields
 from switchboard.http.identity import Identity, Role
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.refusals import Forbidden
@@ -32,6 +32,8 @@ async def plan_campaign(
         raise invalid("not_after", "has to be later than send_at")
     if unknown := unknown_fields(plan.template):
         raise invalid("template", f"{{{{{unknown[0]}}}}} is not one of {', '.join(FIELDS)}")
+    if has_stray_braces(plan.template):
+        raise invalid("template", "has a brace that is no part of a {{field}}, and would be sent as it is")
     campaign = Schedule(
         id=id or uuid7(),
         kind=kind.KIND,

@@ -1,5 +1,7 @@
 """Sessions at two gateways: a session that ends at one is refused by the other in the very next request."""
 
+import asyncio
+
 import pytest
 
 from switchboard.testing.waiting import until
@@ -76,3 +78,20 @@ async def test_the_session_cookie_is_http_only_and_same_site(
     assert await deployment.status("GET", f"{gateway}{API}/auth/me", headers=headers) == 200
     async with deployment.client.post(f"{gateway}{API}/auth/logout", headers=headers) as answer:
         assert (answer.status, "Max-Age=0" in answer.headers["Set-Cookie"]) == (204, True)
+
+
+async def test_any_user_agent_is_kept_as_text(deployment: Deployment) -> None:
+    gateway = await deployment.gateway(await deployment.auth())
+    await deployment.sign_up(gateway)
+    host, port = gateway.removeprefix("http://").split(":")
+    body = b'{"email":"ann@example.com","password":"correct horse"}'
+
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {API}/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    writer.write(
+        head.encode() + b"User-Agent: \xff\xfe\xe9 browser\r\nConnection: close\r\nContent-Length: 54\r\n\r\n" + body
+    )
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 ")

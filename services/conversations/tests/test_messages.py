@@ -13,6 +13,8 @@ from switchboard.contracts.conversations import (
     ConversationRead,
 )
 from switchboard.contracts.files import FileDeleted, FileUploaded
+from switchboard.http.paging import encode_cursor
+from switchboard.testing.app import identity_headers
 
 from .client import ANNA, BEN, NOW, PHONE, STRANGER, ConversationsClient
 
@@ -264,3 +266,24 @@ async def test_a_text_that_no_sms_holds_is_refused(client: ConversationsClient, 
 
     assert (refused.status, refused.body["errors"][0]["loc"]) == (422, ["body", "body"])
     assert noted.status == 201
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e400", "123456789012345678901234", '"\\u0000"'])
+async def test_metadata_that_no_database_keeps_is_refused(client: ConversationsClient, value: str) -> None:
+    await client.say(ANNA, PHONE, "hello")
+    headers = {**identity_headers(ANNA, "conversations"), "Content-Type": "application/json"}
+    body = f'{{"metadata": {{"a": [{value}], "b": "\\u00e9"}}}}'
+
+    async with client.http.patch(f"/api/v1/conversations/{PHONE}", data=body, headers=headers) as answer:
+        problem = await answer.json(content_type=None)
+
+    assert (answer.status, problem["errors"][0]["loc"]) == (422, ["body", "metadata", "a", 0])
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "2026-01-01T00:00:00"]
+)
+async def test_a_cursor_at_the_end_of_time_is_refused(client: ConversationsClient, at: str) -> None:
+    answer = await client.call(ANNA, "GET", f"/conversations?cursor={encode_cursor(at, str(ANNA.user_id))}")
+
+    assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["query", "cursor"])

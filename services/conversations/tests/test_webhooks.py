@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from conversations.store.delivery_settlement import Outcome, settle
 
 from .client import ANNA, BEN, OLGA, PHONE, ConversationsClient
@@ -144,3 +146,20 @@ async def _inbound(client: ConversationsClient, channel: Any, sid: str, sender: 
     path = f"/api/v1/webhooks/twilio/{channel['endpoint_key']}"
     form = {"MessageSid": sid, "From": sender, "To": channel["number"], "Body": text}
     assert await client.webhook(form, path=path) == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("MessageSid", "SM\0"),
+        ("MessageSid", "x" * 100_000),
+        ("From", "1" * 5000),
+        ("Body", "x" * 900_000),
+    ],
+)
+async def test_a_webhook_that_no_provider_sends_is_refused(
+    twilio_client: ConversationsClient, field: str, value: str
+) -> None:
+    form = {"MessageSid": "SM1", "From": PHONE, "To": "+15005550006", "Body": "hi", field: value}
+
+    assert await twilio_client.webhook(form) == 422

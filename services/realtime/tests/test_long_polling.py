@@ -109,3 +109,11 @@ async def test_a_waiting_poll_ends_when_the_instance_drains(cluster: Cluster, as
 
     async with asyncio.timeout(10):
         assert (await waiting)["items"] == []
+
+
+async def test_a_cursor_beyond_all_positions_means_a_reload(cluster: Cluster) -> None:
+    async with (
+        aiohttp.ClientSession(cluster.instances[0].url, headers=headers_of(ANNA)) as http,
+        http.get("/api/v1/events", params={"after": f"x-{2**70}"}) as answer,
+    ):
+        assert (answer.status, (await answer.json())["resumed"]) == (200, False)

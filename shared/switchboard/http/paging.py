@@ -2,12 +2,14 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from switchboard.http.parsing import fault_of, in_utc
 from switchboard.runtime.refusals import Invalid
 
 T = TypeVar("T")
@@ -48,10 +50,13 @@ def decode_cursor(cursor: str, *types: Any) -> tuple[Any, ...]:
     try:
         text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         values: tuple[Any, ...] = _adapter(types).validate_json(text)
+        for value in values:
+            if isinstance(value, datetime):
+                in_utc(value)
+            if (fault := fault_of(value)) is not None:
+                raise ValueError(fault)
     except (ValueError, ValidationError):
         raise Invalid.field("is not a valid cursor of this list", "query", "cursor") from None
-    if any(isinstance(value, str) and "\0" in value for value in values):
-        raise Invalid.field("is not a valid cursor of this list", "query", "cursor")
     return values
 
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
+from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaValidator, from_json
 
 from switchboard.http.problems import ExpectationFailed
 from switchboard.runtime.refusals import Error, Invalid, Malformed, NotFound, TooLarge, UnsupportedMediaType
@@ -18,14 +18,22 @@ from switchboard.runtime.refusals import Error, Invalid, Malformed, NotFound, To
 MAX_ERRORS = 20
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d", re.ASCII)  # its beginning
 _DATETIME = TypeAdapter(datetime)
-NO_NUL = "text must not contain NUL"
+SUSPICIOUS = re.compile(rb"\\u0000|NaN|Infinity|\d{19}|\d[eE]\+?\d{3}")
+"""What JSON may hold and the databases can't: then the values are looked at one by one."""
 
 
-def _in_utc(at: datetime) -> datetime:
+def in_utc(at: datetime) -> datetime:
+    """The instant in UTC. Raises `ValueError` for a time without an offset, and at the ends of the calendar.
+
+    There, arithmetic with times overflows, in Python and in the databases.
+    """
     try:
-        return at.astimezone(UTC)
+        moved = at.astimezone(UTC)
     except OverflowError:
         raise ValueError("is out of range") from None
+    if at.tzinfo is None or not 1 < moved.year < 9999:
+        raise ValueError("is out of range")
+    return moved
 
 
 def _only_rfc3339(value: object) -> object:
@@ -40,7 +48,7 @@ def _only_rfc3339(value: object) -> object:
     raise ValueError("must be an RFC 3339 time, such as 2026-05-04T13:00:00Z")
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_only_rfc3339)]
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc), BeforeValidator(_only_rfc3339)]
 """An instant, as RFC 3339 writes it. Requires a UTC offset, and is converted to UTC: answers show it with a `Z`."""
 
 
@@ -80,15 +88,15 @@ def parse_body(validator: SchemaValidator, raw: bytes) -> Any:
         if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             raise Malformed("The body is not valid JSON.", errors=errors) from None
         raise Invalid(errors=errors) from None
-    if b"\\u0000" in raw:
-        _refuse_nuls(_find_nuls(orjson.loads(raw), ["body"]))
+    if SUSPICIOUS.search(raw):
+        _refuse(_find_unstorable(from_json(raw), ["body"]))
     return model
 
 
 def parse_query(validator: SchemaValidator, request: web.Request) -> Any:
     """Parse and validate the query string. A name that occurs twice becomes a list."""
     if "%00" in request.query_string or "\0" in request.query_string:
-        _refuse_nuls(each for name, value in request.query.items() for each in _find_nuls({name: value}, ["query"]))
+        _refuse(each for name, value in request.query.items() for each in _find_unstorable({name: value}, ["query"]))
     given = request.query
     values: Mapping[str, Any] = given
     if len(set(given)) < len(given):
@@ -117,21 +125,47 @@ def errors_of(error: ValidationError, where: str) -> list[Error]:
     ]
 
 
-def _refuse_nuls(locations: Iterator[list[str | int]]) -> None:
-    errors = [Error(loc=location, msg=NO_NUL) for location in islice(locations, MAX_ERRORS)]
+def fault_of(value: object) -> str | None:
+    """Why a text or a number can't be kept; None: it can. The databases and the clients' languages hold no more."""
+    match value:
+        case str() if "\0" in value:
+            return "text must not contain NUL"
+        case str() if not value.isascii() and value.encode("utf-8", "ignore").decode() != value:
+            return "text must be valid Unicode"
+        case bool():
+            return None
+        case int() if not -(2**63) <= value < 2**63:
+            return "a number must fit 64 bits"
+        case float() if not isfinite(value):
+            return "a number must be finite"
+    return None
+
+
+def header_text(request: web.Request, name: str, most: int = 500) -> str | None:
+    """A header as text that can be kept: at most `most` characters, those that are no Unicode replaced."""
+    value = request.headers.get(name)
+    if value is None:
+        return None
+    return value.replace("\0", "").encode("utf-8", "replace").decode()[:most]
+
+
+def _refuse(faults: Iterator[Error]) -> None:
+    errors = list(islice(faults, MAX_ERRORS))
     if errors:
         raise Invalid(errors=errors)
 
 
-def _find_nuls(value: Any, location: list[str | int]) -> Iterator[list[str | int]]:
-    """The locations of text with NUL characters; for a field's name, the location of its object."""
+def _find_unstorable(value: Any, location: list[str | int]) -> Iterator[Error]:
+    """The values that can't be kept, by location; for a field's name, that of its object."""
+    if (fault := fault_of(value)) is not None:
+        yield Error(loc=location, msg=fault)
     match value:
-        case str():
-            if "\0" in value:
-                yield location
         case list():
             for n, part in enumerate(value):
-                yield from _find_nuls(part, [*location, n])
+                yield from _find_unstorable(part, [*location, n])
         case dict():
             for name, part in value.items():
-                yield from [location] if "\0" in name else _find_nuls(part, [*location, name])
+                if (fault := fault_of(name)) is not None:
+                    yield Error(loc=location, msg=fault)
+                else:
+                    yield from _find_unstorable(part, [*location, name])

@@ -29,6 +29,8 @@ async def test_broken_json_is_400(client: aiohttp.ClientSession, as_anna: dict[s
         ({"name": "a", "size": 1, "labels": [{"b\0": "c"}]}, ["body", "labels", 0]),
         ({"name": "a", "size": 1, "due": "2026-01-01T00:00:00"}, ["body", "due"]),
         ({"name": "a", "size": 1, "due": "9999-12-31T23:59:59-05:00"}, ["body", "due"]),
+        ({"name": "a", "size": 1, "due": "0001-01-01T00:00:00Z"}, ["body", "due"]),
+        ({"name": "a", "size": 2**64}, ["body", "size"]),
         ([], ["body"]),
     ],
 )

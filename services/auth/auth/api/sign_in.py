@@ -13,6 +13,7 @@ from auth.api.schemas import LoginCredentials, SignedInAnswer
 from auth.domain.sessions import InvalidCredentials, Origin
 from auth.domain.users import normalise_email
 from switchboard.http import PlainRoute, Request, Route
+from switchboard.http.parsing import header_text
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.addresses import read_address
@@ -57,5 +58,5 @@ def origin_of(request: Request) -> Origin:
     forwarded = request.http.headers.get("X-Forwarded-For", "")
     return Origin(
         address=read_address(forwarded.rpartition(",")[2]) or read_address(request.http.remote or ""),
-        agent=request.http.headers.get("User-Agent"),
+        agent=header_text(request.http, "User-Agent"),
     )

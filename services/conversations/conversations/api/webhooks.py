@@ -6,10 +6,12 @@ from aiohttp import web
 
 from conversations.actions.inbound import receive_webhook
 from conversations.adapters.provider_accounts import ProviderAccounts
-from conversations.domain.providers import BadSignature
+from conversations.domain.providers import BadSignature, WebhookEvent
 from switchboard.http import PlainRoute, Request, Route
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import Forbidden, Invalid, NotFound
+
+MOST_CHARACTERS = {"ref": 100, "sender": 200, "recipient": 200, "body": 10_000, "reason": 1000}
 
 
 class InvalidSignature(Forbidden):
@@ -48,5 +50,14 @@ class ProviderWebhooks:
         except (ValueError, KeyError, TypeError) as error:
             raise Invalid(f"This webhook can't be read: {type(error).__name__}.") from None
         if event is not None:
+            _check_text(event)
             await receive_webhook(self.database, account, event, self.region)
         return web.Response(text="<Response/>", content_type="text/xml")
+
+
+def _check_text(event: WebhookEvent) -> None:
+    """Raises `Invalid` for a webhook whose ids or texts no provider sends, and no database keeps."""
+    for name, most in MOST_CHARACTERS.items():
+        value = getattr(event, name, None)
+        if isinstance(value, str) and (len(value) > most or (name != "body" and "\0" in value)):
+            raise Invalid.field(f"must have at most {most} characters, and no NUL", "body", name)

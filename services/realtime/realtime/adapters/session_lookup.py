@@ -44,7 +44,12 @@ class Authenticator:
         token = auth.get("token") if isinstance(auth, dict) else None
         if token is None:
             return SocketSession.of(await self._verifier.verify(headers.get(IDENTITY_HEADER)))
-        if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN:
+        if (
+            not isinstance(token, str)
+            or not 0 < len(token) <= MAX_TOKEN
+            or not token.isprintable()
+            or not token.isascii()
+        ):
             raise Unauthenticated
         return await self._resolve(token)
 

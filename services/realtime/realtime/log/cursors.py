@@ -19,7 +19,9 @@ class Cursor:
         if not isinstance(text, str) or len(text) > LONGEST:
             return None
         epoch, _, position = text.partition("-")
-        return cls(epoch, int(position)) if position.isascii() and position.isdigit() else None
+        if not (position.isascii() and position.isdigit() and int(position) < 2**63):
+            return None
+        return cls(epoch, int(position))
 
     def __str__(self) -> str:
         return f"{self.epoch}-{self.position}"

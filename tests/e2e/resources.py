@@ -32,6 +32,7 @@ async def everything_of(user: User) -> dict[str, str]:
     await user.ask("PATCH", "/auth/me", {"notify_phone": "+14155550199"})
     things = {
         "contact": await made(user, "/contacts", {"phone": CONTACT}),
+        "import": await _import(user),
         "reminder": await made(user, "/reminders", new_reminder(2)),
         "campaign": await made(user, "/campaigns", new_campaign(2)),
         "run campaign": await made(user, "/campaigns", new_campaign(0)),
@@ -62,6 +63,13 @@ async def made(user: User, path: str, body: Any) -> str:
     answer = await user.ask("POST", path, body)
     assert answer.status == 201, (path, answer.body)
     return str(answer.body["id"])
+
+
+async def _import(user: User) -> str:
+    headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "text/csv"}
+    async with user.http.post(f"{user.gateways[0]}/api/v1/contacts/import", data="phone\n", headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        return str((await answer.json())["id"])
 
 
 async def _is_there(user: User, path: str) -> bool:

@@ -49,6 +49,8 @@ TABLE: dict[str, Access] = {
     "GET /contacts": Access("agent"),
     "POST /contacts": Access("agent"),
     "POST /contacts/import": Access("admin"),
+    "GET /contacts/imports/{id}": Access("admin", "import", "tenant"),
+    "GET /contacts/imports/{id}/lines": Access("admin", "import", "tenant"),
     "GET /contacts/{id}": Access("agent", "contact", "tenant"),
     "PATCH /contacts/{id}": Access("agent", "contact", "tenant"),
     "DELETE /contacts/{id}": Access("agent", "contact", "tenant"),

@@ -79,7 +79,7 @@ def test_contacts_are_imported_and_rejected_lines_are_listed(url: str, tmp_path:
 
     assert (done.exit_code, out.exit_code) == (0, 0)
     assert "line 3: 'nonsense' is not a phone number" in done.output
-    assert "2 created, 0 updated, 1 rejected" in done.output
+    assert "2 created, 0 updated, 0 unchanged, 1 rejected" in done.output
     assert (tmp_path / "out.csv").read_text().split() == [
         "phone,name,tags,owner_id,opted_out", f"{PHONE},Priya", "[vip],a;b,,false",
     ]  # fmt: skip

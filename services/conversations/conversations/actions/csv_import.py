@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,12 +10,15 @@ from uuid_utils.compat import uuid7
 from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, columns_of, row_of
 from conversations.domain.csv_encoding import TextDecoder, decode_escaped
 from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record, TooMuchWork
+from conversations.store import contact_imports as reports
 from conversations.store import contacts as store
 from conversations.store.consents import name_consent_source
-from switchboard.messaging.outbox.unit_of_work import open_work
+from conversations.store.contact_imports import ContactImport, ImportedLine
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_replica import list_user_ids
 from switchboard.runtime.phones import spellings_of
+from switchboard.runtime.refusals import Refusal
 
 BATCH = 1000
 SLICE = 4096  # bytes that are parsed at once; then other requests get their turn
@@ -25,39 +28,42 @@ IsUser = Callable[[UUID], Awaitable[bool]]
 """Asks the auth service whether the tenant has this user. Raises an `Unavailable` when auth does not answer."""
 
 
-@dataclass
-class ContactImportReport:
-    """Counts of an import. `on_rejected` is called with (line, reason) for each rejected line."""
-
-    on_rejected: Callable[[int, str], None]
-    created: int = 0
-    updated: int = 0
-    rejections: int = 0
-
-    def reject(self, line: int, reason: str) -> None:
-        self.on_rejected(line, reason)
-        self.rejections += 1
-
-
 async def import_contacts(
     database: Database,
     tenant_id: UUID,
     chunks: AsyncIterator[bytes],
     region: str,
-    report: ContactImportReport,
+    import_id: UUID,
     is_user: IsUser | None = None,
-) -> None:
-    """Create or update a contact for each valid line. Each batch commits, so that an import can be repeated safely.
+) -> ContactImport:
+    """Create or update a contact for each valid line, and keep the outcome of each. Returns the counts.
 
-    `is_user` is asked about owners that are missing in the user replica. Raises `UnusableFile` when the file is not CSV
-    of contacts or has too many lines; `report` tells what is saved by then.
+    Each batch commits, with its outcomes. A number comes once in a file: a later line with it is rejected. `is_user` is
+    asked about owners that are missing in the user replica. Raises `UnusableFile` when the file is not CSV of contacts
+    or has too many lines; the report tells what is saved by then.
     """
     async with database.connection() as conn:
+        await reports.begin_import(conn, tenant_id, import_id)
         users = set(await list_user_ids(conn, tenant_id))
+    batch = _Batch(database, tenant_id, import_id)
+    try:
+        await _read_lines(_records(chunks), region, users, is_user, batch)
+    except Refusal as refusal:
+        await batch.finish(str(refusal))
+        raise
+    except BaseException:
+        await batch.finish("the import was interrupted")
+        raise
+    await batch.save()
+    return await batch.finish()
+
+
+async def _read_lines(
+    records: AsyncIterator[Record], region: str, users: set[UUID], is_user: IsUser | None, batch: "_Batch"
+) -> None:
     unknown: set[UUID] = set()
     columns: list[str] | None = None
-    batch: dict[str, ContactRow] = {}  # by one spelling of the number
-    async for line, fields in _records(chunks):
+    async for line, fields in records:
         if columns is None:
             columns = columns_of([] if isinstance(fields, BrokenRecord) else fields)
             continue
@@ -70,15 +76,68 @@ async def import_contacts(
                 (users if await is_user(error.owner_id) else unknown).add(error.owner_id)
                 row = _row(fields, columns, region, users)
         except (RejectedLine, BrokenRecord) as reason:
-            report.reject(line, str(reason))
-            continue
-        number = min(spellings_of(row.phone))
-        if number in batch or len(batch) >= BATCH:
-            await _save(database, tenant_id, batch, report)
-        batch[number] = row
+            batch.reject(line, str(reason))
+        else:
+            batch.add(line, row)
+        if batch.is_full:
+            await batch.save()
     if columns is None:
         raise UnusableFile("the file is empty")
-    await _save(database, tenant_id, batch, report)
+
+
+class _Batch:
+    """Lines that are saved together. Each number is known by one of its spellings."""
+
+    def __init__(self, database: Database, tenant_id: UUID, import_id: UUID) -> None:
+        self._database = database
+        self._tenant_id = tenant_id
+        self._import_id = import_id
+        self._rows: dict[str, tuple[int, ContactRow]] = {}
+        self._rejected: list[ImportedLine] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._rows) + len(self._rejected) >= BATCH
+
+    def add(self, line: int, row: ContactRow) -> None:
+        first, _ = self._rows.setdefault(min(spellings_of(row.phone)), (line, row))
+        if first != line:
+            self.reject(line, f"the number of line {first} again")
+
+    def reject(self, line: int, reason: str) -> None:
+        self._rejected.append(ImportedLine(line, "rejected", reason=reason))
+
+    async def save(self) -> None:
+        """Save the lines and their outcomes, in one transaction."""
+        if not self._rows and not self._rejected:
+            return
+        async with open_work(self._database, tenant_id=self._tenant_id) as work:
+            for number, first in (await reports.find_lines(work.conn, self._import_id, list(self._rows))).items():
+                self.reject(self._rows.pop(number)[0], f"the number of line {first} again")
+            outcomes = await self._save_contacts(work) if self._rows else []
+            await reports.add_lines(work.conn, self._import_id, [*outcomes, *self._rejected])
+        self._rows.clear()
+        self._rejected.clear()
+
+    async def _save_contacts(self, work: Work) -> list[ImportedLine]:
+        await name_consent_source(work.conn, "import")
+        phones = [row.phone for _, row in self._rows.values()]
+        known = await store.known_spellings(work.conn, self._tenant_id, phones)
+        rows = [replace(row, phone=known[row.phone]) for _, row in self._rows.values()]
+        rows.sort(key=lambda row: row.phone)  # every import locks in this order: no deadlock
+        saved = await store.save_contacts(work.conn, self._tenant_id, rows, [uuid7() for _ in rows])
+        return [
+            ImportedLine(line, saved.get(known[row.phone], "unchanged"), phone=number)
+            for number, (line, row) in self._rows.items()
+        ]
+
+    async def finish(self, failure: str | None = None) -> ContactImport:
+        """End the report."""
+        async with self._database.connection() as conn:
+            await reports.finish_import(conn, self._import_id, failure)
+            found = await reports.find_import(conn, self._tenant_id, self._import_id)
+        assert found is not None
+        return found
 
 
 def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, users: Set[UUID]) -> ContactRow:
@@ -112,17 +171,3 @@ def _decoded(fields: list[str] | BrokenRecord) -> list[str] | BrokenRecord:
         return [decode_escaped(field) for field in fields]
     except UnicodeDecodeError:
         return BrokenRecord("is neither UTF-8 nor Windows-1252")
-
-
-async def _save(database: Database, tenant_id: UUID, batch: dict[str, ContactRow], report: ContactImportReport) -> None:
-    if not batch:
-        return
-    async with open_work(database, tenant_id=tenant_id) as work:
-        await name_consent_source(work.conn, "import")
-        known = await store.known_spellings(work.conn, tenant_id, [row.phone for row in batch.values()])
-        rows = [replace(row, phone=known[row.phone]) for row in batch.values()]
-        rows.sort(key=lambda row: row.phone)  # every import locks in this order: no deadlock
-        created, updated = await store.save_contacts(work.conn, tenant_id, rows, [uuid7() for _ in rows])
-    report.created += created
-    report.updated += updated
-    batch.clear()

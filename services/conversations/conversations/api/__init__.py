@@ -5,6 +5,7 @@ from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.api.calls import Calls
 from conversations.api.campaigns import Campaigns
 from conversations.api.channels import Channels
+from conversations.api.contact_imports import ContactImports
 from conversations.api.contacts import Contacts
 from conversations.api.conversations import Conversations
 from conversations.api.notifications import UserNotifications
@@ -33,6 +34,7 @@ def routes(
     webhooks.
     """
     return [
+        *ContactImports(database, region, UserDirectory(auth)).routes(),
         *Contacts(database, region, UserDirectory(auth)).routes(),
         *Conversations(region, files, MessageAppender(database, holder), hints).routes(),
         *UserNotifications().routes(),

@@ -1,28 +1,23 @@
-"""Contacts of the tenant, for every role. CSV import and export require an admin."""
+"""Contacts of the tenant, for every role. CSV export requires an admin."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
-from typing import IO, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-import orjson
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, Field
 from uuid_utils.compat import uuid7
 
 from conversations.actions.csv_export import export_contacts
-from conversations.actions.csv_import import ContactImportReport, import_contacts
-from conversations.api.csv_streams import stream, stream_csv, uploaded_chunks, wants_csv
+from conversations.api.csv_streams import stream_csv, wants_csv
 from conversations.domain.contacts import (
     MAX_NAME,
     MAX_TAG,
     MAX_TAGS,
     ContactRow,
     PhoneTaken,
-    UnusableFile,
     distinct_tags,
 )
 from conversations.store import contacts as store
@@ -44,10 +39,7 @@ from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database
 from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.phones import requested_phone
-from switchboard.runtime.refusals import Forbidden, Invalid, Malformed, Refusal, TooLarge, UnsupportedMediaType
-
-MAX_UPLOAD = 256 * 1024 * 1024
-SPOOL = 1024 * 1024
+from switchboard.runtime.refusals import Forbidden, Invalid
 
 Name = Annotated[str, Field(max_length=MAX_NAME)]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG, pattern=r"^[^;\x1f]+$")]
@@ -110,21 +102,6 @@ class ContactChange(Body):
     opted_out: bool | None = None
 
 
-class RejectedLineAnswer(BaseModel):
-    """A line that was not imported."""
-
-    line: int
-    reason: str
-
-
-class ImportAnswer(BaseModel):
-    """Counts of imported lines, and the rejected lines."""
-
-    created: int
-    updated: int
-    rejected: list[RejectedLineAnswer]
-
-
 @dataclass(frozen=True)
 class Contacts:
     """Contacts of the tenant. `region`: of phones without a country code."""
@@ -139,15 +116,6 @@ class Contacts:
         return [
             PlainRoute("GET", base, self.list, query=ContactsQuery, answer=Page[ContactAnswer]),
             WriteRoute("POST", base, self.create, body=NewContact, answer=ContactAnswer, creates=True, errors=taken),
-            PlainRoute(
-                "POST",
-                f"{base}/import",
-                self.import_csv,
-                answer=ImportAnswer,
-                role=Role.ADMIN,
-                errors=(UnusableFile, UnsupportedMediaType, Malformed, TooLarge),
-                max_body=MAX_UPLOAD,
-            ),
             ReadRoute("GET", one, self.get, answer=ContactAnswer),
             WriteRoute("PATCH", one, self.update, body=ContactChange, answer=ContactAnswer, errors=taken),
             WriteRoute("DELETE", one, self.delete),
@@ -214,26 +182,6 @@ class Contacts:
         """Delete a contact. Conversations with its phone remain, and so does its number's consent."""
         await store.drop_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
 
-    async def import_csv(self, request: Request) -> web.StreamResponse:
-        """Import contacts from a CSV file: columns phone, name, tags (separated by `;`), owner_id, opted_out."""
-        with SpooledTemporaryFile(max_size=SPOOL) as spool:
-
-            def on_rejected(line: int, reason: str) -> None:
-                spool.write(b"," if spool.tell() else b"")
-                spool.write(orjson.dumps({"line": line, "reason": reason}))
-
-            async def is_user(user_id: UUID) -> bool:
-                return await self.users.ask_auth(request, user_id) is not None
-
-            report, chunks = ContactImportReport(on_rejected), uploaded_chunks(request.http)
-            tenant_id = request.identity.tenant_id
-            try:
-                await import_contacts(self.database, tenant_id, chunks, self.region, report, is_user)
-            except Refusal as refusal:
-                refusal.detail += f" {report.created} contacts were created and {report.updated} updated before."
-                raise
-            return await stream(request.http, _json(report, spool), "application/json")
-
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
         if owner_id is not None and not await self.users.of_caller(request, work.conn).exists(owner_id):
             raise Invalid.field("is not a user of this tenant", "body", "owner_id")
@@ -246,12 +194,3 @@ async def _consent(request: Request, conn: asyncpg.Connection, phone: str) -> Co
 
 def _answer(contact: store.Contact) -> ContactAnswer:
     return ContactAnswer.model_validate(contact, from_attributes=True)
-
-
-async def _json(report: ContactImportReport, rejected: IO[bytes]) -> AsyncIterator[bytes]:
-    """The `ImportAnswer`, with the rejected lines from the spool."""
-    yield f'{{"created":{report.created},"updated":{report.updated},"rejected":['.encode()
-    rejected.seek(0)
-    while piece := rejected.read(SPOOL):
-        yield piece
-    yield b"]}"

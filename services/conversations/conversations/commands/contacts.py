@@ -8,11 +8,13 @@ from uuid import UUID
 
 import typer
 from rich.progress import Progress
+from uuid_utils.compat import uuid7
 
 from conversations.actions.csv_export import export_contacts
-from conversations.actions.csv_import import ContactImportReport, import_contacts
+from conversations.actions.csv_import import import_contacts
 from conversations.commands.context import context
 from conversations.domain.contacts import UnusableFile
+from conversations.store.contact_imports import ContactImport, stream_rejected
 from conversations.store.contacts import stream_phones
 from switchboard.postgres.database import Database
 from switchboard.runtime.phones import is_possible
@@ -37,7 +39,6 @@ def import_(
     """Create and update contacts. Rejected lines are listed with their reason. Safe to repeat."""
     with Progress(console=console) as progress:
         bar = progress.add_task("Importing", total=file.stat().st_size)
-        report = ContactImportReport(lambda line, reason: console.print(f"line {line}: {reason}", markup=False))
 
         async def chunks() -> AsyncIterator[bytes]:
             with file.open("rb") as source:
@@ -45,14 +46,20 @@ def import_(
                     yield piece
                     progress.advance(bar, len(piece))
 
-        async def run(database: Database) -> None:
-            await import_contacts(database, tenant, chunks(), default_region.upper(), report)
+        async def run(database: Database) -> ContactImport:
+            report = await import_contacts(database, tenant, chunks(), default_region.upper(), uuid7())
+            async with database.connection() as conn:
+                async for line, reason in stream_rejected(conn, report.id):
+                    console.print(f"line {line}: {reason}", markup=False)
+            return report
 
         try:
-            context.with_database(run)
+            report = context.with_database(run)
         except UnusableFile as reason:
             raise typer.BadParameter(reason.detail) from None
-    console.print(f"{report.created} created, {report.updated} updated, {report.rejections} rejected")
+    console.print(
+        f"{report.created} created, {report.updated} updated, {report.unchanged} unchanged, {report.rejected} rejected"
+    )
 
 
 @app.command("check")

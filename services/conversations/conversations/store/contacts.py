@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -49,7 +50,10 @@ on conflict (tenant_id, phone) do update set
     opted_out = c.opted_out or excluded.opted_out,
     opted_out_at = coalesce(c.opted_out_at, excluded.opted_out_at),
     updated_at = clock_timestamp()
-returning xmax = 0 as created
+where (coalesce(excluded.name, c.name), coalesce(excluded.owner_id, c.owner_id), c.opted_out or excluded.opted_out)
+        is distinct from (c.name, c.owner_id, c.opted_out)
+   or (cardinality(excluded.tags) > 0 and excluded.tags <> c.tags)
+returning phone, case when xmax = 0 then 'created' else 'updated' end as outcome
 """
 OPT = """
 update contacts set opted_out = $3, opted_out_at = case when $3 then clock_timestamp() end,
@@ -137,8 +141,8 @@ async def list_contacts(
 
 async def save_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, rows: Sequence[ContactRow], ids: Sequence[UUID]
-) -> tuple[int, int]:
-    """Add or update contacts, each phone once at most. Returns how many were created and how many updated."""
+) -> dict[str, Literal["created", "updated"]]:
+    """Add or update contacts, each phone once at most. Returns the phones of those that are new or have changed."""
     found = await conn.fetch(
         SAVE_ALL,
         tenant_id,
@@ -149,8 +153,7 @@ async def save_contacts(
         [row.owner_id for row in rows],
         [row.opted_out for row in rows],
     )
-    created = sum(row["created"] for row in found)
-    return created, len(found) - created
+    return {row["phone"]: row["outcome"] for row in found}
 
 
 async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, opted_out: bool) -> bool:

@@ -49,6 +49,8 @@ TABLE: dict[str, Access] = {
     "GET /contacts": Access("agent"),
     "POST /contacts": Access("agent"),
     "POST /contacts/import": Access("admin"),
+    "POST /contacts/import/preview": Access("admin"),
+    "GET /contacts/import/template": Access("agent"),
     "GET /contacts/imports/{id}": Access("admin", "import", "tenant"),
     "GET /contacts/imports/{id}/lines": Access("admin", "import", "tenant"),
     "GET /contacts/{id}": Access("agent", "contact", "tenant"),

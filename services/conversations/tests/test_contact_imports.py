@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+from switchboard.testing.app import identity_headers
+
 from .client import ANNA, BEN, STRANGER, ConversationsClient
 from .test_import_limits import upload
 
@@ -88,3 +90,43 @@ async def test_a_report_is_for_admins_of_its_tenant(client: ConversationsClient)
         assert (await client.call(ANNA, "GET", path + suffix)).status == 403
         assert (await client.call(STRANGER, "GET", path + suffix)).status == 404
     assert (await client.call(BEN, "GET", f"/contacts/imports/{uuid4()}")).status == 404
+
+
+async def test_a_file_of_another_program_is_previewed_and_imported(client: ConversationsClient) -> None:
+    body = b"First Name,E-mail 1 - Value,Phone 1 - Label,Phone 1 - Value\nAnn,a@example.com,Mobile,415-555-0100\n"
+    headers = {**identity_headers(BEN, "conversations"), "Content-Type": "text/csv"}
+
+    async with client.http.post("/api/v1/contacts/import/preview", data=body, headers=headers) as answer:
+        preview = await answer.json()
+    assert [(each["column"], each["field"]) for each in preview["columns"]] == [
+        ("First Name", "first_name"),
+        ("E-mail 1 - Value", None),
+        ("Phone 1 - Label", None),
+        ("Phone 1 - Value", "phone"),
+    ]
+    assert preview["lines"] == [{"name": "Ann", "phone": "415-555-0100"}]
+    assert await client.fetch("select from contacts") == []
+
+    await upload(client, body)
+
+    assert await client.fetch("select phone, name from contacts") == [{"phone": "+14155550100", "name": "Ann"}]
+
+
+async def test_columns_are_given_as_json(client: ConversationsClient) -> None:
+    headers = {**identity_headers(BEN, "conversations"), "Content-Type": "text/csv"}
+
+    async def put(**query: str) -> Any:
+        url = client.http.make_url("/api/v1/contacts/import").with_query(query)
+        async with client.http.session.post(url, data=b"Nummer,x\n+14155550100,1\n", headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    assert (await put(columns="nonsense"))[1]["errors"][0]["loc"] == ["query", "columns"]
+    assert (await put(columns='{"Nummer": "phone"}'))[1]["created"] == 1
+
+
+async def test_a_template_can_be_imported(client: ConversationsClient) -> None:
+    headers = identity_headers(BEN, "conversations")
+    async with client.http.get("/api/v1/contacts/import/template", headers=headers) as answer:
+        template = await answer.read()
+
+    assert (await upload(client, template))[1]["created"] == 1

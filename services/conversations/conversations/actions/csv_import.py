@@ -7,7 +7,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, columns_of, row_of
+from conversations.domain.contact_columns import ColumnMapping, map_columns
+from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, row_of
 from conversations.domain.csv_encoding import TextDecoder, decode_escaped
 from conversations.domain.csv_records import BrokenRecord, CsvRecords, Record, TooMuchWork
 from conversations.store import contact_imports as reports
@@ -24,6 +25,9 @@ BATCH = 1000
 SLICE = 4096  # bytes that are parsed at once; then other requests get their turn
 MAX_UNKNOWN_USERS = 100  # asked of auth for one file; a file with more of them names invented ids
 
+MapHeader = Callable[[Sequence[str]], ColumnMapping]
+"""Finds the fields of the columns that the first line names. Raises `UnusableFile`."""
+
 IsUser = Callable[[UUID], Awaitable[bool]]
 """Asks the auth service whether the tenant has this user. Raises an `Unavailable` when auth does not answer."""
 
@@ -35,6 +39,7 @@ async def import_contacts(
     region: str,
     import_id: UUID,
     is_user: IsUser | None = None,
+    map_header: MapHeader = map_columns,
 ) -> ContactImport:
     """Create or update a contact for each valid line, and keep the outcome of each. Returns the counts.
 
@@ -47,7 +52,7 @@ async def import_contacts(
         users = set(await list_user_ids(conn, tenant_id))
     batch = _Batch(database, tenant_id, import_id)
     try:
-        await _read_lines(_records(chunks), region, users, is_user, batch)
+        await _read_lines(_records(chunks), map_header, region, users, is_user, batch)
     except Refusal as refusal:
         await batch.finish(str(refusal))
         raise
@@ -58,14 +63,37 @@ async def import_contacts(
     return await batch.finish()
 
 
+async def read_beginning(
+    chunks: AsyncIterator[bytes], map_header: MapHeader, lines: int
+) -> tuple[ColumnMapping, list[dict[str, str]]]:
+    """The fields of the columns, and those of the first lines. Raises `UnusableFile`."""
+    mapping: ColumnMapping | None = None
+    found: list[dict[str, str]] = []
+    async for _, fields in _records(chunks):
+        if mapping is None:
+            mapping = map_header([] if isinstance(fields, BrokenRecord) else fields)
+        elif not isinstance(fields, BrokenRecord) and len(fields) == len(mapping.columns):
+            found.append(mapping.fields_of(fields))
+        if len(found) == lines:
+            break
+    if mapping is None:
+        raise UnusableFile("the file is empty")
+    return mapping, found
+
+
 async def _read_lines(
-    records: AsyncIterator[Record], region: str, users: set[UUID], is_user: IsUser | None, batch: "_Batch"
+    records: AsyncIterator[Record],
+    map_header: MapHeader,
+    region: str,
+    users: set[UUID],
+    is_user: IsUser | None,
+    batch: "_Batch",
 ) -> None:
     unknown: set[UUID] = set()
-    columns: list[str] | None = None
+    columns: ColumnMapping | None = None
     async for line, fields in records:
         if columns is None:
-            columns = columns_of([] if isinstance(fields, BrokenRecord) else fields)
+            columns = map_header([] if isinstance(fields, BrokenRecord) else fields)
             continue
         try:
             try:
@@ -140,12 +168,12 @@ class _Batch:
         return found
 
 
-def _row(fields: list[str] | BrokenRecord, columns: Sequence[str], region: str, users: Set[UUID]) -> ContactRow:
+def _row(fields: list[str] | BrokenRecord, mapping: ColumnMapping, region: str, users: Set[UUID]) -> ContactRow:
     if isinstance(fields, BrokenRecord):
         raise fields
-    if len(fields) != len(columns):
-        raise RejectedLine(f"{len(fields)} fields instead of {len(columns)}")
-    return row_of({name: field for name, field in zip(columns, fields, strict=True) if name}, region, users)
+    if len(fields) != len(mapping.columns):
+        raise RejectedLine(f"{len(fields)} fields instead of {len(mapping.columns)}")
+    return row_of(mapping.fields_of(fields), region, users)
 
 
 async def _records(chunks: AsyncIterator[bytes]) -> AsyncIterator[Record]:

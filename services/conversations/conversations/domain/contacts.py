@@ -1,6 +1,6 @@
 """Contacts as lines of a CSV file: columns, limits and validation."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -59,23 +59,6 @@ def distinct_tags(tags: Iterable[str]) -> tuple[str, ...]:
         if shown := " ".join(tag.split()):
             first.setdefault(shown.casefold(), shown)
     return tuple(first.values())
-
-
-def columns_of(header: Sequence[str]) -> list[str]:
-    """Validate the first record as column names; those without a name are left out. Raises `UnusableFile`."""
-    names = [name.strip().lstrip("\ufeff").lower() for name in header]
-    named = [name for name in names if name]
-    unknown = [name for name in named if name not in COLUMNS]
-    if unknown:
-        raise UnusableFile(
-            f"unknown column {unknown[0][:40]!r}: there are {', '.join(COLUMNS)}, separated by , or ; or tab"
-        )
-    if "phone" not in named or len(set(named)) < len(named):
-        raise UnusableFile(
-            f"the first line must name columns out of {', '.join(COLUMNS)}, each once, separated by , or ; or tab; "
-            "phone is needed"
-        )
-    return names
 
 
 def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactRow:

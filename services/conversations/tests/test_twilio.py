@@ -252,3 +252,37 @@ async def test_a_signature_may_leave_the_port_out_or_name_it(public: str, signed
         event = twilio.read_webhook(TWILIO, target, {"X-Twilio-Signature": expected}, urlencode(form).encode())
 
     assert isinstance(event, InboundMessage)
+
+
+async def test_a_reply_leaves_from_the_channel_that_the_contact_wrote_to(
+    database_url: Callable[[str], str], redis_url: str, server: tuple[TwilioServer, str]
+) -> None:
+    async with open_client(database_url("conversations"), twilio_at=server[1]) as client:
+        await client.given_users()
+        made = {}
+        for number in ("+14155550111", "+14155550112"):
+            body = {
+                "provider": "twilio",
+                "number": number,
+                "credentials": {"account_sid": "AC8", "auth_token": "token"},
+            }
+            made[number] = (await client.call(BEN, "POST", "/channels", body)).body
+        form = {"MessageSid": "SM1", "From": PHONE, "To": "+14155550112", "Body": "hi"}
+        path = f"/api/v1/webhooks/twilio/{made['+14155550112']['endpoint_key']}"
+        assert await client.webhook(form, path=path) == 200
+
+        async with running_workers(client, redis_url):
+            await client.say(ANNA, PHONE, "hello")
+            await until(lambda: len(server[0].requests) == 1)
+            await client.say(ANNA, "+14155550120", "hello")
+            await until(lambda: len(server[0].requests) == 2)
+            await client.call(BEN, "DELETE", f"/channels/{made['+14155550112']['id']}")
+            await client.say(ANNA, PHONE, "still there?")
+            await until(lambda: len(server[0].requests) == 3)
+
+    senders = [(request.form["To"], request.form["From"]) for request in server[0].requests]
+    assert senders == [
+        (PHONE, "+14155550112"),
+        ("+14155550120", "+14155550111"),
+        (PHONE, "+14155550111"),
+    ]

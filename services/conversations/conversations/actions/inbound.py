@@ -13,6 +13,7 @@ from conversations.domain.opt_out_keywords import opt_out_keyword
 from conversations.domain.providers import CallReceipt, InboundMessage, ProviderAccount, Receipt, WebhookEvent
 from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
+from conversations.store.channels import save_written_to
 from conversations.store.consents import name_consent_source
 from conversations.store.contacts import ensure_contacts, known_spelling, save_opted_out
 from conversations.store.message_append import MessageToAppend
@@ -106,6 +107,8 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
     if opted_out is not None:
         await name_consent_source(work.conn, "keyword")
         await save_opted_out(work.conn, tenant_id, sender, opted_out=opted_out)
+    if account.tenant_id is not None:
+        await save_written_to(work.conn, tenant_id, sender, account)
     new = MessageToAppend(
         id=uuid7(),
         tenant_id=tenant_id,

@@ -12,7 +12,7 @@ from conversations.adapters.sandbox import Sandbox
 from conversations.adapters.twilio import open_twilio
 from conversations.domain.providers import Provider, ProviderAccount
 from conversations.settings import Settings
-from conversations.store.channels import find_account_by_key, find_default_account
+from conversations.store.channels import find_account_by_key, find_account_written_to, find_default_account
 from switchboard.postgres.database import Database
 
 CACHE_SECONDS = 2.0
@@ -39,6 +39,14 @@ class ProviderAccounts:
             self._cache.clear()
         self._cache[tenant_id] = (account, monotonic() + CACHE_SECONDS)
         return account
+
+    async def answering(self, database: Database, account: ProviderAccount, phone: str) -> ProviderAccount:
+        """The account that answers a contact: the one that it wrote to last, else `account`, its tenant's own."""
+        if not account.has_siblings or account.tenant_id is None:
+            return account
+        async with database.connection() as conn:
+            found = await find_account_written_to(conn, account.tenant_id, phone)
+        return found if found is not None and found.provider in self.providers else account
 
     async def of_endpoint(self, database: Database, provider: str, endpoint_key: str) -> ProviderAccount | None:
         """The account that a webhook's path belongs to."""

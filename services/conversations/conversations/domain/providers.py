@@ -22,6 +22,8 @@ class ProviderAccount:
     endpoint_key: str
     credentials: dict[str, str] = field(repr=False, default_factory=dict)
     tenant_id: UUID | None = None  # None: the installation's own, for tenants that have none
+    has_siblings: bool = False
+    """Whether the tenant has other channels too: a contact is answered from the one that it wrote to."""
 
     @property
     def rate_limit_key(self) -> str:

@@ -10,7 +10,20 @@ from conversations.domain.providers import ProviderAccount
 
 COLUMNS = "provider, number, endpoint_key, credentials, tenant_id"
 FIND_DEFAULT = f"""
-select {COLUMNS} from channels where tenant_id = $1 order by is_default desc, created_at limit 1
+select {COLUMNS}, (select count(*) > 1 from channels where tenant_id = $1) as has_siblings
+from channels where tenant_id = $1 order by is_default desc, created_at limit 1
+"""
+# The contact wrote to this channel last.
+FIND_WRITTEN_TO = """
+select c.provider, c.number, c.endpoint_key, c.credentials, c.tenant_id, true
+from contact_channels w join channels c using (tenant_id, provider, number)
+where w.tenant_id = $1 and w.contact_phone = any(spellings_of($2))
+order by w.contact_phone = $2 desc limit 1
+"""
+SAVE_WRITTEN_TO = """
+insert into contact_channels as w (tenant_id, contact_phone, provider, number) values ($1, $2, $3, $4)
+on conflict (tenant_id, contact_phone) do update set provider = excluded.provider, number = excluded.number
+where (w.provider, w.number) <> (excluded.provider, excluded.number)
 """
 FIND_BY_KEY = f"select {COLUMNS} from channels where provider = $1 and endpoint_key = $2"
 SHOWN = "id, provider, number, endpoint_key, is_default, created_at"
@@ -48,6 +61,16 @@ class Channel:
 async def find_default_account(conn: asyncpg.Connection, tenant_id: UUID) -> ProviderAccount | None:
     row = await conn.fetchrow(FIND_DEFAULT, tenant_id)
     return None if row is None else ProviderAccount(*row)
+
+
+async def find_account_written_to(conn: asyncpg.Connection, tenant_id: UUID, phone: str) -> ProviderAccount | None:
+    """The account of the channel that a contact wrote to last, as long as it is there."""
+    row = await conn.fetchrow(FIND_WRITTEN_TO, tenant_id, phone)
+    return None if row is None else ProviderAccount(*row)
+
+
+async def save_written_to(conn: asyncpg.Connection, tenant_id: UUID, phone: str, account: ProviderAccount) -> None:
+    await conn.execute(SAVE_WRITTEN_TO, tenant_id, phone, account.provider, account.number)
 
 
 async def find_account_by_key(conn: asyncpg.Connection, provider: str, endpoint_key: str) -> ProviderAccount | None:

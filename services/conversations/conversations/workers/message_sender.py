@@ -186,6 +186,9 @@ class MessageSender:
         `checked`: whether to send it was checked right now, and the provider sends a repeated one once.
         """
         try:
+            if row.campaign_id is None:
+                account = await self._accounts.answering(self._database, account, row.contact_phone)
+            checked = checked and account.provider in self._accounts.idempotent()
             if not checked and not await self._marking.do(SendAttempt(row.id, row.holder, account.provider)):
                 await self._retry_later(row, timedelta(), uncounted=True)
                 return

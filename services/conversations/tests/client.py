@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
 from conversations.actions.messages import DeliveryHolder, NothingHeld
+from conversations.adapters.credential_encryption import CredentialEncryption
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.sandbox import Sandbox
 from conversations.adapters.twilio import Twilio
@@ -159,9 +160,13 @@ class RunningHolder:
 
 @asynccontextmanager
 async def open_client(
-    url: str, *, default: ProviderAccount = SANDBOX, twilio_at: str = NOWHERE
+    url: str,
+    *,
+    default: ProviderAccount = SANDBOX,
+    twilio_at: str = NOWHERE,
+    encryption: CredentialEncryption | None = None,
 ) -> AsyncIterator[ConversationsClient]:
-    """`default`: the account of tenants without a channel. `twilio_at`: the URL of Twilio's API."""
+    """`default`: the account of tenants without a channel. `twilio_at`: the URL of Twilio's API. `encryption`: none."""
     async with (
         open_database(url, application="conversations") as database,
         open_fake_service("auth", USER_PATH, callers="conversations", database=database) as auth,
@@ -170,7 +175,9 @@ async def open_client(
     ):
         sandbox = Sandbox(database, reports_after=timedelta(milliseconds=50))
         twilio = Twilio(session, twilio_at, f"{PUBLIC_URL}/api/v1/webhooks")
-        accounts = ProviderAccounts({"sandbox": sandbox, "twilio": twilio}, default)
+        accounts = ProviderAccounts(
+            {"sandbox": sandbox, "twilio": twilio}, default, encryption or CredentialEncryption()
+        )
         holder = RunningHolder()
         application = http_app(
             "conversations",

@@ -28,6 +28,7 @@ INHERITED = (
     "DRAIN_SECONDS",
     "FAILED_LOGINS_BY_ADDRESS",
     "FRONTEND_URL",
+    "KEEP_CLEAR_CREDENTIALS",
     "LOG_LEVEL",
     "MAX_UPLOAD_BYTES",
     "MESSAGING_PROVIDER",
@@ -42,7 +43,9 @@ INHERITED = (
     "UPLOAD_MEMORY_BYTES",
 )
 INHERITED_PREFIXES = ("OAUTH_", "TWILIO_", "OTEL_", "RATE_LIMIT_")
-COMPUTED = {"HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE", "LOG_FILE", "S3_THROUGH_GATEWAY"}
+COMPUTED = {
+    "HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE", "ENCRYPTION_KEY_FILE", "LOG_FILE", "S3_THROUGH_GATEWAY",
+}  # fmt: skip
 ADDRESS_LISTS = {service.urls_setting for service in BEHIND}
 
 
@@ -96,6 +99,8 @@ class Environment:
             settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_key)
         if service.name == "auth":
             settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_public_keys)
+        if service.name == "conversations":
+            settings["ENCRYPTION_KEY_FILE"] = str(self.secrets.encryption_keys)
         return settings | self._of_servers(service)
 
     def write(self, directory: Path) -> None:

@@ -10,7 +10,7 @@ from switchboard.local.stack_directory import write_private
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords by name, and the files of the identity keys."""
+    """Passwords by name, and the files of the identity keys and of the encryption keys."""
 
     directory: Path
     passwords: dict[str, str]
@@ -21,6 +21,7 @@ class Secrets:
         file = directory / "passwords.json"
         kept = cls(directory, json.loads(file.read_text()) if file.exists() else {})
         kept._make_identity_keys()
+        kept._make_encryption_key()
         return kept
 
     def password(self, name: str) -> str:
@@ -39,6 +40,17 @@ class Secrets:
     def identity_public_keys(self) -> Path:
         """The public key set that auth publishes, so that services can verify the identity header."""
         return self.directory / "identity-public.json"
+
+    @property
+    def encryption_keys(self) -> Path:
+        """The keys that secrets at rest are encrypted with."""
+        return self.directory / "encryption-keys"
+
+    def _make_encryption_key(self) -> None:
+        if not self.encryption_keys.exists():
+            from switchboard.runtime.encryption import new_encryption_key  # only for the first start
+
+            write_private(self.encryption_keys, new_encryption_key() + "\n")
 
     def _make_identity_keys(self) -> None:
         if self.identity_key.exists() and self.identity_public_keys.exists():

@@ -40,6 +40,6 @@ def routes(
         *UserNotifications().routes(),
         *Campaigns(database).routes(),
         *Calls().routes(),
-        *Channels(region, public_url).routes(),
+        *Channels(region, public_url, accounts.encryption).routes(),
         *ProviderWebhooks(database, accounts, region).routes(),
     ]

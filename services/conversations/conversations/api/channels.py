@@ -11,6 +11,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 from uuid_utils.compat import uuid7
 
+from conversations.adapters.credential_encryption import CredentialEncryption
 from conversations.store import channels as store
 from switchboard.http import Body, Page, PageQuery, ReadRoute, Request, Route, WriteRoute
 from switchboard.http.identity import Role
@@ -68,6 +69,7 @@ class Channels:
 
     region: str
     public_url: str
+    encryption: CredentialEncryption
 
     def routes(self) -> list[Route]:
         base, one = "/api/v1/channels", "/api/v1/channels/{id}"
@@ -94,7 +96,7 @@ class Channels:
             request.identity.tenant_id,
             new.provider,
             number,
-            dict(new.credentials),
+            self.encryption.seal(dict(new.credentials)),
             token_urlsafe(24),
         )
         if channel is None:
@@ -118,7 +120,8 @@ class Channels:
             raise NotFound
         if change.credentials is not None:
             _check_credentials(channel.provider, change.credentials)
-            await store.save_credentials(work.conn, tenant_id, channel_id, dict(change.credentials))
+            sealed = self.encryption.seal(dict(change.credentials))
+            await store.save_credentials(work.conn, tenant_id, channel_id, sealed)
         if change.rotate_endpoint_key:
             await store.save_endpoint_key(work.conn, tenant_id, channel_id, token_urlsafe(24))
         if change.is_default:

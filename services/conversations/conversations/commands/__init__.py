@@ -2,9 +2,10 @@
 
 import typer
 
-from conversations.commands import contacts, deliveries, legacy
+from conversations.commands import contacts, deliveries, encryption_keys, legacy
 
 app = typer.Typer(no_args_is_help=True)
 legacy.register(app)
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(contacts.app, name="contacts")
+app.add_typer(encryption_keys.app, name="encryption-keys")

@@ -1,5 +1,6 @@
 """Channels: the accounts at providers that tenants send with."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,6 +44,9 @@ update channels set credentials = $3, updated_at = clock_timestamp() where tenan
 SAVE_ENDPOINT_KEY = """
 update channels set endpoint_key = $3, updated_at = clock_timestamp() where tenant_id = $1 and id = $2
 """
+LIST_CREDENTIALS = "select id, credentials from channels order by id"
+# A channel that was changed meanwhile has the new form already.
+REPLACE_CREDENTIALS = "update channels set credentials = $3 where id = $1 and credentials = $2 returning id"
 DROP = "delete from channels where tenant_id = $1 and id = $2 returning id"
 
 
@@ -113,6 +117,20 @@ async def save_credentials(
     conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, credentials: dict[str, str]
 ) -> None:
     await conn.execute(SAVE_CREDENTIALS, tenant_id, channel_id, credentials)
+
+
+async def stream_credentials(conn: asyncpg.Connection) -> AsyncIterator[tuple[UUID, dict[str, str]]]:
+    """The credentials of all tenants' channels, in the form in which they are kept."""
+    async with conn.transaction(readonly=True):
+        async for channel_id, kept in conn.cursor(LIST_CREDENTIALS, prefetch=500):
+            yield channel_id, kept
+
+
+async def replace_credentials(
+    conn: asyncpg.Connection, channel_id: UUID, kept: dict[str, str], sealed: dict[str, str]
+) -> bool:
+    """Replace credentials. False when they were changed meanwhile."""
+    return await conn.fetchval(REPLACE_CREDENTIALS, channel_id, kept, sealed) is not None
 
 
 async def save_endpoint_key(conn: asyncpg.Connection, tenant_id: UUID, channel_id: UUID, key: str) -> None:

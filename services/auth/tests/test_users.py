@@ -84,3 +84,37 @@ async def test_a_time_zone_that_is_no_place_is_refused(tenant: TenantClient) -> 
 
         assert (status, problem["errors"][0]["loc"]) == (422, ["body", "time_zone"]), name
     assert await tenant.status("PATCH", f"{tenant.first}/auth/me", tenant.agent, time_zone="America/Winnipeg") == 200
+
+
+async def test_who_is_merely_invited_can_sign_up(tenant: TenantClient) -> None:
+    _, invited = await tenant.invite("erin@example.com")
+
+    signed_up = await tenant.sign_up("Erin@example.com")
+    late, problem = await tenant.accept(invited["invite_token"])
+
+    assert signed_up["user"]["role"] == "owner"
+    assert (late, problem["code"]) == (400, "invite_invalid")
+    assert await tenant.log_in("erin@example.com")
+
+
+async def test_lists_tell_nothing_about_other_tenants(tenant: TenantClient) -> None:
+    await tenant.sign_up("dora@example.com")
+
+    for email in ("dora@example.com", "fresh@example.com"):
+        first = (await tenant.invite(email))[1]["user"]
+        again = (await tenant.invite(email))[1]["user"]
+        listed = (await tenant.request("GET", f"{tenant.first}/users", tenant.owner))[1]["items"]
+        assert first["id"] == again["id"]
+        assert [user for user in listed if user["email"] == email] == [again]
+
+
+async def test_an_invited_user_is_of_one_tenant_alone(tenant: TenantClient) -> None:
+    other = await tenant.sign_up("owner@other.example")
+    _, ours = await tenant.invite("fay@example.com")
+    status, theirs = await tenant.request(
+        "POST", f"{tenant.first}/users", other["session"]["token"], email="fay@example.com", name="Fay", role="agent"
+    )
+
+    assert status == 201
+    assert (await tenant.accept(theirs["invite_token"]))[0] == 200
+    assert (await tenant.accept(ours["invite_token"]))[0] == 400

@@ -27,17 +27,15 @@ class Invitation:
 async def invite(work: Work, email: str, name: str, role: RoleName, *, by: RoleName, now: datetime) -> Invitation:
     """Invite a user into the work's tenant. A new invitation replaces a pending one. Raises `EmailTaken`.
 
-    If the address belongs to another tenant's user, the answer looks the same but the invitation can't be accepted:
-    an admin learns nothing about other tenants.
+    If the address belongs to another tenant's user, all looks the same but the invitation can't be accepted: an admin
+    learns nothing about other tenants. Until it is accepted, whoever has the address can sign up with it.
     """
     assert work.tenant_id is not None
     user = User(id=uuid7(), tenant_id=work.tenant_id, email=normalise_email(email), name=name, role=role)
     token = new_token()
-    known = await users.find_by_email(work.conn, user.email)
-    if known is not None and known.tenant_id != work.tenant_id:
-        return Invitation(user, token)
+    known = await users.find_in_tenant(work.conn, work.tenant_id, user.email)
     if known is None:
-        await users.add(work.conn, user)
+        await users.add(work.conn, user, invited=True)
         await work.publish(user_created(user))
     elif await users.can_sign_in(work.conn, known.id):
         raise EmailTaken()
@@ -59,5 +57,8 @@ async def accept_invitation(work: Work, token: str, password_hash: str, now: dat
     if user.disabled or await users.can_sign_in(work.conn, user.id):  # accepted another invitation at the same time
         raise InviteInvalid()
     user = user.with_password(password_hash)
-    await users.save(work.conn, user)
+    try:
+        await users.save(work.conn, user)
+    except EmailTaken:  # by who has the address and has signed up with it
+        raise InviteInvalid() from None
     return user

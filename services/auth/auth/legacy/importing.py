@@ -19,11 +19,11 @@ async def import_user(work: Work, old: LegacyUser) -> tuple[Outcome, UUID]:
     if the address, the id or the Google account belongs to another user.
     """
     assert work.tenant_id is not None
-    found = await users.find_by_email(work.conn, old.email)
-    if found is not None:
-        if found.tenant_id != work.tenant_id:
-            raise UnreadableUser("has the email address of another tenant's user")
-        return "known", found.id
+    known = await users.find_in_tenant(work.conn, work.tenant_id, old.email)
+    if known is not None:
+        return "known", known.id
+    if await users.find_by_email(work.conn, old.email) is not None:
+        raise UnreadableUser("has the email address of another tenant's user")
     if await users.id_exists(work.conn, old.id):
         raise UnreadableUser("has the id of another user")
     user = User(

@@ -12,18 +12,27 @@ from switchboard.runtime.refusals import NotFound
 COLUMNS = "id, tenant_id, email, name, role, password_hash, disabled, notify_phone, time_zone, version"
 
 
-async def add(conn: asyncpg.Connection, user: User) -> None:
-    """Raises `EmailTaken`."""
+async def add(conn: asyncpg.Connection, user: User, *, invited: bool = False) -> None:
+    """Add a user. `invited`: until they accept, their address is free for others. Raises `EmailTaken`."""
     try:
         await conn.execute(
-            f"insert into users ({COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            f"insert into users ({COLUMNS}, invited) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             *astuple(user),
+            invited,
         )
     except asyncpg.UniqueViolationError as taken:
         raise EmailTaken() from taken
 
 
 async def save(conn: asyncpg.Connection, user: User) -> None:
+    """Raises `EmailTaken` if an invited user gets a password whose address has become another user's."""
+    try:
+        await _save(conn, user)
+    except asyncpg.UniqueViolationError as taken:
+        raise EmailTaken() from taken
+
+
+async def _save(conn: asyncpg.Connection, user: User) -> None:
     await conn.execute(
         """update users set name = $2, role = $3, password_hash = $4, disabled = $5, notify_phone = $6,
            time_zone = $7, version = $8 where id = $1""",
@@ -39,7 +48,18 @@ async def save(conn: asyncpg.Connection, user: User) -> None:
 
 
 async def find_by_email(conn: asyncpg.Connection, email: str) -> User | None:
-    row = await conn.fetchrow(f"select {COLUMNS} from users where lower(email) = lower($1)", email)
+    """The user who has this address for their own. Those who are merely invited don't."""
+    row = await conn.fetchrow(
+        f"select {COLUMNS} from users where lower(email) = lower($1) and not (invited and password_hash is null)", email
+    )
+    return User(**row) if row else None
+
+
+async def find_in_tenant(conn: asyncpg.Connection, tenant_id: UUID, email: str) -> User | None:
+    """The tenant's user with this address, also one who is merely invited."""
+    row = await conn.fetchrow(
+        f"select {COLUMNS} from users where tenant_id = $1 and lower(email) = lower($2)", tenant_id, email
+    )
     return User(**row) if row else None
 
 

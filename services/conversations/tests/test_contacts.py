@@ -195,3 +195,16 @@ async def _download(client: ConversationsClient) -> str:
     headers = {**identity_headers(BEN, "conversations"), "Accept": "text/csv"}
     async with client.http.get("/api/v1/contacts", headers=headers) as answer:
         return (await answer.read()).decode()
+
+
+async def test_contacts_are_found_by_any_spelling(client: ConversationsClient) -> None:
+    async def names(query: str) -> list[str]:
+        return [item["name"] for item in (await client.call(ANNA, "GET", f"/contacts{query}")).body["items"]]
+
+    for phone, name in (("+442079460000", "Jose\u0301"), ("+390612345678", "山田太郎")):
+        await client.call(ANNA, "POST", "/contacts", {"phone": phone, "name": name})
+    assert await names("?q=020 7946 0000") == ["José"]
+    assert await names("?q=06 1234 5678") == ["山田太郎"]
+    assert await names("?q=josé") == ["José"]
+    assert await names("?q=Jose\u0301") == ["José"]
+    assert await names("?q=田太") == ["山田太郎"]

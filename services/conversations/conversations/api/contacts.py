@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated
+from unicodedata import normalize
 from uuid import UUID
 
 import asyncpg
@@ -41,7 +43,7 @@ from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.phones import requested_phone
 from switchboard.runtime.refusals import Forbidden, Invalid
 
-Name = Annotated[str, Field(max_length=MAX_NAME)]
+Name = Annotated[str, Field(max_length=MAX_NAME), AfterValidator(partial(normalize, "NFC"))]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG, pattern=r"^[^;\x1f]+$")]
 Tags = Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(distinct_tags)]
 

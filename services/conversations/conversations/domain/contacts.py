@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from unicodedata import normalize
 from uuid import UUID
 
 from conversations.domain.spreadsheet_text import from_text
@@ -81,7 +82,7 @@ def row_of(fields: Mapping[str, str], region: str, users: Set[UUID]) -> ContactR
 def _name(text: str) -> str | None:
     if len(text) > MAX_NAME:
         raise RejectedLine(f"the name has more than {MAX_NAME} characters")
-    return text or None
+    return normalize("NFC", text) or None
 
 
 def _tags(text: str) -> tuple[str, ...]:

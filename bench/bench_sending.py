@@ -39,6 +39,7 @@ class AtOnce:
 
     name = "at_once"
     idempotent = True
+    carries_attachments = True
 
     async def send(self, _account: ProviderAccount, message: Outgoing) -> str | None:
         return message.id.hex

@@ -144,6 +144,7 @@ class Hanging:
 
     name = "hanging"
     idempotent = True
+    carries_attachments = True
 
     def __init__(self, tenant_id: UUID) -> None:
         self.waiting: set[UUID] = set()

@@ -286,3 +286,22 @@ async def test_a_reply_leaves_from_the_channel_that_the_contact_wrote_to(
         ("+14155550120", "+14155550111"),
         (PHONE, "+14155550111"),
     ]
+
+
+async def test_a_send_that_the_recipient_has_refused_is_their_consent(
+    database_url: Callable[[str], str], redis_url: str, server: tuple[TwilioServer, str]
+) -> None:
+    refusal = {"code": 21610, "message": "Attempt to send to unsubscribed recipient"}
+    server[0].plan.append(web.json_response(refusal, status=400))
+    async with open_client(database_url("conversations"), default=TWILIO, twilio_at=server[1]) as client:
+        await client.given_users()
+        async with running_workers(client, redis_url):
+            await client.say(ANNA, PHONE, "hello")
+            await until(lambda: client.fetch("select from deliveries where status = 'failed'"))
+            await client.say(ANNA, PHONE, "hello again")
+            await until(lambda: client.fetch("select from deliveries where status = 'skipped'"))
+
+        consent = (await client.call(ANNA, "GET", f"/consent/{PHONE}")).body
+
+    assert (consent["opted_out"], consent["history"][0]["source"]) == (True, "provider")
+    assert len(server[0].requests) == 1

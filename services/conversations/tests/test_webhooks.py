@@ -163,3 +163,25 @@ async def test_a_webhook_that_no_provider_sends_is_refused(
     form = {"MessageSid": "SM1", "From": PHONE, "To": "+15005550006", "Body": "hi", field: value}
 
     assert await twilio_client.webhook(form) == 422
+
+
+async def test_media_of_an_inbound_message_are_named(twilio_client: ConversationsClient) -> None:
+    await twilio_client.say(ANNA, PHONE, "hello")
+    form = {
+        "MessageSid": "SM9", "From": PHONE, "To": "+15005550006", "Body": "", "NumMedia": "1",
+        "MediaUrl0": "https://api.twilio.com/media/1", "MediaContentType0": "image/jpeg",
+    }  # fmt: skip
+
+    assert await twilio_client.webhook(form) == 200
+
+    texts = [text for _, text in await twilio_client.texts(ANNA, PHONE)]
+    assert texts[-1] == "[image/jpeg] https://api.twilio.com/media/1"
+
+
+async def test_attachments_that_a_provider_does_not_carry_are_refused(twilio_client: ConversationsClient) -> None:
+    body = {"body": "see this", "attachments": ["01890000-0000-7000-8000-000000000001"]}
+
+    answer = await twilio_client.call(ANNA, "POST", f"/conversations/{PHONE}/messages", body)
+
+    assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", "attachments"])
+    assert await twilio_client.fetch("select from messages") == []

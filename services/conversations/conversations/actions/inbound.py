@@ -116,7 +116,7 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
         contact_phone=sender,
         direction="in",
         channel="sms",
-        body=inbound.body.replace("\0", ""),
+        body=inbound.text.replace("\0", ""),
         status="received",
         created_at=datetime.now(UTC),
     )

@@ -34,6 +34,7 @@ class Sandbox:
 
     name = "sandbox"
     idempotent = True
+    carries_attachments = True
 
     def __init__(self, database: Database, *, reports_after: timedelta = timedelta(seconds=1)) -> None:
         self._database = database

@@ -64,6 +64,7 @@ class Twilio:
 
     name = "twilio"
     idempotent = False
+    carries_attachments = False
 
     def __init__(self, client: aiohttp.ClientSession, base_url: str, webhooks: str) -> None:
         self._client = client
@@ -179,8 +180,16 @@ def _event_of(query: dict[str, str], form: dict[str, str]) -> WebhookEvent | Non
         ref = form.get("MessageSid")
         return Receipt(delivery_id, ref, message_status, reason, opted_out) if message_status else None
     if "From" in form and "MessageSid" in form:
-        return InboundMessage(form["MessageSid"], form["From"], form.get("Body", ""), form.get("To", ""))
+        return InboundMessage(
+            form["MessageSid"], form["From"], form.get("Body", ""), form.get("To", ""), media=_media_of(form)
+        )
     return None
+
+
+def _media_of(form: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    count = int(form.get("NumMedia") or 0)
+    named = [(form.get(f"MediaContentType{n}", "media"), form.get(f"MediaUrl{n}", "")) for n in range(min(count, 10))]
+    return tuple((kind[:100], url[:1000]) for kind, url in named if url)
 
 
 @asynccontextmanager

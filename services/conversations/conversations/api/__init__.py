@@ -36,7 +36,7 @@ def routes(
     return [
         *ContactImports(database, region, UserDirectory(auth)).routes(),
         *Contacts(database, region, UserDirectory(auth)).routes(),
-        *Conversations(region, files, MessageAppender(database, holder), hints).routes(),
+        *Conversations(region, files, MessageAppender(database, holder), accounts, hints).routes(),
         *UserNotifications().routes(),
         *Campaigns(database).routes(),
         *Calls().routes(),

@@ -9,6 +9,7 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from conversations.actions import messages as actions
+from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.domain.sms import fault_of
 from conversations.store import conversations as store
 from conversations.store.contacts import known_spelling
@@ -98,6 +99,7 @@ class Conversations:
     region: str
     files: ServiceClient
     appender: actions.MessageAppender
+    accounts: ProviderAccounts
     hints: EventHints
 
     def routes(self) -> list[Route]:
@@ -169,6 +171,11 @@ class Conversations:
             return await self.files.find(FILE_PATH.format(id=file_id), request.identity_header) is not None
 
         phone = await known_spelling(work.conn, request.identity.tenant_id, self._recipient(request))
+        if request.body.attachments and request.body.channel != NOTE_CHANNEL:
+            account = await self.accounts.of_tenant(work.conn, request.identity.tenant_id)
+            if not self.accounts.provider_of(account).carries_attachments:
+                fault = f"{account.provider} does not carry documents from here; send a link, or keep them with a note"
+                raise Invalid.field(fault, "body", "attachments")
         return await actions.append_outgoing(work, self._new_message(request, phone), is_stored=is_stored)
 
     async def append_together(self, request: Request, keyed: IdempotentRequest | None) -> ConversationMessage | None:

@@ -98,12 +98,18 @@ class CallReceipt:
 
 @dataclass(frozen=True)
 class InboundMessage:
-    """A message from a contact. `ref`: the provider's own id, for deduplication."""
+    """A message from a contact. `ref`: the provider's own id, for deduplication. `media`: content types and URLs."""
 
     ref: str
     sender: str
     body: str
     recipient: str
+    media: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text, and below it where its media are, so that who reads it knows of them."""
+        return "\n".join([*filter(None, [self.body]), *(f"[{kind}] {url}" for kind, url in self.media)])
 
 
 WebhookEvent = Receipt | CallReceipt | InboundMessage
@@ -114,10 +120,14 @@ class BadSignature(Exception):
 
 
 class Provider(Protocol):
-    """A messaging provider. `idempotent`: it takes idempotency keys, so that the same `id` is sent once."""
+    """A messaging provider. `idempotent`: it takes idempotency keys, so that the same `id` is sent once.
+
+    `carries_attachments`: whether documents go out with a message. What isn't carried is refused.
+    """
 
     name: str
     idempotent: bool
+    carries_attachments: bool
 
     async def send(self, account: ProviderAccount, message: Outgoing) -> str | None:
         """Send a message. Returns the provider's id of it. Raises `NotSent`, `Throttled`, `OutcomeUnknown`."""

@@ -1,6 +1,7 @@
 """Forwarding: streaming of bodies both ways, headers, disconnects."""
 
 import asyncio
+import contextlib
 import hashlib
 import tracemalloc
 from typing import Any
@@ -9,6 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from yarl import URL
+
+from api_gateway.api import application
+from api_gateway.proxy import bodies
 
 MEBIBYTE = 1024 * 1024
 
@@ -240,4 +244,46 @@ async def test_an_ambiguous_path_is_not_found(stack: Any) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert (await reader.readline()).split()[1] == b"404", path
+        writer.close()
+
+
+async def test_a_slow_small_body_is_408(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "SLOW_SECONDS", 0.3)
+    gateway = await stack.gateway(await stack.service(echo))
+
+    answer = await _send_slowly(
+        gateway, b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx"
+    )
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close\r\n" in answer
+
+
+async def test_a_head_that_is_never_complete_is_closed(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "IDLE_SECONDS", 0.5)
+    gateway = await stack.gateway()
+
+    assert await _send_slowly(gateway, b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") == b""
+
+
+async def _send_slowly(gateway: str, begun: bytes) -> bytes:
+    """What comes back, to the end of the connection, while a byte more is sent again and again."""
+    host, port = gateway.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(begun)
+
+    async def go_on() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await asyncio.sleep(0.1)
+                writer.write(b"x")
+                await writer.drain()
+
+    sending = asyncio.create_task(go_on())
+    try:
+        return await asyncio.wait_for(reader.read(), 30)
+    except ConnectionError:
+        return b""
+    finally:
+        sending.cancel()
         writer.close()

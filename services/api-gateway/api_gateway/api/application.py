@@ -14,6 +14,8 @@ from switchboard.http.problems import InternalError, MethodNotAllowed, NoSuchRou
 from switchboard.runtime.unavailable import Unavailable
 
 SOCKETS = "/socket.io/"
+IDLE_SECONDS = 75.0
+"""How long a connection may go without a complete request's head, as its first or its next."""
 PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 """Not logged, and answered whatever host is asked for: orchestrators and Prometheus use an address."""
 
@@ -33,7 +35,12 @@ class EdgeApplication:
     def application(self) -> web.Application:
         """The aiohttp application. Bodies pass as they are; a client that disconnects cancels its request."""
         app = web.Application(
-            middlewares=[self._serve_unrouted], handler_args={"auto_decompress": False, "handler_cancellation": True}
+            middlewares=[self._serve_unrouted],
+            handler_args={
+                "auto_decompress": False,
+                "handler_cancellation": True,
+                "keepalive_timeout": IDLE_SECONDS,
+            },
         )
         any_path = "/{path:(?s:.*)}"  # even one with %0A in it
         app.router.add_route("*", any_path, self._serve, expect_handler=_expect_later)

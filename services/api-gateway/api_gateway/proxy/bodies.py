@@ -25,6 +25,15 @@ class BodyTooSlow(Refusal):
     status = 408
 
 
+async def read_body(request: web.BaseRequest) -> bytes:
+    """A small body. Raises `BodyTooSlow`."""
+    try:
+        async with asyncio.timeout(SLOW_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
 async def stream_body(request: web.BaseRequest, connection: UpstreamConnection, max_bytes: int) -> None:
     """Send the body on as it arrives, with the framing that the head announced.
 

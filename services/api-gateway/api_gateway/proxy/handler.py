@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from api_gateway.identity.authentication import Authentication
-from api_gateway.proxy.bodies import BodyTooLarge, stream_body
+from api_gateway.proxy.bodies import BodyTooLarge, read_body, stream_body
 from api_gateway.proxy.rate_limits import EdgeRateLimits
 from api_gateway.proxy.request import ProxyRequest
 from api_gateway.proxy.routes import SAFE_METHODS, RouteTable, Target, allowed_after_trial, is_public, is_retryable
@@ -16,7 +16,6 @@ from switchboard.http.problems import NoSuchRoute
 from switchboard.runtime.refusals import Refusal, Unauthenticated
 
 MAX_BUFFERED_BODY = 64 * 1024  # bytes; a body up to this size is read first and sent together with the head
-BODY_SECONDS = 30.0
 METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -88,8 +87,7 @@ class Proxy:
         length = request.content_length
         if request.body_exists:
             if length is not None and length <= MAX_BUFFERED_BODY and "Expect" not in request.headers:
-                async with asyncio.timeout(BODY_SECONDS):
-                    body = await request.read()
+                body = await read_body(request)
                 lines.append(b"Content-Length: %d\r\n" % len(body))
             else:
                 body = None

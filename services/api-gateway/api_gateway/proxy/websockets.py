@@ -16,7 +16,7 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from api_gateway.proxy.bodies import BodyTooLarge
+from api_gateway.proxy.bodies import BodyTooLarge, read_body
 from api_gateway.proxy.handler import Proxy
 from api_gateway.proxy.headers import NOT_RETURNED
 from api_gateway.proxy.request import ProxyRequest
@@ -28,7 +28,6 @@ from switchboard.runtime.refusals import Refusal
 
 POLL_SECONDS = 60.0  # realtime answers a poll within its ping interval of 25
 POLL_BODY = 1024 * 1024
-BODY_SECONDS = 30.0
 END_POLL_SECONDS = 2.0
 POLL_ENDING = b"5"
 """An Engine.IO packet "upgrade": realtime answers the client's poll at once, with a "noop" after what it has."""
@@ -102,8 +101,7 @@ class WebSocketProxy:
         if request.body_exists:
             if (request.content_length or 0) > POLL_BODY:
                 raise BodyTooLarge
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await request.read()
+            body = await read_body(request)
         if is_handshake:
             lines.append(STICKY_HEADER + sticky_key + b"\r\n")
         polling = OutgoingRequest(

@@ -55,10 +55,18 @@ async def test_a_request_with_the_cookie_needs_the_origin_of_this_site(stack: An
     cookie = {"Cookie": f"theme=dark; session={token}"}
 
     assert await stack.status("GET", f"{gateway}/api/v1/auth/me", headers=cookie) == 200
-    assert await stack.status("POST", logout, headers=cookie) == 403
+    assert await stack.status("POST", logout, headers={**cookie, "Sec-Fetch-Site": "cross-site"}) == 403
+    assert await stack.status("POST", logout, headers={**cookie, "Sec-Fetch-Site": "same-site"}) == 403
     assert await stack.status("POST", logout, headers={**cookie, "Origin": "https://evil.example"}) == 403
     assert await stack.status("POST", logout, headers={**cookie, "Origin": "null"}) == 403
     assert await stack.status("POST", logout, headers={**cookie, "Origin": "https://app.example.com"}) == 204
+
+
+async def test_a_client_that_is_no_browser_keeps_its_cookies(stack: Any) -> None:
+    gateway = await stack.gateway(await stack.auth())
+    token = (await stack.sign_up(gateway))["session"]["token"]
+
+    assert await stack.status("POST", f"{gateway}/api/v1/auth/logout", headers={"Cookie": f"session={token}"}) == 204
 
 
 @pytest.mark.parametrize("public_url", ["https://crm.example.com", "http://127.0.0.1:8080"])

@@ -59,7 +59,7 @@ async def test_a_websocket_with_the_cookie_from_another_site_is_refused(stack: A
     gateway = await stack.gateway(await stack.auth(), realtime_urls=(await stack.service(FakeRealtime("one").serve),))
     token = (await stack.sign_up(gateway))["session"]["token"]
 
-    for origin in ({}, {"Origin": "https://evil.example"}):
+    for origin in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await stack.client.ws_connect(gateway + WEBSOCKET, headers={"Cookie": f"session={token}", **origin})
         assert refused.value.status == 403

@@ -19,7 +19,7 @@ SIGNED_SECONDS = 5.0  # reuse of a signed identity; the signer returns none that
 
 
 class CrossOrigin(Forbidden):
-    """A request with the session's cookie must come from this site: its Origin is missing or is another site's."""
+    """Another site's page sent the session's cookie: send its token as a Bearer, or the request from this site."""
 
     code = "cross_origin"
 
@@ -48,11 +48,14 @@ class Credentials:
         return None, True
 
     def check_origin(self, request: web.BaseRequest) -> None:
-        """Raises `CrossOrigin` unless the request comes from a page of this site."""
+        """Raises `CrossOrigin` if the request comes from a page of another site.
+
+        A request with neither `Origin` nor `Sec-Fetch-Site` is not a browser's (OWASP, CSRF prevention cheat sheet).
+        """
         origin = request.headers.get("Origin")
         if origin is None:
-            # Browsers send no Origin with same-origin reads, and this header instead.
-            if request.headers.get("Sec-Fetch-Site") == "same-origin":
+            # Browsers send no Origin with same-origin reads, and the other header instead.
+            if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"):
                 return
         elif origin in self._origins or self._hosts.includes_origin(origin, request.headers.get("Host", "")):
             return

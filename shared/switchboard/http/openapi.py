@@ -96,6 +96,9 @@ def _operation(service: str, route: Route, schemas: _Schemas) -> Json:
     if route.body is not None:
         schema = schemas.of(route.body, "validation")
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if isinstance(route, PlainRoute) and route.uploads:
+        content = {kind: {"schema": dict(schema)} for kind, schema in route.uploads.items()}
+        operation["requestBody"] = {"required": True, "content": content}
     if route.public:
         operation["security"] = []
     else:

@@ -12,8 +12,8 @@ A handler returns a model (or None: 204) or raises a `Refusal`. For cookies, red
 OpenAPI.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -138,6 +138,8 @@ class PlainRoute(Route):
     _: KW_ONLY
     answers: Sequence[int] = ()
     """Additional statuses for the OpenAPI document."""
+    uploads: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The schemas of bodies that the handler reads itself, by content type, for the OpenAPI document."""
 
 
 def _summary(handler: Handler) -> str:

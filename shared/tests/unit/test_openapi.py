@@ -135,3 +135,14 @@ def test_names_of_components_begin_with_the_service(document: dict[str, Any]) ->
 
     assert names >= {"demo.Thing", "demo.NewThing", "demo.Size", "demo.Role", "demo.Page_Thing_", "Problem"}
     assert all(name == "Problem" or name.startswith("demo.") for name in names)
+
+
+def test_an_upload_has_its_body_in_the_document() -> None:
+    async def take(_request: Request) -> None:
+        """Take a file."""
+
+    route = PlainRoute("POST", "/api/v1/things", take, uploads={"text/csv": {"type": "string"}})
+
+    operation = service_document("demo", [route])["paths"]["/api/v1/things"]["post"]
+
+    assert operation["requestBody"] == {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}

@@ -75,7 +75,7 @@ class OpenApi:
         return {
             "openapi": "3.1.0",
             "info": {"title": "Switchboard", "version": "1"},
-            "servers": [{"url": self._public_url}],
+            "servers": [{"url": "/"}, {"url": self._public_url}],
             "security": [{"bearer": []}, {"cookie": []}],
             "paths": dict(sorted(paths.items())),
             "components": {

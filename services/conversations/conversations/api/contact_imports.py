@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +24,14 @@ from switchboard.replica.user_directory import UserDirectory
 from switchboard.runtime.refusals import Malformed, NotFound, Refusal, TooLarge, UnsupportedMediaType
 
 MAX_UPLOAD = 256 * 1024 * 1024
+UPLOADS: dict[str, dict[str, Any]] = {
+    "text/csv": {"type": "string", "examples": ["phone,name\r\n+14155550100,Ann\r\n"]},
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}},
+    },
+}
 PREVIEWED_LINES = 5
 TEMPLATE = "phone,name,tags,owner_id,opted_out\r\n+14155550100,Ann Example,vip;spring,,no\r\n"
 
@@ -134,6 +142,7 @@ class ContactImports:
                 role=Role.ADMIN,
                 errors=(UnusableFile, UnsupportedMediaType, Malformed, TooLarge),
                 max_body=MAX_UPLOAD,
+                uploads=UPLOADS,
             ),
             PlainRoute(
                 "POST",
@@ -144,6 +153,7 @@ class ContactImports:
                 role=Role.ADMIN,
                 errors=(UnusableFile, UnsupportedMediaType, Malformed, TooLarge),
                 max_body=MAX_UPLOAD,
+                uploads=UPLOADS,
             ),
             ReadRoute("GET", one, self.get, answer=ImportReportAnswer, role=Role.ADMIN),
             ReadRoute("GET", f"{one}/lines", self.list_lines, query=LinesQuery, answer=lines, role=Role.ADMIN),

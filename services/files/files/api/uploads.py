@@ -26,6 +26,15 @@ from switchboard.http.idempotency import StoredAnswer
 from switchboard.messaging.outbox.unit_of_work import Work
 
 JSON = "application/json"
+FORM = {
+    "type": "object",
+    "required": ["entity_type", "entity_id", "file"],
+    "properties": {
+        "entity_type": {"type": "string", "examples": ["lead"]},
+        "entity_id": {"type": "string", "examples": ["42"]},
+        "file": {"type": "string", "format": "binary"},
+    },
+}
 FORM_OVERHEAD = 64 * 1024  # bytes of a multipart form besides the file, at most
 
 
@@ -41,7 +50,13 @@ class Uploads:
         refusals = (NothingUploaded, UploadMismatch, UploadExpired, CompletionInProgress)
         return [
             PlainRoute(
-                "POST", "/api/v1/files", self.create, answer=FileAnswer, status=201, errors=(FileTooLarge, BadForm)
+                "POST",
+                "/api/v1/files",
+                self.create,
+                answer=FileAnswer,
+                status=201,
+                errors=(FileTooLarge, BadForm),
+                uploads={"multipart/form-data": FORM},
             ),
             WriteRoute(
                 "POST",

@@ -66,6 +66,15 @@ def test_promtool_accepts_the_configuration(kind: str, file: str) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+def test_alerts_fire_on_their_series_and_on_no_healthy_one() -> None:
+    tried = subprocess.run(
+        ["promtool", "test", "rules", str(MONITORING / "alerts_test.yml")], capture_output=True, text=True
+    )
+
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+
+
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="Prometheus is not installed")
 async def test_prometheus_evaluates_every_alert_and_panel(stack: RunningStack, tmp_path: Path) -> None:
     targets_in_all = len(stack.instances()) + 1 - SERVERS

@@ -1,5 +1,6 @@
 """The scheduler's metrics."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -10,7 +11,7 @@ SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60, 600, 
 class SchedulerMetrics:
     """Metrics of firing, leadership and lateness, in the process's registry."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, kinds: Iterable[str]) -> None:
         self._settled = Counter(
             "scheduler_occurrences_total",
             "Occurrences that this instance fired or skipped",
@@ -27,6 +28,8 @@ class SchedulerMetrics:
             ("kind",),
             registry=registry,
         )
+        for kind in kinds:  # an increase is seen only in a series that existed before it
+            self._held.labels(kind)
         self._leading = Gauge("scheduler_leading", "1 while this instance is the leader", registry=registry)
         self._term = Gauge(
             "scheduler_term", "The fencing term of the lease that this instance held last", registry=registry

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
+from scheduler.domain.kinds import KINDS
 from scheduler.metrics import SchedulerMetrics
 from scheduler.store.claims import FIRING_LEASE
 from scheduler.workers.health import FiringHealth, Stalled
@@ -77,7 +78,7 @@ async def test_lateness_degrades_health_but_not_readiness(scheduler: VirtualSche
 
 async def test_health_without_a_leader_names_the_last_one(database_url: Callable[[str], str]) -> None:
     async with open_database(database_url("scheduler"), application="scheduler", size=1) as database:
-        health = FiringHealth(database, VirtualClock(NOON), SchedulerMetrics(CollectorRegistry()))
+        health = FiringHealth(database, VirtualClock(NOON), SchedulerMetrics(CollectorRegistry(), KINDS))
         assert health.details() == {}
         with pytest.raises(Stalled, match=r"^no instance is the leader$"):
             await health.check_leader()

@@ -112,7 +112,7 @@ async def open_virtual_scheduler(database_url: str, at: datetime = NOON) -> Asyn
         database = await stack.enter_async_context(open_database(database_url, application="scheduler", size=5))
         clock = VirtualClock(at)
         lease = LeaderLease(database, FIRING_LEASE, "test")
-        counts = SchedulerMetrics(CollectorRegistry())
+        counts = SchedulerMetrics(CollectorRegistry(), KINDS)
         firer = Firer(database, lease, clock, KINDS, counts)
         health = Health("test", fresh=0)
         FiringHealth(database, clock, counts).add_to(health)

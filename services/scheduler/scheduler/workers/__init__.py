@@ -20,7 +20,7 @@ from switchboard.runtime.background import Loop, repeat
 def workers(service: Service, settings: Settings, clock: Clock) -> list[Loop]:
     """All loops of an instance, which also adds its health checks."""
     database = service.database
-    metrics = SchedulerMetrics(service.metrics.registry)
+    metrics = SchedulerMetrics(service.metrics.registry, KINDS)
     lease = LeaderLease(
         database,
         FIRING_LEASE,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from switchboard.cli.operator import environment_of
-from switchboard.postgres.migrations import NoScripts, migrate_all, scripts_of
+from switchboard.postgres.migrations import NewerDatabase, NoScripts, migrate_all, scripts_of
 from switchboard.runtime.unavailable import Unavailable
 
 app = typer.Typer()
@@ -27,7 +27,7 @@ def migrate(
         raise typer.BadParameter("DATABASE_URL is not set for any of: " + ", ".join(chosen))
     try:
         done = migrate_all({name.replace("-", "_"): url for name, url in databases.items()})
-    except (NoScripts, Unavailable) as error:
+    except (NewerDatabase, NoScripts, Unavailable) as error:
         typer.echo(f"not migrated: {error}", err=True)
         raise typer.Exit(1) from None
     for name, revisions in done.items():

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ENVIRONMENTS = "SWITCHBOARD_ENV_DIR"
 REPOSITORY = Path(__file__).resolve().parents[3]
 DEFAULT_ENVIRONMENTS = REPOSITORY / ".local" / "run" / "env"
 FIRST = "local"  # its commands are used most, and it imports least
+ONLY_LOCAL = "supervisor"  # a module that comes with the extra `local` alone; the image has none
 
 
 def environment_of(service: str) -> dict[str, str]:
@@ -73,6 +75,8 @@ def _commands(entry: EntryPoint) -> dict[str, Any]:
     try:
         package_app: typer.Typer = entry.load()
     except ModuleNotFoundError as error:
+        if entry.name == FIRST and not _is_installed(ONLY_LOCAL):
+            return {}
         sys.exit(f"switchboard: .venv is older than this tree, run make setup ({entry.value}: {error})")
     _set_environments(package_app, entry.name)
     package_app.callback()(_no_callback)  # makes it a group even if it has only one command
@@ -81,6 +85,13 @@ def _commands(entry: EntryPoint) -> dict[str, Any]:
 
 
 def _no_callback() -> None: ...
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _set_environments(app: typer.Typer, service: str) -> None:

@@ -32,6 +32,10 @@ class NoScripts(Exception):
     """No migration scripts of a service were found. The text lists the folders that were searched."""
 
 
+class NewerDatabase(Exception):
+    """The database was migrated by a newer version, whose scripts aren't here."""
+
+
 class DatabaseUnreachable(Unavailable):
     """The database to migrate can't be reached."""
 
@@ -58,7 +62,7 @@ def scripts_of(package: str, *, home: Path | None = None) -> Path:
 def migrate_all(databases: Mapping[str, str]) -> dict[str, list[str]]:
     """Bring every database up to date: {import package: database URL} in, {package: revisions run} out.
 
-    For commands. Raises `NoScripts`, `DatabaseUnreachable`, or what a script raised.
+    For commands. Raises `NoScripts`, `NewerDatabase`, `DatabaseUnreachable`, or what a script raised.
     """
 
     async def in_sequence() -> dict[str, list[str]]:  # alembic's `op` is global to the process
@@ -74,6 +78,8 @@ async def migrate(scripts: Path, database_url: str) -> list[str]:
         current = await _current_revision(conn)
         if revisions and current == revisions[-1]:
             return []  # saves the second that alembic takes to load
+        if current is not None and current > (newest := revisions[-1] if revisions else "none"):
+            raise NewerDatabase(f"the database is at migration {current}, this version knows them up to {newest}")
         from switchboard.postgres.alembic import upgrade
 
         for attempt in range(1, LOCK_TRIES + 1):

@@ -95,3 +95,27 @@ def test_a_stale_entry_point_asks_for_make_setup() -> None:
 
     with pytest.raises(SystemExit, match="run make setup"):
         operator._commands(stale)
+
+
+WITHOUT_LOCAL = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"psutil", "supervisor", "nanio"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from switchboard.cli.operator import operator
+operator(prog_name="switchboard")
+"""
+
+
+@pytest.mark.parametrize("command", ["", "migrate", "dead-letters replay", "identity-keys rotate"])
+def test_commands_work_where_the_extra_local_is_absent(command: str) -> None:
+    arguments = [sys.executable, "-c", WITHOUT_LOCAL, *command.split(), "--help"]
+
+    ran = subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "Usage: switchboard" in ran.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from switchboard.postgres.migrations import NoScripts, migrate, scripts_of
+from switchboard.postgres.migrations import NewerDatabase, NoScripts, migrate, scripts_of
 
 SCRIPT = """
 from alembic import op
@@ -51,6 +51,16 @@ async def test_missing_migrations_run_once(scripts: Path, empty_database_url: st
 
     assert await migrate(scripts, empty_database_url) == ["0003"]
     assert await tables(empty_database_url) == {"alembic_version", "a", "b", "c"}
+
+
+async def test_a_database_of_a_newer_version_is_refused(scripts: Path, empty_database_url: str) -> None:
+    await migrate(scripts, empty_database_url)
+    (scripts / "versions" / "0002_change.py").unlink()
+
+    with pytest.raises(NewerDatabase, match="at migration 0002, this version knows them up to 0001"):
+        await migrate(scripts, empty_database_url)
+
+    assert await tables(empty_database_url) == {"alembic_version", "a", "b"}
 
 
 async def test_concurrent_runners_run_each_migration_once(scripts: Path, empty_database_url: str) -> None:

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+from prometheus_client import CollectorRegistry
+
 from conversations.actions.uncertain_deliveries import Decision, resolve_delivery
 from conversations.adapters.provider_accounts import ProviderAccounts
+from conversations.adapters.sending_metrics import ANSWERS, SendingMetrics
 from conversations.domain.providers import Outgoing, OutgoingCall, ProviderAccount, WebhookEvent
 from conversations.workers.delivery_recovery import DeliveryRecovery
 from switchboard.contracts.auth import UserUpdated
@@ -44,6 +47,22 @@ async def test_a_message_that_cannot_be_sent_fails_with_a_notification(
 
     (event,) = await client.published("message.status_changed")
     assert event.error == "the sandbox never reaches phones that end in 0000"  # type: ignore[attr-defined]
+
+
+async def test_calls_to_a_provider_are_counted_by_its_answer(client: ConversationsClient, redis_url: str) -> None:
+    registry = CollectorRegistry()
+
+    def counted() -> list[float | None]:
+        labels = {"channel": "sms", "provider": "sandbox"}
+        return [registry.get_sample_value("provider_sends_total", labels | {"outcome": each}) for each in ANSWERS]
+
+    metrics = SendingMetrics(client.accounts.providers, registry)
+    assert counted() == [0, 0, 0, 0]
+    async with running_workers(client, redis_url, metrics=metrics):
+        await client.say(ANNA, "+14155550000", "hello")
+        await until(lambda: _statuses(client, ["failed"]))
+
+    assert counted() == [0, 1, 0, 0]
 
 
 async def test_an_opted_out_contact_is_skipped_when_its_message_is_claimed(

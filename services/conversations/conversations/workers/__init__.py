@@ -2,6 +2,7 @@
 
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.adapters.sending_metrics import SendingMetrics
 from conversations.settings import Settings
 from conversations.workers.call_dialer import CallDialer
 from conversations.workers.campaign_expander import CampaignExpander
@@ -32,6 +33,7 @@ def open_sending(
         slots=settings.sending_slots,
         resends=settings.uncertain_policy == "resend",
         checkpoint=checkpoint,
+        metrics=SendingMetrics(accounts.providers, service.metrics.registry),
     )
     return sender, HeldDeliveries(service.database, accounts, rate_limit, sender, instance=service.instance)
 

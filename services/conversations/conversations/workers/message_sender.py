@@ -13,6 +13,7 @@ from conversations.actions.deliveries import outcome_of, settle_batch, settle_fa
 from conversations.actions.messages import DELIVERIES
 from conversations.adapters.provider_accounts import ProviderAccounts
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
+from conversations.adapters.sending_metrics import SendingMetrics
 from conversations.domain.providers import NotSent, OutcomeUnknown, Outgoing, ProviderAccount, Throttled
 from conversations.store import delivery_claims as store
 from conversations.store.delivery_claims import LEASE, Claimed, Lane, Release, SendAttempt
@@ -57,6 +58,7 @@ class MessageSender:
         slots: int = SLOTS,
         resends: bool = False,
         checkpoint: Checkpoint = no_checkpoint,
+        metrics: SendingMetrics | None = None,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -64,6 +66,7 @@ class MessageSender:
         self._holder = lease_holder(instance)
         self._resends = resends
         self._checkpoint = checkpoint
+        self._metrics = metrics or SendingMetrics(accounts.providers)
         self._slots = SendingSlots(slots)
         self._in_progress: set[asyncio.Task[None]] = set()
         self._running = False
@@ -200,18 +203,24 @@ class MessageSender:
 
     async def _attempt(self, row: Claimed, account: ProviderAccount) -> None:
         provider = self._accounts.provider_of(account)
+        answer = "unknown"
         try:
             ref = await provider.send(account, Outgoing(row.id, row.tenant_id, row.contact_phone, row.body or ""))
         except Throttled as throttled:
+            answer = "throttled"
             await self._rate_limit.slow_down(account, throttled.after)
             await self._retry_later(row, timedelta(seconds=throttled.after), uncounted=True)
         except NotSent as refusal:
+            answer = "refused"
             await self._not_sent(row, refusal)
         except OutcomeUnknown as unknown:
             await self._outcome_unknown(row, account, str(unknown))
         else:
+            answer = "sent"
             self._checkpoint("after_yes")
             await self._settle_one(row, "sent", ref=ref, provider=account.provider)
+        finally:
+            self._metrics.answered(row.channel, account.provider, answer)
 
     async def _not_sent(self, row: Claimed, refusal: NotSent) -> None:
         if refusal.retryable and row.attempts < MAX_ATTEMPTS:

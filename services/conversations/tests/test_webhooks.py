@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from conversations.store.delivery_settlement import Outcome, settle
+from conversations.store.inbound import list_unassigned
 
 from .client import ANNA, BEN, OLGA, PHONE, ConversationsClient
 
@@ -185,3 +186,14 @@ async def test_attachments_that_a_provider_does_not_carry_are_refused(twilio_cli
 
     assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["body", "attachments"])
     assert await twilio_client.fetch("select from messages") == []
+
+
+async def test_a_message_of_nobodys_contact_is_kept_for_the_operator(twilio_client: ConversationsClient) -> None:
+    form = {"MessageSid": "SM9", "From": "68849", "To": "+15005550006", "Body": "who are you?"}
+
+    for _ in range(2):
+        assert await twilio_client.webhook(form) == 200
+
+    async with twilio_client.database.connection() as conn:
+        (kept,) = await list_unassigned(conn)
+    assert (kept["sender"], kept["body"]) == ("68849", "who are you?")

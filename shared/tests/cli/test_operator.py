@@ -23,7 +23,8 @@ COMMANDS = {
     "encryption-keys apply",
     "encryption-keys retire", "encryption-keys rotate", "events tail",
     "export-conversations", "export-files", "identity-keys retire", "identity-keys rotate", "import-schedules",
-    "import-users", "logs", "migrate", "migrate-conversations", "migrate-files", "schedule list", "schedule pause",
+    "import-users", "inbound list", "logs", "migrate", "migrate-conversations", "migrate-files",
+    "schedule list", "schedule pause",
     "schedule resume", "schedule run-now", "schedule show", "status", "up", "user create",
 }  # fmt: skip
 

@@ -92,7 +92,8 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
     """
     tenant_id = account.tenant_id or await store.find_tenant_of(work.conn, sender)
     if tenant_id is None:
-        log.info("inbound_without_tenant", provider=account.provider, ref=inbound.ref)
+        log.warning("inbound_without_tenant", provider=account.provider, ref=inbound.ref)
+        await store.keep_unassigned(work.conn, account.provider, inbound, sender)
         return
     work.tenant_id = tenant_id
     sender = await known_spelling(work.conn, tenant_id, sender)

@@ -4,6 +4,8 @@ from uuid import UUID
 
 import asyncpg
 
+from conversations.domain.providers import InboundMessage
+
 ADD = """
 insert into inbound_messages (provider, provider_ref, tenant_id) values ($1, $2, $3) on conflict do nothing returning 1
 """
@@ -22,6 +24,23 @@ select coalesce(
      order by c.wrote_at desc nulls last, c.updated_at desc limit 1),
     (select id from users where tenant_id = $1 and role = 'owner' order by disabled, id limit 1))
 """
+KEEP_UNASSIGNED = """
+with old as (delete from unassigned_inbound where at < clock_timestamp() - interval '30 days')
+insert into unassigned_inbound (provider, provider_ref, sender, recipient, body) values ($1, $2, $3, $4, $5)
+on conflict do nothing
+"""
+LIST_UNASSIGNED = "select * from unassigned_inbound order by at desc limit 1000"
+
+
+async def keep_unassigned(conn: asyncpg.Connection, provider: str, inbound: InboundMessage, sender: str) -> None:
+    """Keep a message that belongs to no tenant, for the operator, for 30 days."""
+    texts = (inbound.recipient.replace("\0", ""), inbound.text.replace("\0", ""))
+    await conn.execute(KEEP_UNASSIGNED, provider, inbound.ref, sender, *texts)
+
+
+async def list_unassigned(conn: asyncpg.Connection) -> list[asyncpg.Record]:
+    """The newest messages that belong to no tenant."""
+    return list(await conn.fetch(LIST_UNASSIGNED))
 
 
 async def add_inbound(conn: asyncpg.Connection, provider: str, ref: str, tenant_id: UUID) -> bool:

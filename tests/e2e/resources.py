@@ -52,11 +52,7 @@ async def everything_of(user: User) -> dict[str, str]:
 
 
 LEAD = {"entity_type": "lead", "entity_id": "1"}
-NEW_CHANNEL = {
-    "provider": "twilio",
-    "number": "+14155550123",
-    "credentials": {"account_sid": "AC" + "0" * 32, "auth_token": "0" * 32},
-}
+NEW_CHANNEL = {"provider": "sandbox", "number": "+14155550123", "credentials": {"secret": "0" * 32}}
 
 
 async def made(user: User, path: str, body: Any) -> str:

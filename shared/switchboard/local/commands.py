@@ -18,6 +18,7 @@ from switchboard.local.stack import Stack, recover
 from switchboard.local.stack_directory import StackDirectory
 from switchboard.local.status import rows
 from switchboard.local.supervisor import SupervisorFailed
+from switchboard.postgres.migrations import NewerDatabase
 from switchboard.runtime.terminal import Terminal
 
 app = typer.Typer()
@@ -37,7 +38,9 @@ def up() -> None:
         stack.up(_print_progress)
         _print_progress("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
-    except (PortInUse, InvalidTeamName, InvalidSchedulers, ServerNotReachable, NotHealthy, SupervisorFailed) as failure:
+    except (
+        PortInUse, InvalidTeamName, InvalidSchedulers, ServerNotReachable, NotHealthy, SupervisorFailed, NewerDatabase,
+    ) as failure:  # fmt: skip
         _console.print(f"[bold red]switchboard:[/] {failure}", soft_wrap=True)
         _console.print(f"logs: {os.path.relpath(stack_dir.root / 'log')}/   all of them: make logs")
         raise SystemExit(1) from None

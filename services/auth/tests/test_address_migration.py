@@ -16,7 +16,7 @@ async def test_addresses_get_one_spelling_and_clashes_are_told(
     empty_database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = Path(shutil.copytree(scripts_of("auth"), tmp_path / "migrations"))
-    for later in before.glob("versions/000[5-9]_*.py"):
+    for later in (file for file in before.glob("versions/*.py") if file.name >= "0005"):
         later.unlink()
     await migrate(before, empty_database_url)
     conn = await asyncpg.connect(empty_database_url)

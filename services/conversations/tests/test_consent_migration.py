@@ -39,7 +39,7 @@ async def add_messages(conn: asyncpg.Connection, phone: str, *words: str) -> Non
 async def test_a_stop_is_found_again_where_the_contact_was_replaced(empty_database_url: str, tmp_path: Path) -> None:
     scripts = scripts_of("conversations")
     before = Path(shutil.copytree(scripts, tmp_path / "migrations"))
-    for later in before.glob("versions/000[5-9]_*.py"):
+    for later in (file for file in before.glob("versions/*.py") if file.name >= "0005"):
         later.unlink()
     await migrate(before, empty_database_url)
     deleted, replaced, forgiven, started = (f"+1415555010{n}" for n in range(4))

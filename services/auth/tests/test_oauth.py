@@ -202,6 +202,17 @@ async def test_another_site_cannot_begin_a_link(browser: Browser, deployment: De
     assert (refused, problem["code"]) == (403, "cross_origin")
 
 
+async def test_the_form_of_the_page_that_asks_begins_a_link(browser: Browser, deployment: Deployment) -> None:
+    signed_up = await deployment.sign_up(browser.gateway)
+    browser.cookies["session"] = signed_up["session"]["token"]
+    url = f"{browser.first}/oauth/mock/link"
+
+    await browser.get(url)
+    begun, location, _ = await browser.submit_shown(url)
+
+    assert (begun, urlsplit(location).path) == (303, "/oauth2/authorize")
+
+
 async def test_a_redirect_of_another_issuer_is_refused(browser: Browser) -> None:
     query = await browser.approve(await browser.begin(), "newcomer")
 

@@ -38,6 +38,7 @@ class FakeProvider:
 
     def __init__(self) -> None:
         self.url = ""
+        self.promises: dict[str, bool] = {}
         self.token_answer: Callable[[Claims], web.Response] = lambda claims: id_token_answer(signed(claims))
 
     def claims(self) -> Claims:
@@ -49,7 +50,8 @@ class FakeProvider:
 
     async def discovery(self, _request: web.Request) -> web.Response:
         ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "jwks"}
-        return web.json_response({"issuer": self.url, **{name: f"{self.url}/{end}" for name, end in ends.items()}})
+        found = {"issuer": self.url, **{name: f"{self.url}/{end}" for name, end in ends.items()}}
+        return web.json_response({**found, **self.promises})
 
     async def jwks(self, _request: web.Request) -> web.Response:
         return web.json_response({"keys": [KEY.as_dict(private=False)]})
@@ -118,6 +120,7 @@ INVALID_TOKENS: dict[str, Callable[[Claims], web.Response]] = {
         signed({**claims, "aud": ["switchboard", "other"], "azp": "other"})
     ),
     "another party": lambda claims: id_token_answer(signed({**claims, "azp": "other"})),
+    "several parties": lambda claims: id_token_answer(signed({**claims, "aud": ["switchboard", "other"]})),
     "no address": lambda claims: id_token_answer(signed({**claims, "email": "not an address"})),
     "a list of addresses": lambda claims: id_token_answer(signed({**claims, "email": ["ann@example.com"]})),
     "an address with NUL": lambda claims: id_token_answer(signed({**claims, "email": "a\0nn@example.com"})),
@@ -136,6 +139,17 @@ async def test_an_invalid_id_token_is_refused(fake: FakeProvider, case: str) -> 
     async with client_of(fake.url) as provider:
         with pytest.raises(ProviderRefused):
             await provider.fetch_profile("code", NONCE, VERIFIER)
+
+
+async def test_a_provider_that_promises_its_issuer_must_name_it(fake: FakeProvider) -> None:
+    async with client_of(fake.url) as silent:
+        await silent.check_issuer(None)
+    fake.promises = {"authorization_response_iss_parameter_supported": True}
+
+    async with client_of(fake.url) as provider:
+        await provider.check_issuer(fake.url)
+        with pytest.raises(ProviderRefused):
+            await provider.check_issuer(None)
 
 
 @pytest.mark.parametrize(("status", "text"), [(502, "bad gateway"), (200, "<html>"), (200, "[]")])

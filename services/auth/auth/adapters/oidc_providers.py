@@ -54,6 +54,7 @@ class PersonClaims(BaseModel):
     """The claims of an ID token that name a person (OpenID Connect Core 1.0, 2 and 5.1)."""
 
     sub: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$", strict=True)]
+    aud: str | list[str]
     azp: Annotated[str, StringConstraints(strict=True)] | None = None
     email: EmailStr | Literal[""] | None = None
     email_verified: StrictBool | Literal["true", "false"] | None = None
@@ -111,7 +112,7 @@ class OidcProvider:
             fields = sorted({str(error["loc"][0]) for error in wrong.errors(include_input=False)})
             log.warning("id_token_refused", provider=self.name, reason=f"malformed: {', '.join(fields)}")
             raise ProviderRefused(f"The provider's ID token has no usable {', '.join(fields)}.") from wrong
-        if person.azp is not None and person.azp != self._settings.client_id:
+        if not self._is_issued_to_us(person):
             log.warning("id_token_refused", provider=self.name, reason="it was issued to another party (azp)")
             raise ProviderRefused("The provider's ID token was issued to another party.")
         return OidcProfile(
@@ -122,9 +123,21 @@ class OidcProvider:
         )
 
     async def check_issuer(self, issuer: str | None) -> None:
-        """Raises `ProviderRefused` if a redirect says that it comes from another issuer (RFC 9207)."""
-        if issuer is not None and issuer != str((await self._current_metadata())["issuer"]):
+        """Raises `ProviderRefused` if a redirect says that it comes from another issuer (RFC 9207).
+
+        It must name its issuer if the provider's metadata promise that.
+        """
+        metadata = await self._current_metadata()
+        if issuer is None and metadata.get("authorization_response_iss_parameter_supported") is not True:
+            return
+        if issuer != str(metadata["issuer"]):
             raise ProviderRefused("The redirect comes from another issuer.")
+
+    def _is_issued_to_us(self, person: PersonClaims) -> bool:
+        """Whether we are the authorized party, which a token for several audiences must name (Core 1.0, 3.1.3.7)."""
+        if person.azp is None:
+            return isinstance(person.aud, str) or len(person.aud) == 1
+        return person.azp == self._settings.client_id
 
     async def _claims(self, id_token: str, issuer: str, nonce: str) -> dict[str, Any]:
         try:

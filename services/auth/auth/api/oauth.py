@@ -79,7 +79,8 @@ class OAuthSignIn:
         """A page that asks whether to link the provider's account to mine. Another site's link leads no further."""
         self._provider(request)
         page = CONFIRMATION.format(provider=escape(request.path["provider"].capitalize()))
-        return web.Response(text=page, content_type="text/html")
+        # Under the gateway's `no-referrer` browsers would send the form with `Origin: null`, which is refused.
+        return web.Response(text=page, content_type="text/html", headers={"Referrer-Policy": "same-origin"})
 
     async def link(self, request: Request) -> web.StreamResponse:
         """Redirect to the provider, to link its account to mine."""

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 import socketio
 from aiohttp import WSCloseCode
+from yarl import URL
 
 from switchboard.testing import becomes
 
@@ -80,6 +81,33 @@ async def test_a_frame_without_a_mask_ends_the_connection(cluster: Cluster, size
         await received_until_closed(socket)
 
         assert socket.close_code == WSCloseCode.PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "answer"),
+    [
+        (b"\x81\x0240", b"", b"\x88\x02\x03\xea"),  # without a mask: closed with 1002
+        (b"\x81\x82\x00\x00\x00\x0040", b"", b'40{"sid"'),
+        (b"\x81\x82\x00\x00\x00", b"\x0040", b'40{"sid"'),
+        (b"\x81\x82\x00\x00\x00\x004", b"0", b'40{"sid"'),
+    ],
+)
+async def test_frames_sent_with_the_handshake(cluster: Cluster, early: bytes, late: bytes, answer: bytes) -> None:
+    url = URL(cluster.instances[0].url)
+    handshake = {
+        "Host": "realtime", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", **headers_of(ANNA),
+    }  # fmt: skip
+    head = "".join(f"{name}: {value}\r\n" for name, value in handshake.items())
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+
+    writer.write(f"GET {WEBSOCKET} HTTP/1.1\r\n{head}\r\n".encode() + early)
+    await reader.readuntil(b'"sid"')
+    writer.write(late)
+
+    async with asyncio.timeout(10):
+        await reader.readuntil(answer)
+    writer.close()
 
 
 async def test_frames_in_any_pieces_are_taken(cluster: Cluster) -> None:

@@ -25,13 +25,6 @@ class MaskCheck:
         self._header = bytearray()
         self._payload = 0  # bytes of the current frame that have not arrived
 
-    @classmethod
-    def install(cls, request: web.Request, response: web.WebSocketResponse) -> None:
-        """Check what arrives from now on for a response that was prepared."""
-        protocol: Any = request.protocol
-        if protocol is not None and protocol._payload_parser is not None:
-            protocol._payload_parser = cls(protocol._payload_parser, response._reader)
-
     def feed_eof(self) -> None:
         self._reader.feed_eof()
 
@@ -66,13 +59,25 @@ class MaskCheck:
         return True
 
 
+class MaskedWebSocketResponse(web.WebSocketResponse):
+    """A WebSocket whose frames are checked from the first on, also one that arrived with the handshake."""
+
+    def _post_start(self, request: web.BaseRequest, *started: Any) -> None:
+        protocol: Any = request.protocol
+        early, protocol._message_tail = protocol._message_tail, b""
+        super()._post_start(request, *started)
+        protocol._payload_parser = MaskCheck(protocol._payload_parser, self._reader)
+        if early:
+            protocol.data_received(early)
+
+
 class WebSocketTransport:
     """One WebSocket. Without compression, which would cost 300 KB a connection."""
 
     def __init__(self, handler: Any, server: Any) -> None:
         self._handler = handler
         self._socket: EngineSocket = handler.__self__
-        self._response = web.WebSocketResponse(
+        self._response = MaskedWebSocketResponse(
             compress=False, max_msg_size=server.max_http_buffer_size, timeout=CLOSE_SECONDS
         )
 
@@ -83,7 +88,6 @@ class WebSocketTransport:
         self._socket.request = request
         try:
             await self._response.prepare(request)
-            MaskCheck.install(request, self._response)
             await self._handler(self)
         finally:
             self._socket.request = None

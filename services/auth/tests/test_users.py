@@ -1,6 +1,8 @@
 """Invitations and changes of users: a change holds on every gateway in the very next request."""
 
-from .deployment import PASSWORD
+import threading
+
+from .deployment import API, PASSWORD, Deployment
 from .tenant import AGENT_PASSWORD, TenantClient
 
 
@@ -12,6 +14,21 @@ async def test_an_invitation_is_accepted_once(tenant: TenantClient) -> None:
 
     assert (first, accepted["user"]["role"], accepted["tenant"]["name"]) == (200, "admin", "Acme")
     assert (again, problem["code"]) == (400, "invite_invalid")
+
+
+async def test_an_unknown_invitation_costs_no_hash(deployment: Deployment) -> None:
+    gateway = await deployment.gateway(await deployment.auth())
+    before = _hashing_threads()
+
+    body = {"token": "unknown", "password": PASSWORD}
+    status, problem = await deployment.request("POST", f"{gateway}{API}/auth/invites/accept", body=body)
+
+    assert (status, problem["code"]) == (400, "invite_invalid")
+    assert _hashing_threads() <= before  # they start with the first password
+
+
+def _hashing_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("passwords")}
 
 
 async def test_a_second_invitation_replaces_the_first(tenant: TenantClient) -> None:

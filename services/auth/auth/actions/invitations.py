@@ -12,6 +12,7 @@ from auth.domain.users import EmailTaken, InviteInvalid, User, normalise_email
 from auth.store import invitations, users
 from switchboard.contracts.auth import RoleName
 from switchboard.messaging.outbox.unit_of_work import Work
+from switchboard.postgres.database import Database
 
 LIFETIME = timedelta(days=7)
 
@@ -46,6 +47,13 @@ async def invite(work: Work, email: str, name: str, role: RoleName, *, by: RoleN
         await invitations.drop_pending(work.conn, user.id)
     await invitations.add(work.conn, uuid7(), user, digest(token), now + LIFETIME)
     return Invitation(user, token)
+
+
+async def check_invitation(database: Database, token: str, now: datetime) -> None:
+    """Raises `InviteInvalid` for a token that can't be accepted, before anybody's password is hashed."""
+    async with database.connection() as conn:
+        if not await invitations.is_pending(conn, digest(token), now):
+            raise InviteInvalid()
 
 
 async def accept_invitation(work: Work, token: str, password_hash: str, now: datetime) -> User:

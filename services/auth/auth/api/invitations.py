@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from auth.actions.invitations import accept_invitation, invite
+from auth.actions.invitations import accept_invitation, check_invitation, invite
 from auth.actions.sign_in import start_session
 from auth.adapters.password_hashing import PasswordHasher
 from auth.api.cookies import SessionCookie
@@ -60,8 +60,9 @@ class Invitations:
     async def accept(self, request: Request) -> web.StreamResponse:
         """Accept an invitation: set the password and start a session."""
         body: InvitationAcceptance = request.body
-        password_hash = await self.passwords.hash(body.password)
         now = datetime.now(UTC)
+        await check_invitation(self.database, body.token, now)
+        password_hash = await self.passwords.hash(body.password)
         async with open_work(self.database, tenant_id=None) as work:
             user = await accept_invitation(work, body.token, password_hash, now)
             signed_in = await start_session(work, user, self.cookie.lifetime, origin_of(request), now)

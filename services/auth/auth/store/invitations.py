@@ -19,6 +19,16 @@ async def add(conn: asyncpg.Connection, id: UUID, user: User, token_hash: bytes,
     )
 
 
+async def is_pending(conn: asyncpg.Connection, token_hash: bytes, now: datetime) -> bool:
+    """Whether an invitation can be accepted: it is known, unused and not expired."""
+    pending: bool = await conn.fetchval(
+        "select exists (select from invites where token_hash = $1 and accepted_at is null and expires_at > $2)",
+        token_hash,
+        now,
+    )
+    return pending
+
+
 async def accept(conn: asyncpg.Connection, token_hash: bytes, now: datetime) -> tuple[UUID, UUID] | None:
     """Accept an invitation, once: the ids of its tenant and user. None if it is unknown, used or expired."""
     row = await conn.fetchrow(

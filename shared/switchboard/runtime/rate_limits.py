@@ -157,11 +157,11 @@ class FixedWindow:
         return max(await self._redis.ttl(key), 1)
 
     async def give_back(self, key: str) -> None:
-        await self._redis.decr(key)
+        await self._add(key, -1)
 
-    async def _add(self, key: str) -> int:
+    async def _add(self, key: str, amount: int = 1) -> int:
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.incr(key)
+            pipe.incrby(key, amount)
             pipe.expire(key, self._seconds, nx=True)
             counted, _ = await pipe.execute()
         return int(counted)

@@ -32,6 +32,16 @@ async def test_a_fixed_window_opens_with_its_first_event(redis: Any) -> None:
     assert await window.retry_after("others") is None
 
 
+async def test_an_event_given_back_after_its_window_leaves_nothing(redis: Any) -> None:
+    window = FixedWindow(redis, most=2, seconds=300)
+    await window.take("failures")
+    await redis.delete("failures")  # the window has ended
+
+    await window.give_back("failures")
+
+    assert 0 < await redis.ttl("failures") <= 300
+
+
 async def test_a_fixed_window_raises_while_redis_is_unavailable() -> None:
     async with open_redis("redis://127.0.0.1:9") as unreachable:
         window = FixedWindow(unreachable, most=2, seconds=300)

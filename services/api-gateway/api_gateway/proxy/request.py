@@ -54,7 +54,7 @@ class TrustedProxies:
 
     def scheme(self, request: web.BaseRequest, default: str) -> str:
         """The scheme that the client used, as reported by a trusted proxy, else `default`."""
-        if self._networks and self._is_trusted(request.remote or ""):
+        if self._networks and self._is_trusted(read_address(request.remote or "") or ""):
             return request.headers.get("X-Forwarded-Proto", default)
         return default
 

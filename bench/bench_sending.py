@@ -18,6 +18,7 @@ from conversations.adapters.provider_rate_limit import ProviderRateLimit
 from conversations.domain.providers import Outgoing, OutgoingCall, ProviderAccount, WebhookEvent
 from conversations.store.campaign_runs import add_run
 from conversations.workers.campaign_expander import CampaignExpander
+from conversations.workers.delivery_attempts import DeliveryAttempts
 from conversations.workers.message_sender import MessageSender
 from switchboard.contracts.conversation_commands import CampaignAudience, CampaignRun
 from switchboard.postgres.database import Database, open_database
@@ -80,7 +81,8 @@ async def deliveries(database: Database, redis_url: str, seconds: float) -> tupl
     accounts = ProviderAccounts({"at_once": AtOnce()}, ProviderAccount("at_once", "+15005550006", "default"))
     async with open_redis(redis_url) as redis:
         rate_limit = ProviderRateLimit(redis, provider_rate=100_000, tenant_rate=100_000)
-        sender, stop = MessageSender(database, accounts, rate_limit, instance="bench", slots=200), Stop()
+        attempts = DeliveryAttempts(database, accounts, rate_limit)
+        sender, stop = MessageSender(attempts, instance="bench", slots=200), Stop()
         before, began, started = process_time(), await _sent(database), perf_counter()
         running = asyncio.create_task(sender.run(stop))
         await asyncio.sleep(seconds)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up a machine: installs the servers, and creates .venv with the pinned requirements.
-# Installs only what is missing; a second run does nothing. `--for-tests` installs Node too, for its Socket.IO client,
+# Installs only what is missing; a second run does nothing. `--for-tests` installs Node (for its Socket.IO client), jq and Prometheus too,
 # `--for-benchmarks` nginx and a C compiler as well.
 # `--python-only` creates .venv and installs no server.
 set -euo pipefail
@@ -20,6 +20,9 @@ missing_packages() {
 packages_for_tests() {
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+  command -v jq >/dev/null || echo jq
+  command -v promtool >/dev/null || echo prometheus
+  command -v amtool >/dev/null || echo prometheus-alertmanager
 }
 
 as_root() {
@@ -52,7 +55,7 @@ install_quietly() {
   if [ -d /run/systemd/system ]; then
     for package in $packages; do
       case $package in
-        *-server | postgresql) as_root systemctl disable -q "$package" 2>/dev/null || true ;;
+        *-server | postgresql | prometheus*) as_root systemctl disable -q "$package" 2>/dev/null || true ;;
       esac
     done
   fi

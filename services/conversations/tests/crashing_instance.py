@@ -10,7 +10,7 @@ from functools import partial
 
 from conversations.app import open_app
 from conversations.settings import Settings
-from conversations.workers.message_sender import Checkpoint
+from conversations.workers.delivery_attempts import Checkpoint
 from switchboard.process.main import main
 
 

@@ -9,9 +9,10 @@ from conversations.actions.messages import NothingHeld
 from conversations.adapters.provider_rate_limit import ProviderRateLimit
 from conversations.workers.campaign_expander import CampaignExpander
 from conversations.workers.campaign_progress import ProgressReporter
+from conversations.workers.delivery_attempts import DeliveryAttempts
 from conversations.workers.delivery_recovery import DeliveryRecovery
 from conversations.workers.held_deliveries import HeldDeliveries
-from conversations.workers.message_sender import MessageSender
+from conversations.workers.message_sender import SLOTS, MessageSender
 from conversations.workers.sandbox_reports import SandboxReporter
 from switchboard.runtime.background import Loop, Stop, run_loops
 from switchboard.runtime.redis import open_redis
@@ -27,12 +28,14 @@ async def running_workers(
     provider_rate: float = 1000.0,
     tenant_rate: float = 1000.0,
     holds: bool = True,
+    slots: int = SLOTS,
     **options: Any,
 ) -> AsyncIterator[None]:
-    """Run the workers until the block ends. `holds`: new messages too. `options`: of the `MessageSender`."""
+    """Run the workers until the block ends. `holds`: new messages too. `options`: of `DeliveryAttempts`."""
     async with open_redis(redis_url) as redis:
         rate_limit = ProviderRateLimit(redis, provider_rate=provider_rate, tenant_rate=tenant_rate)
-        sender = MessageSender(client.database, client.accounts, rate_limit, instance="conversations-test", **options)
+        attempts = DeliveryAttempts(client.database, client.accounts, rate_limit, **options)
+        sender = MessageSender(attempts, instance="conversations-test", slots=slots)
         holder = HeldDeliveries(client.database, client.accounts, rate_limit, sender, instance="conversations-test")
         loops: list[Loop] = [
             sender.run,

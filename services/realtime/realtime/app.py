@@ -24,7 +24,7 @@ async def open_app(settings: Settings, *, keys: Keys | None = None) -> AsyncIter
         catch_up = CatchUp(log, dispatcher, cursor_every=settings.cursor_every)
         presence = Presence(service.redis, log, dispatcher.rooms)
         connections = Connections(authenticator, catch_up, presence, settings.connection_limits)
-        observe(service, dispatcher, connections)
+        observe(service, dispatcher, catch_up, connections)
         app = service.app(routes=routes(catch_up), consumers=subscriptions(log), workers=[dispatcher.run, presence.run])
         connections.attach(app.http)
         yield app

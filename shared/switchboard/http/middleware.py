@@ -17,9 +17,10 @@ from structlog.contextvars import bind_contextvars
 
 from switchboard.http.problems import InternalError, problem, refusal_of
 from switchboard.runtime.health import Health
+from switchboard.runtime.message_log import is_logged
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.refusals import UnsupportedMediaType
-from switchboard.runtime.tracing import span
+from switchboard.runtime.tracing import current_traceparent, span
 from switchboard.runtime.unavailable import Unavailable
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -140,5 +141,7 @@ def _template(request: web.Request) -> str:
 
 
 def _log_request(request: web.Request, route: str, status: int, seconds: float) -> None:
+    if status < 400 and not is_logged("request", current_traceparent()):
+        return
     write = log.warning if status >= 500 else log.info
     write("request", method=request.method, route=route, path=request.path, status=status, ms=round(seconds * 1e3, 2))

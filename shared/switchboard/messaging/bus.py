@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from prometheus_client import CollectorRegistry
+
 from switchboard.contracts.consumers import RETIRED_SUBSCRIPTIONS, SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.membership import Membership
@@ -13,6 +15,7 @@ from switchboard.messaging.inbox.deduplication import TransactionalEffect
 from switchboard.messaging.inbox.pruning import keep_pruning
 from switchboard.messaging.inbox.queue_watch import QueueWatch
 from switchboard.messaging.inbox.subscriptions import BatchHandler, Subscriptions
+from switchboard.messaging.metrics import MessagingMetrics
 from switchboard.messaging.outbox.relay import Relay
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
@@ -31,12 +34,14 @@ class Bus:
         instance: str,
         registry: tuple[Subscription, ...],
         retry_policy: RetryPolicy,
+        metrics: MessagingMetrics,
     ) -> None:
         self._consuming = consuming
         self._publishing = publishing
         self._instance = instance
         self._registry = registry
         self._retry_policy = retry_policy
+        self._metrics = metrics
         self.checks: dict[str, Check] = {"rabbitmq": publishing.check}
 
     def consume(self, subscriptions: Subscriptions, database: Database | None) -> Loop:
@@ -56,7 +61,7 @@ class Bus:
     def relay(self, database: Database) -> Loop:
         """The service's outbox relay: the instance that holds the lease publishes, and prunes the inbox."""
         lease = LeaderLease(database, "relay", self._instance)
-        relay = Relay(database, self._publishing, lease, self._registry, self._retry_policy)
+        relay = Relay(database, self._publishing, lease, self._registry, self._retry_policy, self._metrics)
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: keep_pruning(database, lease, stop))
 
@@ -69,7 +74,9 @@ class Bus:
             loops.append(RetiredQueues(self._consuming, retired).run)
         for subscription, handler in handlers:
             consumers = [
-                Consumer(self._consuming, self._publishing, subscription, queue, handler, self._retry_policy)
+                Consumer(
+                    self._consuming, self._publishing, subscription, queue, handler, self._retry_policy, self._metrics
+                )
                 for queue in subscription.queues()
             ]
             watch = QueueWatch(self._consuming, membership, self._instance, consumers)
@@ -86,12 +93,17 @@ async def open_bus(
     instance: str | None = None,
     registry: tuple[Subscription, ...] = SUBSCRIPTIONS,
     retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+    metrics: CollectorRegistry | None = None,
 ) -> AsyncIterator[Bus]:
-    """The bus. Connections are made when they are first needed, so an unavailable broker delays nothing here."""
+    """The bus. Connections are made when they are first needed, so an unavailable broker delays nothing here.
+
+    `metrics`: where its metrics are registered.
+    """
     name = instance or service
     consuming, publishing = Broker(url, f"{name} consuming"), Broker(url, f"{name} publishing")
     try:
-        yield Bus(consuming, publishing, name, registry, retry_policy)
+        own = [subscription for subscription in registry if subscription.service == service]
+        yield Bus(consuming, publishing, name, registry, retry_policy, MessagingMetrics(metrics, own))
     finally:
         await consuming.close()
         await publishing.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import orjson
+from prometheus_client import CollectorRegistry, Gauge
 
 from switchboard.postgres.connection import (
     IDLE_IN_TRANSACTION_SECONDS,
@@ -39,8 +40,7 @@ class Database:
         self.pool = pool
         self.service = service
         self._notifications = notifications
-        self.published: Callable[[Sequence[Any]], None] = _ignore
-        """Called with the messages of each commit. Set by the service that sends hints of its events."""
+        self._on_published: list[Callable[[Sequence[Any]], None]] = []
 
     def connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection outside of any transaction.
@@ -48,6 +48,15 @@ class Database:
         Raises `DatabaseUnavailable` and `DatabaseContended`, also for errors of the connection inside the block.
         """
         return PooledConnection(self.pool)
+
+    def on_published(self, listener: Callable[[Sequence[Any]], None]) -> None:
+        """Call `listener` with the messages of each commit, right after it."""
+        self._on_published.append(listener)
+
+    def published(self, messages: Sequence[Any]) -> None:
+        """Tell the listeners of a commit's messages."""
+        for listener in self._on_published:
+            listener(messages)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -105,8 +114,16 @@ async def open_database(
             await pool.close()
 
 
-def _ignore(_messages: Sequence[Any]) -> None:
-    """Nobody listens."""
+def observe_pool(database: Database, registry: CollectorRegistry) -> None:
+    """Register the gauges of the pool. They are computed at a scrape."""
+    pool = database.pool
+    connections = Gauge(
+        "database_connections", "Connections of this process's pool by their state", ("state",), registry=registry
+    )
+    connections.labels("used").set_function(lambda: pool.get_size() - pool.get_idle_size())
+    connections.labels("idle").set_function(pool.get_idle_size)
+    most = Gauge("database_connections_most", "How many connections the pool may have", registry=registry)
+    most.set_function(pool.get_max_size)
 
 
 async def _set_json_codecs(conn: asyncpg.Connection) -> None:

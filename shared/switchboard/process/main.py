@@ -11,6 +11,7 @@ import uvloop
 from switchboard.process.listener import PortTaken
 from switchboard.process.runner import App, ServiceRunner
 from switchboard.runtime.logs import configure_logs
+from switchboard.runtime.message_log import limit_lines
 from switchboard.runtime.settings import ServiceSettings, load
 from switchboard.runtime.tracing import tracing
 
@@ -26,6 +27,7 @@ def main(name: str, settings_class: type[S], open_app: Callable[[S], AbstractAsy
         configure_logs(name, settings.app_instance_id, settings.log_level, settings.log_file)
     except OSError as error:
         sys.exit(f"cannot start: LOG_FILE {settings.log_file}: {error.strerror}")
+    limit_lines(settings.log_lines_per_second)
     try:
         service = ServiceRunner(settings)
     except PortTaken as error:

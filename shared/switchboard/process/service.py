@@ -24,7 +24,7 @@ from switchboard.http.identity import IdentityVerifier
 from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
-from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.database import Database, observe_pool, open_database
 from switchboard.process.runner import App
 from switchboard.runtime.background import Loop
 from switchboard.runtime.health import Health
@@ -141,7 +141,10 @@ async def open_service(
         if isinstance(settings, RedisSettings):
             await _open_redis(service, settings, redis_timeout)
         if isinstance(settings, BusSettings):
-            service._bus = await service.enter(open_bus(settings.amqp_url, service=name, instance=service.instance))
+            registry = service.metrics.registry
+            service._bus = await service.enter(
+                open_bus(settings.amqp_url, service=name, instance=service.instance, metrics=registry)
+            )
         yield service
 
 
@@ -155,6 +158,7 @@ async def _open_database(service: Service, settings: DatabaseSettings) -> None:
         )
     )
     service.health.add("database", database.check, ready=True)
+    observe_pool(database, service.metrics.registry)
 
 
 async def _open_redis(service: Service, settings: RedisSettings, timeout: float | None) -> None:

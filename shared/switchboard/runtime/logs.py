@@ -51,7 +51,7 @@ def _processors(service: str, instance: str) -> list[Processor]:
         event["instance"] = instance
         trace_id = current_trace_id()
         if trace_id is not None:
-            event["trace_id"] = trace_id
+            event.setdefault("trace_id", trace_id)
         return event
 
     return [

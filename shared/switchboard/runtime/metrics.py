@@ -1,15 +1,23 @@
 """Prometheus metrics of one process, in its own registry."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
 from prometheus_client import CollectorRegistry, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from switchboard.runtime.health import Health
+from switchboard.runtime.unavailable import Unavailable
 
+Measure = Callable[[], Awaitable[None]]
+
+MEASURE_SECONDS = 2.0
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+log = structlog.get_logger(__name__)
 
 
 class Metrics:
@@ -33,6 +41,7 @@ class Metrics:
             registry=self.registry,
         )
         self._checks: _Checks | None = None
+        self._measures: list[Measure] = []
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -43,13 +52,28 @@ class Metrics:
             child = self._children[key] = self._requests.labels(method, route, str(status))
         child.observe(seconds)
 
+    def before_scrape(self, measure: Measure) -> None:
+        """Call `measure` before each answer to Prometheus, to set gauges that a server has to be asked for.
+
+        What raises `Unavailable`, or takes longer than two seconds, leaves its gauges as they were.
+        """
+        self._measures.append(measure)
+
     async def exposition(self, health: Health) -> bytes:
         """All metrics in Prometheus's text format, with the current result of each health check."""
         if self._checks is None:
             self._checks = _Checks(health)
             self.registry.register(self._checks)
-        await health.report()
+        await asyncio.gather(health.report(), *(_measured(measure) for measure in self._measures))
         return generate_latest(self.registry)
+
+
+async def _measured(measure: Measure) -> None:
+    try:
+        async with asyncio.timeout(MEASURE_SECONDS):
+            await measure()
+    except (Unavailable, TimeoutError) as error:
+        log.info("not_measured", reason=str(error) or type(error).__name__)
 
 
 class _Checks(Collector):

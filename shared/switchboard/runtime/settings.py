@@ -102,6 +102,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     """Where stdout and stderr go, up to 20 MB twice. None: they stay where they are."""
+    log_lines_per_second: Annotated[int, Field(ge=1)] = 50
     otel_exporter_otlp_endpoint: Url | None = None
     drain_notice: Duration = timedelta(seconds=1)
     """How long readiness fails before the graceful shutdown stops work: the gateway probes twice a second."""

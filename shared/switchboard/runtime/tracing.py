@@ -49,7 +49,11 @@ def current_traceparent() -> str | None:
     current = trace.get_current_span().get_span_context()
     if not current.is_valid:
         return None
-    return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
+    return _traceparent_of(current)
+
+
+def _traceparent_of(span: SpanContext) -> str:
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
 
 
 def current_trace_id() -> str | None:
@@ -76,6 +80,38 @@ def span(
         within = trace.set_span_in_context(NonRecordingSpan(continuing)) if continuing else None
         return trace.get_tracer("switchboard").start_as_current_span(name, within, attributes=attributes, kind=kind)
     return _UnrecordedSpan(NonRecordingSpan(_child_of(continuing or trace.get_current_span().get_span_context())))
+
+
+def record_step(name: str, parent: str | None) -> None:
+    """Record a span without duration in the trace of `parent`, a `traceparent`, if spans are exported."""
+    continuing = parse_traceparent(parent) if _export.is_on else None
+    if continuing is not None:
+        within = trace.set_span_in_context(NonRecordingSpan(continuing))
+        trace.get_tracer("switchboard").start_span(name, within).end()
+
+
+class EdgeSpan:
+    """The span of a request at the edge, outside of any context: `traceparent` is what upstreams get."""
+
+    __slots__ = ("_span", "traceparent")
+
+    def __init__(self, name: str, parent: str | None) -> None:
+        """`parent`: the client's `traceparent`; a missing or malformed one begins a trace."""
+        self._span: Span | None = None
+        continuing = parse_traceparent(parent)
+        if _export.is_on:
+            within = trace.set_span_in_context(NonRecordingSpan(continuing)) if continuing else context.Context()
+            self._span = trace.get_tracer("switchboard").start_span(name, within, kind=SpanKind.SERVER)
+            self.traceparent = _traceparent_of(self._span.get_span_context())
+        elif continuing is not None and parent is not None:
+            self.traceparent = parent
+        else:
+            self.traceparent = f"00-{_id(128):032x}-{_id(64):016x}-00"
+
+    def end(self) -> None:
+        """The response was sent."""
+        if self._span is not None:
+            self._span.end()
 
 
 class _UnrecordedSpan:

@@ -61,6 +61,10 @@ class RunningStack:
     def log(self, instance: str) -> str:
         return self._place().log(instance).read_text()
 
+    def logs(self) -> Path:
+        """The directory of all logs."""
+        return self._place().root / "log"
+
     def _stack(self) -> Stack:
         return Stack.at(self._place(), {})
 

@@ -67,6 +67,36 @@ def test_spans_are_exported_before_the_process_ends(receiver: Receiver) -> None:
     assert spans["inner"].parent_span_id == spans["outer"].span_id
 
 
+WAY = """
+import sys
+from datetime import UTC, datetime
+from uuid import uuid4
+from switchboard.contracts.envelope import Envelope
+from switchboard.runtime.message_log import log_encoded_messages, log_messages
+from switchboard.runtime.tracing import EdgeSpan, current_traceparent, span, tracing
+with tracing("demo", "demo-1", sys.argv[1]):
+    edge = EdgeSpan("edge", None)
+    with span("request", parent=edge.traceparent):
+        event = Envelope(uuid4(), "demo", "t", "s", datetime.now(UTC), {}, traceparent=current_traceparent())
+    log_messages("committed", [event])
+    log_encoded_messages("published", [event.encode()])
+    edge.end()
+"""
+
+
+def test_the_steps_of_a_message_are_spans_of_its_request(receiver: Receiver) -> None:
+    endpoint = f"http://127.0.0.1:{receiver.server_port}"
+
+    subprocess.run([sys.executable, "-c", WAY, endpoint], check=True, timeout=30)
+
+    [(_, request)] = receiver.received
+    spans = {span.name: span for scope in request.resource_spans[0].scope_spans for span in scope.spans}
+    assert set(spans) == {"edge", "request", "committed", "published"}
+    assert len({span.trace_id for span in spans.values()}) == 1
+    assert spans["request"].parent_span_id == spans["edge"].span_id
+    assert spans["committed"].parent_span_id == spans["published"].parent_span_id == spans["request"].span_id
+
+
 def test_the_sdk_is_not_imported_without_an_endpoint() -> None:
     program = "import sys, switchboard.process.main; assert 'opentelemetry.sdk' not in sys.modules"
 

@@ -1,7 +1,5 @@
 """Header policy: which headers are dropped on the way to services and back, and which the gateway adds."""
 
-import re
-
 HOP_BY_HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
     b"trailer", b"transfer-encoding", b"upgrade",
@@ -29,5 +27,3 @@ SECURITY = (
 )
 SECURITY_NAMES = frozenset(line.partition(b":")[0].lower() for line in SECURITY.split(b"\r\n") if line)
 STRICT_TRANSPORT_SECURITY = b"Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
-
-TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

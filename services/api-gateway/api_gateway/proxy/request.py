@@ -1,7 +1,6 @@
 """A request at the edge: its id, path and client address, the headers for services and clients, its log line."""
 
 import ipaddress
-import random
 import re
 from collections.abc import Sequence
 from time import perf_counter
@@ -19,12 +18,13 @@ from api_gateway.proxy.headers import (
     NOT_FORWARDED,
     SECURITY,
     STRICT_TRANSPORT_SECURITY,
-    TRACEPARENT,
     TRUSTED_PREFIXES,
 )
 from switchboard.runtime.addresses import limited_as, read_address
 from switchboard.runtime.health import Health
+from switchboard.runtime.message_log import TRACE_ID, is_logged
 from switchboard.runtime.metrics import Metrics
+from switchboard.runtime.tracing import EdgeSpan
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -92,7 +92,18 @@ class EdgeConfig:
 class ProxyRequest:
     """One request, from its first byte to the last byte of its response."""
 
-    __slots__ = ("_config", "_started", "address", "path", "request", "request_id", "resolved", "route", "target")
+    __slots__ = (
+        "_config",
+        "_started",
+        "address",
+        "path",
+        "request",
+        "request_id",
+        "resolved",
+        "route",
+        "span",
+        "target",
+    )
 
     def __init__(self, request: web.Request, config: EdgeConfig) -> None:
         self._started = perf_counter()
@@ -107,6 +118,7 @@ class ProxyRequest:
         self.target = raw_path if raw_path.startswith("/") else request.rel_url.raw_path_qs
         self.path = self.target.partition("?")[0]
         self.address = config.trusted_proxies.client_address(request)
+        self.span = EdgeSpan(f"{request.method} edge", request.headers.get("traceparent"))
 
     @property
     def limit_key(self) -> str:
@@ -140,15 +152,12 @@ class ProxyRequest:
 
     def _forwarding_headers(self) -> bytes:
         config, headers = self._config, self.request.headers
-        traceparent = headers.get("traceparent", "").encode("latin-1", "replace")
-        if not TRACEPARENT.fullmatch(traceparent):
-            traceparent = b"00-%032x-%016x-00" % (random.getrandbits(128) or 1, random.getrandbits(64) or 1)
         scheme = config.trusted_proxies.scheme(self.request, config.scheme)
         lines = (
             f"X-Request-Id: {self.request_id}\r\nX-Forwarded-For: {self.address}\r\n"
             f"X-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {headers.get('Host', '')}\r\n"
         )
-        return lines.encode("latin-1", "replace") + b"traceparent: " + traceparent + b"\r\n"
+        return lines.encode("latin-1", "replace") + b"traceparent: %b\r\n" % self.span.traceparent.encode()
 
     def response_headers(self) -> bytes:
         config = self._config
@@ -161,12 +170,15 @@ class ProxyRequest:
         seconds = perf_counter() - self._started
         method = self.request.method
         self._config.metrics.observe_request(method, self.route, status, seconds)
-        if not self._config.logs_requests:
+        self.span.end()
+        traceparent = self.span.traceparent
+        if not self._config.logs_requests or (status < 400 and not is_logged("request", traceparent)):
             return
         session = self.resolved.session if self.resolved else None
         log.info(
             "request",
             request_id=self.request_id,
+            trace_id=traceparent[TRACE_ID],
             method=method,
             route=self.route,
             path=self.path,

@@ -6,6 +6,7 @@ from auth.adapters.oauth_states import OAuthStates
 from auth.adapters.oidc_providers import OidcProvider
 from auth.adapters.password_hashing import PasswordHasher
 from auth.adapters.session_cache import SessionCache
+from auth.adapters.sign_in_metrics import SignInMetrics
 from auth.adapters.sign_in_rate_limit import SignInRateLimit
 from auth.adapters.signing_keys import PublicSigningKeys
 from auth.api.account import OwnAccount
@@ -34,11 +35,12 @@ def routes(
     database, trial = service.database, settings.trial_duration
     cookie = SessionCookie.for_url(settings.public_url, settings.session_duration)
     rate_limit = SignInRateLimit(service.redis, settings.failed_logins_by_address, settings.sign_ups_by_address)
+    metrics = SignInMetrics(service.metrics.registry, providers)
     states = OAuthStates(service.redis, secure=cookie.secure)
     return [
         *SignUp(database, passwords, cookie, rate_limit, trial).routes(),
-        *PasswordSignIn(database, passwords, rate_limit, cookie).routes(),
-        *OAuthSignIn(database, providers, states, cookie, trial).routes(),
+        *PasswordSignIn(database, passwords, rate_limit, cookie, metrics).routes(),
+        *OAuthSignIn(database, providers, states, cookie, trial, metrics).routes(),
         *Invitations(database, passwords, cookie).routes(),
         *OwnSessions(database, cache, cookie).routes(),
         *OwnAccount(database, cache, passwords, rate_limit).routes(),

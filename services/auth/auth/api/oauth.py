@@ -15,6 +15,7 @@ from auth.actions.oauth import find_or_sign_up, link_account
 from auth.actions.sign_in import start_session
 from auth.adapters.oauth_states import OAuthState, OAuthStates
 from auth.adapters.oidc_providers import OidcProvider
+from auth.adapters.sign_in_metrics import SignInMetrics
 from auth.api.cookies import SessionCookie
 from auth.api.sign_in import origin_of
 from auth.domain.oauth import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
@@ -54,6 +55,7 @@ class OAuthSignIn:
     states: OAuthStates
     cookie: SessionCookie
     trial: timedelta
+    metrics: SignInMetrics
 
     def routes(self) -> list[Route]:
         base = "/api/v1/auth/oauth/{provider}"
@@ -94,7 +96,12 @@ class OAuthSignIn:
 
     async def finish(self, request: Request) -> web.StreamResponse:
         """Finish at the provider's redirect: start a session, and redirect to the page where the sign-in began."""
-        provider, query = self._provider(request), request.http.query
+        provider = self._provider(request)
+        with self.metrics.attempt(provider.name):
+            return await self._finish(request, provider)
+
+    async def _finish(self, request: Request, provider: OidcProvider) -> web.StreamResponse:
+        query = request.http.query
         state = await self.states.take(request.http, query.get("state", ""), provider.name)
         await provider.check_issuer(query.get("iss"))
         if "code" not in query:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from auth.actions.sign_in import log_in, verify_password
 from auth.adapters.password_hashing import PasswordHasher
+from auth.adapters.sign_in_metrics import PASSWORD, SignInMetrics
 from auth.adapters.sign_in_rate_limit import SignInRateLimit, TooManyFailures
 from auth.api.cookies import SessionCookie
 from auth.api.schemas import LoginCredentials, SignedInAnswer
@@ -27,6 +28,7 @@ class PasswordSignIn:
     passwords: PasswordHasher
     rate_limit: SignInRateLimit
     cookie: SessionCookie
+    metrics: SignInMetrics
 
     def routes(self) -> list[Route]:
         return [
@@ -43,6 +45,10 @@ class PasswordSignIn:
 
     async def create(self, request: Request) -> web.StreamResponse:
         """Log in."""
+        with self.metrics.attempt(PASSWORD):
+            return await self._create(request)
+
+    async def _create(self, request: Request) -> web.StreamResponse:
         body: LoginCredentials = request.body
         origin = origin_of(request)
         async with self.rate_limit.attempt(origin.address, normalise_email(body.email)):

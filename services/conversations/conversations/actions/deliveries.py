@@ -18,6 +18,7 @@ from switchboard.contracts.conversations import MessageStatusChanged
 from switchboard.messaging.outbox.numbering import UnnumberedEvent
 from switchboard.messaging.outbox.unit_of_work import Work, open_work, report_published
 from switchboard.postgres.database import Database
+from switchboard.runtime.message_log import log_message_step
 
 MESSAGE_STATUSES = {"skipped": "failed"}
 
@@ -43,8 +44,14 @@ def outcome_of(
             status=message_status,  # type: ignore[arg-type]  # checked by pydantic
             error=reason,
         )
-        event = UnnumberedEvent.of(changed, source=source, tenant_id=row.tenant_id)
+        event = UnnumberedEvent.of(changed, source=source, tenant_id=row.tenant_id, traceparent=row.traceparent)
     return Outcome(row.id, status, message_status, reason, ref, provider, event)
+
+
+def log_report(row: Delivery, provider: str, status: str) -> None:
+    """Log that the provider has reported what became of a delivery."""
+    ids = {"delivery_id": str(row.id), "message_id": str(row.message_id)}
+    log_message_step("reported", row.traceparent, provider=provider, status=status, **ids)
 
 
 async def settle(work: Work, outcomes: Sequence[Outcome]) -> set[UUID]:

@@ -7,7 +7,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
-from conversations.actions.deliveries import find_delivery, outcome_of, settle_batch, settle_failure
+from conversations.actions.deliveries import find_delivery, log_report, outcome_of, settle_batch, settle_failure
 from conversations.actions.messages import append_one
 from conversations.domain.opt_out_keywords import opt_out_keyword
 from conversations.domain.providers import CallReceipt, InboundMessage, ProviderAccount, Receipt, WebhookEvent
@@ -63,6 +63,7 @@ async def receive_receipt(database: Database, account: ProviderAccount, receipt:
         ref=receipt.ref,
         provider=account.provider,
     )
+    log_report(row, account.provider, receipt.status)
     if receipt.status == "failed":
         await settle_failure(database, row, outcome, opted_out=receipt.opted_out)
     else:

@@ -20,6 +20,7 @@ COLUMNS = {
     "wrote": "boolean",
     "delivery_id": "uuid",
     "holder": "text",  # of the process that may hold the delivery; null: another one may send it
+    "traceparent": "text",
     "event_id": "uuid",
     "exchange": "text",
     "routing_key": "text",
@@ -82,8 +83,8 @@ with asked as materialized (
 ), delivery as (
     insert into deliveries
         (id, tenant_id, lane, user_id, contact_phone, channel, body, conversation_id, message_id, seq,
-         status, holder, lease_until, attempts)
-    select delivery_id, tenant_id, 0, user_id, phone, channel, body, conversation, id, seq,
+         traceparent, status, holder, lease_until, attempts)
+    select delivery_id, tenant_id, 0, user_id, phone, channel, body, conversation, id, seq, traceparent,
            case when held then 'sending' else 'pending' end, case when held then holder end,
            case when held then clock_timestamp() + interval '{LEASE.total_seconds()} seconds' end, held::int
     from numbered n cross join lateral (select n.holder is not null and not exists (

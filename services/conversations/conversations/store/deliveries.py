@@ -9,7 +9,7 @@ import asyncpg
 
 COLUMNS = """
 id, tenant_id, campaign_id, user_id, contact_phone, channel, message_id, seq, status, reason, attempts, provider,
-provider_ref, created_at, sent_at, settled_at
+provider_ref, created_at, sent_at, settled_at, traceparent
 """
 FIND = f"select {COLUMNS} from deliveries where id = any($1::uuid[])"
 FIND_BY_REF = f"select {COLUMNS} from deliveries where provider = $1 and provider_ref = $2"
@@ -52,6 +52,7 @@ class Delivery:
     created_at: datetime
     sent_at: datetime | None
     settled_at: datetime | None
+    traceparent: str | None
 
 
 async def find_deliveries(conn: asyncpg.Connection, ids: Sequence[UUID]) -> list[Delivery]:

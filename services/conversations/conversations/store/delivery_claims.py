@@ -38,7 +38,7 @@ with due as (
         lease_until = clock_timestamp() + $4::interval
     from due where d.id = due.id
     returning d.id, d.tenant_id, d.campaign_id, d.user_id, d.contact_phone, d.channel, d.body, d.message_id, d.seq,
-              d.attempts, coalesce(d.not_after < clock_timestamp(), false) as too_late, d.holder
+              d.attempts, coalesce(d.not_after < clock_timestamp(), false) as too_late, d.holder, d.traceparent
 )
 select claimed.*, coalesce(c.opted_out, false) as opted_out, k.name as contact_name
 from claimed left join contacts k on k.tenant_id = claimed.tenant_id and k.phone = claimed.contact_phone
@@ -121,6 +121,7 @@ class Claimed:
     attempts: int
     too_late: bool
     holder: str
+    traceparent: str | None  # of the request that caused it; None for a campaign's
     opted_out: bool
     contact_name: str | None
 

@@ -5,7 +5,7 @@ conversation's order. Events and answers are encoded before their numbers are kn
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationMessag
 from switchboard.contracts.envelope import Envelope
 from switchboard.http.idempotency import IdempotentRequest
 from switchboard.messaging.outbox.numbering import UnnumberedEvent
+from switchboard.runtime.tracing import current_traceparent
 
 UNNUMBERED = -1
 PLACEHOLDER = b'"seq":-1,'
@@ -42,6 +43,7 @@ class MessageToAppend:
     attachments: tuple[UUID, ...] = ()
     delivery_id: UUID | None = None
     holder: str | None = None
+    traceparent: str | None = field(default_factory=current_traceparent)  # statements append those of many requests
 
     @property
     def is_written_to_contact(self) -> bool:
@@ -118,7 +120,7 @@ def _event_of(new: MessageToAppend, source: str) -> UnnumberedEvent:
     event = ConversationMessageAppended(
         user_id=new.user_id, contact_phone=new.contact_phone, message=new.numbered(UNNUMBERED)
     )
-    return UnnumberedEvent.of(event, source=source, tenant_id=new.tenant_id)
+    return UnnumberedEvent.of(event, source=source, tenant_id=new.tenant_id, traceparent=new.traceparent)
 
 
 def _appended(new: MessageToAppend, event: UnnumberedEvent, row: asyncpg.Record) -> AppendedMessage:
@@ -144,6 +146,7 @@ def _held(new: MessageToAppend, seq: int) -> Claimed:
         attempts=1,
         too_late=False,
         holder=new.holder,
+        traceparent=new.traceparent,
         opted_out=False,
         contact_name=None,
     )
@@ -169,6 +172,7 @@ def _values(new: MessageToAppend, event: UnnumberedEvent, key: KeyedAnswer | Non
         new.is_written_to_contact,
         new.delivery_id,
         new.holder,
+        new.traceparent,
         row.event_id,
         row.exchange,
         row.routing_key,

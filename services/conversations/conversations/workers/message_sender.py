@@ -2,26 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
-from conversations.actions.claiming import MAX_ATTEMPTS, claim_due_deliveries, lease_holder
-from conversations.actions.deliveries import outcome_of, settle_batch, settle_failure
+from conversations.actions.claiming import claim_due_deliveries, lease_holder
 from conversations.actions.messages import DELIVERIES
-from conversations.adapters.provider_accounts import ProviderAccounts
-from conversations.adapters.provider_rate_limit import ProviderRateLimit
-from conversations.adapters.sending_metrics import SendingMetrics
-from conversations.domain.providers import NotSent, OutcomeUnknown, Outgoing, ProviderAccount, Throttled
+from conversations.domain.providers import ProviderAccount
 from conversations.store import delivery_claims as store
-from conversations.store.delivery_claims import LEASE, Claimed, Lane, Release, SendAttempt
-from conversations.store.delivery_settlement import Outcome
+from conversations.store.delivery_claims import Claimed, Lane, Release
+from conversations.workers.delivery_attempts import DeliveryAttempts
 from conversations.workers.sending_slots import SendingSlots
-from switchboard.postgres.database import Database
-from switchboard.runtime.background import Stop, Wakeup
-from switchboard.runtime.batching import Batcher
+from switchboard.runtime.background import Stop
 from switchboard.runtime.unavailable import Unavailable
 
 SLOTS = 64
@@ -29,52 +23,25 @@ MAX_CLAIM = 64  # keeps transactions short
 POLL_SECONDS = 5.0  # a notification may be lost, and another instance may have postponed a delivery
 RATE_PAUSE_SECONDS = 0.05  # at least, after a refused grant: grants of twice that time are saved up
 POSTPONED_SECONDS = 1.0  # while a server is unavailable
-FIRST_RETRY = 1.0  # seconds
-LAST_RETRY = 60.0
 
 log = structlog.get_logger(__name__)
 
-Checkpoint = Callable[[str], None]
-
-
-def no_checkpoint(_: str) -> None:
-    """Do nothing at checkpoints, as in production."""
-
 
 class MessageSender:
-    """Claims due deliveries, calls their provider and saves the outcome.
+    """Claims due deliveries, and has them sent: as many at once as there are `slots`."""
 
-    `resends`: retry after an unknown outcome, though the provider may send twice; else the delivery becomes uncertain.
-    `checkpoint` is called with the name of each point at which a crash matters; tests crash the process there.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        accounts: ProviderAccounts,
-        rate_limit: ProviderRateLimit,
-        *,
-        instance: str,
-        slots: int = SLOTS,
-        resends: bool = False,
-        checkpoint: Checkpoint = no_checkpoint,
-        metrics: SendingMetrics | None = None,
-    ) -> None:
-        self._database = database
-        self._accounts = accounts
-        self._rate_limit = rate_limit
+    def __init__(self, attempts: DeliveryAttempts, *, instance: str, slots: int = SLOTS) -> None:
+        self._attempts = attempts
+        self._database = attempts.database
+        self._accounts = attempts.accounts
+        self._rate_limit = attempts.rate_limit
         self._holder = lease_holder(instance)
-        self._resends = resends
-        self._checkpoint = checkpoint
-        self._metrics = metrics or SendingMetrics(accounts.providers)
         self._slots = SendingSlots(slots)
         self._in_progress: set[asyncio.Task[None]] = set()
         self._running = False
         self._waits_for_slots = False
-        self._wakeup = Wakeup()
-        self._marking = Batcher(self._mark)
-        self._settling = Batcher(self._settle)
-        database.on_notify(DELIVERIES, self._wakeup.set)
+        self._wakeup = attempts.released
+        self._database.on_notify(DELIVERIES, self._wakeup.set)
 
     async def run(self, stop: Stop) -> None:
         """Send until stopped. Then finish the deliveries in progress, without claiming more."""
@@ -160,17 +127,17 @@ class MessageSender:
             if await self._rate_limit.is_exhausted(account):
                 exhausted[account.rate_limit_key] = wait
             return wait
-        self._checkpoint("before_claim")
+        self._attempts.checkpoint("before_claim")
         batch = await claim_due_deliveries(self._database, lane, grant.count, holder=self._holder)
         await self._rate_limit.give_back(rates, grant.count - len(batch.send))
         if batch.send:
-            self._checkpoint("after_claim")
+            self._attempts.checkpoint("after_claim")
         for row in batch.send:
             self._start(row, account)
         return 0.0 if batch.claimed else 0.05
 
     def _start(self, row: Claimed, account: ProviderAccount, *, checked: bool = False) -> None:
-        task = asyncio.create_task(self._deliver(row, account, checked))
+        task = asyncio.create_task(self._attempts.deliver(row, account, checked))
         self._in_progress.add(task)
         campaign = row.campaign_id is not None
         self._slots.take(row.tenant_id, campaign=campaign)
@@ -182,90 +149,3 @@ class MessageSender:
                 self._wakeup.set()
 
         task.add_done_callback(done)
-
-    async def _deliver(self, row: Claimed, account: ProviderAccount, checked: bool) -> None:
-        """Send one delivery and settle it. After an error its lease expires, and `DeliveryRecovery` takes it.
-
-        `checked`: whether to send it was checked right now, and the provider sends a repeated one once.
-        """
-        try:
-            if row.campaign_id is None:
-                account = await self._accounts.answering(self._database, account, row.contact_phone)
-            checked = checked and account.provider in self._accounts.idempotent()
-            if not checked and not await self._marking.do(SendAttempt(row.id, row.holder, account.provider)):
-                await self._retry_later(row, timedelta(), uncounted=True)
-                return
-            await self._attempt(row, account)
-        except Unavailable as error:
-            log.info("delivery_left_to_recovery", delivery_id=str(row.id), reason=str(error))
-        except Exception:
-            log.exception("delivery_failed", delivery_id=str(row.id))
-
-    async def _attempt(self, row: Claimed, account: ProviderAccount) -> None:
-        provider = self._accounts.provider_of(account)
-        answer = "unknown"
-        try:
-            ref = await provider.send(account, Outgoing(row.id, row.tenant_id, row.contact_phone, row.body or ""))
-        except Throttled as throttled:
-            answer = "throttled"
-            await self._rate_limit.slow_down(account, throttled.after)
-            await self._retry_later(row, timedelta(seconds=throttled.after), uncounted=True)
-        except NotSent as refusal:
-            answer = "refused"
-            await self._not_sent(row, refusal)
-        except OutcomeUnknown as unknown:
-            await self._outcome_unknown(row, account, str(unknown))
-        else:
-            answer = "sent"
-            self._checkpoint("after_yes")
-            await self._settle_one(row, "sent", ref=ref, provider=account.provider)
-        finally:
-            self._metrics.answered(row.channel, account.provider, answer)
-
-    async def _not_sent(self, row: Claimed, refusal: NotSent) -> None:
-        if refusal.retryable and row.attempts < MAX_ATTEMPTS:
-            await self._retry_later(row, _retry_backoff(row.attempts), uncounted=False)
-        else:
-            self._checkpoint("before_settling")
-            outcome = outcome_of(row, "failed", source=self._database.service, reason=str(refusal))
-            await settle_failure(self._database, row, outcome, opted_out=refusal.opted_out)
-
-    async def _outcome_unknown(self, row: Claimed, account: ProviderAccount, reason: str) -> None:
-        """Retry with a provider that takes idempotency keys; another one might send twice."""
-        if (account.provider in self._accounts.idempotent() or self._resends) and row.attempts < MAX_ATTEMPTS:
-            await self._retry_later(row, _retry_backoff(row.attempts), uncounted=False)
-        else:
-            await self._settle_one(row, "uncertain", reason=reason, provider=account.provider)
-
-    async def _settle_one(
-        self,
-        row: Claimed,
-        status: str,
-        *,
-        reason: str | None = None,
-        ref: str | None = None,
-        provider: str | None = None,
-    ) -> bool:
-        source = self._database.service
-        return await self._settling.do(
-            outcome_of(row, status, source=source, reason=reason, ref=ref, provider=provider)
-        )
-
-    async def _retry_later(self, row: Claimed, pause: timedelta, *, uncounted: bool) -> None:
-        async with self._database.connection() as conn:
-            await store.release(conn, [Release(row.id, row.holder, pause, uncounted)])
-        self._wakeup.set()  # to wait until it is due
-
-    async def _mark(self, attempts: Sequence[SendAttempt]) -> list[bool]:
-        async with self._database.connection() as conn:
-            marked = await store.mark_attempting(conn, attempts, lease=LEASE)
-        return [(delivery_id, holder) in marked for delivery_id, holder, _ in attempts]
-
-    async def _settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        self._checkpoint("before_settling")
-        moved = await settle_batch(self._database, outcomes)
-        return [one.id in moved for one in outcomes]
-
-
-def _retry_backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(FIRST_RETRY * 2 ** (attempts - 1), LAST_RETRY) * random.uniform(0.8, 1.2))

@@ -6,7 +6,7 @@ from time import monotonic
 import structlog
 
 from conversations.actions.calls import move_call
-from conversations.actions.deliveries import outcome_of, settle
+from conversations.actions.deliveries import log_report, outcome_of, settle
 from conversations.adapters.sandbox import SANDBOX_REPORTS
 from conversations.store import sandbox as store
 from conversations.store.calls import find_locked_call
@@ -61,6 +61,8 @@ class SandboxReporter:
         async with open_work(self._database, tenant_id=None) as work:
             ids = await store.take_reports(work.conn, BATCH)
             rows = await find_deliveries(work.conn, ids)
+            for row in rows:
+                log_report(row, "sandbox", "delivered")
             await settle(work, [outcome_of(row, "delivered", source=work.source) for row in rows])
             return len(ids)
 

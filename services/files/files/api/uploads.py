@@ -20,6 +20,7 @@ from files.domain.files import (
     UploadExpired,
     UploadMismatch,
 )
+from files.metrics import UploadMetrics
 from switchboard.http import PlainRoute, Request, Route, WriteRoute, idempotency
 from switchboard.http.endpoints import to_json
 from switchboard.http.idempotency import StoredAnswer
@@ -44,6 +45,7 @@ class Uploads:
 
     deps: FileDeps
     urls: SignedUrls
+    metrics: UploadMetrics
 
     def routes(self) -> list[Route]:
         uploads = "/api/v1/files/uploads"
@@ -81,7 +83,8 @@ class Uploads:
         form = await open_form(http, "entity_type", "entity_id")
         new = new_file(form.fields, form.file_name, request.identity)
         upload = FormUpload(new, form.chunks(), form.file_length, key)
-        response = await upload_file(upload, self.deps, _created)
+        with self.metrics.upload():
+            response = await upload_file(upload, self.deps, _created)
         return web.Response(body=response.body, status=response.status, content_type=JSON)
 
     async def announce(self, request: Request, work: Work) -> UploadAnswer:
@@ -97,7 +100,8 @@ class Uploads:
 
     async def complete(self, request: Request) -> FileAnswer:
         """Complete an announced upload after its bytes were put."""
-        return FileAnswer.of(await complete_upload(request.uuid("id"), request.identity.tenant_id, self.deps))
+        with self.metrics.upload():
+            return FileAnswer.of(await complete_upload(request.uuid("id"), request.identity.tenant_id, self.deps))
 
 
 def _created(file: File) -> StoredAnswer:

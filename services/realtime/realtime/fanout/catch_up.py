@@ -29,6 +29,15 @@ class MissedPage:
     is_last: bool
 
 
+@dataclass(slots=True)
+class Joins:
+    """How connections began since the start: `new` had no cursor, `reloaded` one that the log no longer reaches."""
+
+    new: int = 0
+    resumed: int = 0
+    reloaded: int = 0
+
+
 class SessionEnded(Unauthenticated):
     """The session has ended."""
 
@@ -41,6 +50,7 @@ class CatchUp:
         self._dispatcher = dispatcher
         self._cursor_every = cursor_every.total_seconds()
         self.rooms = dispatcher.rooms
+        self.joined = Joins()
 
     async def admit(self, session: SocketSession, socket: MemberSocket) -> RoomMember:
         """Register a member, not live yet. Raises `SessionEnded` or `RedisUnavailable`.
@@ -66,9 +76,14 @@ class CatchUp:
     async def resume(self, member: RoomMember, last_event_id: object) -> None:
         """Send `session.ready` and the entries after `last_event_id`, and make the member live."""
         cursor = Cursor.parse(last_event_id)
+        if cursor is None:
+            self.joined.new += 1
         page = await self.page_after(member, cursor)
         if cursor is not None and page is not None:
             member.socket.push(ready_frame(member, cursor, resumed=True))
+            self.joined.resumed += 1
+        elif cursor is not None:
+            self.joined.reloaded += 1
         while page is not None:
             await _send(member, page)
             if page.is_last and page.end.epoch == self.cursor.epoch and self.rooms.go_live(member, page.end.position):

@@ -17,6 +17,7 @@ from switchboard.contracts.auth import SessionRevoked
 from switchboard.event_log import REVOCATIONS, Batch, StoredEntry
 from switchboard.event_log.batches import stored_entry
 from switchboard.runtime.background import Backoff, Stop
+from switchboard.runtime.message_log import log_message_step
 from switchboard.runtime.redis import RedisUnavailable
 from switchboard.runtime.unavailable import Unavailable
 
@@ -143,7 +144,10 @@ class Dispatcher:
                 entry = stored_entry(room, line)
                 if room == _REVOCATIONS:
                     self._disconnect_revoked(tenant, entry)
-                self._work += self.rooms.broadcast(tenant, entry, self.epoch)
+                pushed = self.rooms.broadcast(tenant, entry, self.epoch)
+                self._work += pushed
+                if pushed:
+                    _log_pushed(entry, pushed)
                 self.position = entry.position
             if self._work > WORK_PER_TURN:
                 self._work = 0
@@ -172,6 +176,11 @@ class Dispatcher:
         for member in self.rooms:
             if not member.unverifiable_from:
                 member.unverifiable_from = monotonic() + self._reverify_after * random.uniform(1, 1.5)
+
+
+def _log_pushed(entry: StoredEntry, sockets: int) -> None:
+    type_, event_id, _, traceparent, _ = entry.parts
+    log_message_step("pushed", traceparent.decode(), event_id=event_id.decode(), type=type_.decode(), sockets=sockets)
 
 
 def ready_frame(member: RoomMember, cursor: Cursor, *, resumed: bool) -> Frame:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from time import perf_counter
 
 import structlog
 from aio_pika import IncomingMessage
@@ -19,7 +20,9 @@ from switchboard.messaging.inbox.batch_messages import singles_of
 from switchboard.messaging.inbox.delivery_policy import means_unavailable
 from switchboard.messaging.inbox.retrying import HandedOver, Retrier, Stopping
 from switchboard.messaging.inbox.subscriptions import BatchHandler
+from switchboard.messaging.metrics import MessagingMetrics
 from switchboard.runtime.background import Backoff, Stop
+from switchboard.runtime.message_log import log_messages
 from switchboard.runtime.unavailable import Unavailable
 
 BATCH = 100  # messages that may share one effect
@@ -50,6 +53,7 @@ class Consumer:
         queue: str,
         handler: BatchHandler,
         retry_policy: RetryPolicy,
+        metrics: MessagingMetrics | None = None,
     ) -> None:
         self.queue = queue
         self.subscribed = False  # the broker has accepted this consumer, and has not cancelled it
@@ -57,7 +61,8 @@ class Consumer:
         self._subscription = subscription
         self._handler = handler
         self._retry_policy = retry_policy
-        self._retrier = Retrier(publishing, subscription, queue, handler.effect, retry_policy)
+        self._metrics = metrics or MessagingMetrics()
+        self._retrier = Retrier(publishing, subscription, queue, handler.effect, retry_policy, self._metrics)
         self._backoff = Backoff()
         self._server_lost = False  # the effect failed for an unavailable server, and has not succeeded since
         self._deliveries: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()  # None: interrupt
@@ -142,8 +147,10 @@ class Consumer:
         return await self._deliveries.get()
 
     async def _handle(self, batch: list[DeliveredMessage], stop: Stop) -> None:
+        began = perf_counter()
         try:
-            await self._handler.effect([one for message in batch for one in Envelope.decode_all(message.body)])
+            envelopes = [one for message in batch for one in Envelope.decode_all(message.body)]
+            await self._handler.effect(envelopes)
         except Exception as error:
             if means_unavailable(error):
                 raise
@@ -154,6 +161,8 @@ class Consumer:
                 await self._handle_single(message, stop)
         else:
             self._effect_answered()
+            self._metrics.handled(self._subscription, len(envelopes), perf_counter() - began)
+            log_messages("handled", envelopes, queue=self.queue)
             await self._handled(batch)
 
     async def _handle_single(self, message: DeliveredMessage, stop: Stop) -> None:

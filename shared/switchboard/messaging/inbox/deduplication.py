@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
+from opentelemetry.trace import SpanKind
 from structlog.contextvars import bound_contextvars
 
 from switchboard.contracts.consumers import Subscription
@@ -16,7 +17,7 @@ from switchboard.messaging.inbox.subscriptions import Handler
 from switchboard.messaging.outbox.rows import add_rows
 from switchboard.messaging.outbox.unit_of_work import Work, notify_committed
 from switchboard.postgres.database import Database
-from switchboard.runtime.tracing import continue_trace
+from switchboard.runtime.tracing import span
 
 ADD_SEEN = """
 insert into inbox (subscription, event_id) select $1, id from unnest($2::uuid[]) id
@@ -68,6 +69,6 @@ class TransactionalEffect:
 def _context_of(envelope: Envelope) -> ExitStack:
     """Inside the block, log lines carry the message's ids, and outgoing messages its trace."""
     stack = ExitStack()
-    stack.enter_context(continue_trace(envelope.traceparent))
+    stack.enter_context(span(f"handle {envelope.type}", kind=SpanKind.CONSUMER, parent=envelope.traceparent))
     stack.enter_context(bound_contextvars(event_id=str(envelope.id), tenant_id=str(envelope.tenant_id or "")))
     return stack

@@ -1,7 +1,7 @@
 """Retries of single messages: in place where order matters, through delay queues where it does not."""
 
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, perf_counter
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -14,7 +14,9 @@ from switchboard.messaging.broker.topology import DELIVERY_LIMIT
 from switchboard.messaging.inbox.dead_lettering import DeadLetterPublisher, attempts_of, handler_name
 from switchboard.messaging.inbox.delivery_policy import Unhandled, is_permanent, means_unavailable
 from switchboard.messaging.inbox.subscriptions import Effect
+from switchboard.messaging.metrics import MessagingMetrics
 from switchboard.runtime.background import Stop
+from switchboard.runtime.message_log import log_messages
 
 log = structlog.get_logger(__name__)
 
@@ -40,13 +42,20 @@ class Retrier:
     """Handles one message at a time, and retries or dead-letters those that fail."""
 
     def __init__(
-        self, publishing: Broker, subscription: Subscription, queue: str, effect: Effect, policy: RetryPolicy
+        self,
+        publishing: Broker,
+        subscription: Subscription,
+        queue: str,
+        effect: Effect,
+        policy: RetryPolicy,
+        metrics: MessagingMetrics,
     ) -> None:
         self._publishing = publishing
         self._subscription = subscription
         self._queue = queue
         self._effect = effect
         self._policy = policy
+        self._metrics = metrics
         self._handed_over = _Progress()
 
     async def handle(self, message: AbstractIncomingMessage, stop: Stop) -> None:
@@ -72,6 +81,7 @@ class Retrier:
             if is_permanent(error) or (attempts > 1 and monotonic() >= until):
                 await self._dead_letter(message, error, attempts)
                 return
+            self._metrics.consumed(self._subscription, "retried")
             if await stop.sleep(self._policy.pause_in_place(attempts)):
                 raise Stopping
             if isinstance(error, Unhandled) and _may_return(message):
@@ -90,15 +100,20 @@ class Retrier:
         async with self._publishing.channel(confirms=True) as channel:
             pause = self._policy.delays[attempts - 1]
             await DeadLetterPublisher(channel, self._subscription).delay(message, pause, attempts=attempts)
+        self._metrics.consumed(self._subscription, "delayed")
 
     async def _attempt(self, message: AbstractIncomingMessage) -> Exception | None:
+        began = perf_counter()
         try:
-            await self._effect([Envelope.decode(message.body)])
+            envelope = Envelope.decode(message.body)
+            await self._effect([envelope])
         except Exception as error:
             if means_unavailable(error):
                 raise
             log.warning("delivery_failed", queue=self._queue, exc_info=not is_permanent(error), reason=repr(error))
             return error
+        self._metrics.handled(self._subscription, 1, perf_counter() - began)
+        log_messages("handled", [envelope], queue=self._queue)
         return None
 
     async def _dead_letter(self, message: AbstractIncomingMessage, error: Exception, attempts: int) -> None:
@@ -107,6 +122,7 @@ class Retrier:
             await DeadLetterPublisher(channel, self._subscription).dead_letter(
                 message, error, handler=handler, attempts=attempts
             )
+        self._metrics.consumed(self._subscription, "dead_lettered")
         log.error("message_parked", queue=self._queue, attempts=attempts, reason=repr(error))
 
 

@@ -5,9 +5,11 @@ message that somebody waits for ends the tick. After some time without rows the 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 
 from switchboard.messaging.broker.connection import Broker, BrokerUnavailable
+from switchboard.messaging.metrics import MessagingMetrics
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
 from switchboard.messaging.outbox.publications import Publications
@@ -17,6 +19,7 @@ from switchboard.messaging.outbox.wakeups import OutboxWakeups
 from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Stop
+from switchboard.runtime.message_log import log_encoded_messages
 
 MOST_ROWS = 500  # in a pass: enough to keep the broker busy
 TICK_SECONDS = 0.25
@@ -36,6 +39,7 @@ class ChannelSession:
         publications: Publications,
         blocked: BlockedSubjects,
         wakeups: OutboxWakeups,
+        metrics: MessagingMetrics,
     ) -> None:
         self._database = database
         self._broker = broker
@@ -44,6 +48,7 @@ class ChannelSession:
         self._publications = publications
         self._blocked = blocked
         self._wakeups = wakeups
+        self._metrics = metrics
         self._confirmed: list[int] = []
         self._found_rows_at = monotonic()
 
@@ -91,16 +96,18 @@ class ChannelSession:
             for row in one.rows
         }
         failed: set[str] = set()
+        confirmed: list[UnsentRow] = []
         for row in rows:
             failure = failures.get(row.id)
             if row.subject in failed or isinstance(failure, BrokerUnavailable):
                 continue
             if failure is None:
-                self._confirmed.append(row.id)
+                confirmed.append(row)
                 self._blocked.release(row.subject)
             else:
                 failed.add(row.subject)
                 self._blocked.block(row, failure)
+        self._report(confirmed, refused=len(failures))
         refused = [row for row in rows if isinstance(failures.get(row.id), ChannelRefused)]
         if refused:
             self._blocked.isolate(refused)
@@ -123,6 +130,7 @@ class ChannelSession:
                 async with self._broker.channel(confirms=True) as channel:
                     await self._publish_isolated(ConfirmChannel(channel), rows)
             except (ChannelRefused, Unroutable, MessageRejected) as failure:
+                self._report([], refused=1)
                 self._blocked.block(rows.popleft(), failure, isolated=isinstance(failure, ChannelRefused))
 
     async def _publish_isolated(self, channel: ConfirmChannel, rows: deque[UnsentRow]) -> None:
@@ -130,8 +138,13 @@ class ChannelSession:
             for one in self._publications.of([rows[0]]):
                 await channel.publish(one.publication)
             row = rows.popleft()
-            self._confirmed.append(row.id)
+            self._report([row])
             self._blocked.release(row.subject)
+
+    def _report(self, confirmed: Sequence[UnsentRow], *, refused: int = 0) -> None:
+        self._confirmed += [row.id for row in confirmed]
+        self._metrics.published(confirmed=len(confirmed), refused=refused)
+        log_encoded_messages("published", [row.body for row in confirmed])
 
     async def _pause(self, stop: Stop) -> None:
         """Wait for the next rows. Confirmed rows are deleted at the end of it at the latest."""

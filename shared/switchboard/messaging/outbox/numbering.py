@@ -31,8 +31,9 @@ class UnnumberedEvent:
     envelope: Envelope
 
     @classmethod
-    def of(cls, event: Event, *, source: str, tenant_id: UUID | None) -> Self:
-        envelope = envelope_of(event, source=source, tenant_id=tenant_id, sequence=_UNKNOWN)
+    def of(cls, event: Event, *, source: str, tenant_id: UUID | None, traceparent: str | None = None) -> Self:
+        """Encode an event. `traceparent`: of its cause, where that isn't the current trace."""
+        envelope = envelope_of(event, source=source, tenant_id=tenant_id, sequence=_UNKNOWN, traceparent=traceparent)
         row = encode_row(event, envelope)
         before, _, after = row.body.partition(_PLACEHOLDER)  # the first: it comes before the data
         return cls(row, before, after, envelope)

@@ -9,6 +9,7 @@ import structlog
 from switchboard.contracts.consumers import SUBSCRIPTIONS, Subscription
 from switchboard.messaging.broker.connection import Broker
 from switchboard.messaging.broker.retry_policy import DEFAULT_RETRY_POLICY, RetryPolicy
+from switchboard.messaging.metrics import MessagingMetrics
 from switchboard.messaging.outbox import rows as outbox
 from switchboard.messaging.outbox.blocked_subjects import BlockedSubjects
 from switchboard.messaging.outbox.channel_session import ChannelSession
@@ -35,12 +36,14 @@ class Relay:
         lease: LeaderLease,
         subscriptions: tuple[Subscription, ...] = SUBSCRIPTIONS,
         retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+        metrics: MessagingMetrics | None = None,
     ) -> None:
         self._database = database
         self._broker = broker
         self._lease = lease
         self._subscriptions = subscriptions
         self._retry_policy = retry_policy
+        self._metrics = metrics or MessagingMetrics()
         self._publications = Publications(subscriptions)
         self._blocked = BlockedSubjects()
         self._wakeups = OutboxWakeups(database)
@@ -65,6 +68,7 @@ class Relay:
                         self._publications,
                         self._blocked,
                         self._wakeups,
+                        self._metrics,
                     )
                     await session.run(stop)
             except Unavailable as error:
@@ -72,8 +76,10 @@ class Relay:
                 await stop.sleep(backoff.pause())
 
     async def check(self, *, older_than: float = 30.0) -> None:
-        """Health check: raises when the oldest row has waited longer than that many seconds."""
+        """Health check: raises when the oldest row has waited longer than that many seconds. Updates the metrics."""
         async with self._database.connection() as conn:
-            age = await outbox.find_oldest_age(conn)
-        if age is not None and age > older_than:
+            unsent, age = await outbox.measure(conn)
+        self._metrics.outbox_unsent.set(unsent)
+        self._metrics.outbox_age.set(age)
+        if age > older_than:
             raise RuntimeError(f"the oldest unsent message has waited {age:.0f} s")

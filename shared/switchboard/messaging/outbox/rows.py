@@ -35,9 +35,9 @@ LIST_BY_ID = """
 select event_id, exchange, routing_key, type, subject, body, id from outbox where id = any($1::bigint[]) order by id
 """
 DROP_SENT = "delete from outbox where id = any($1::bigint[])"
-OLDEST = """
-select coalesce(extract(epoch from clock_timestamp() - created_at), 0)::float
-from outbox order by id limit 1
+MEASURE = """
+select (select count(*) from (select from outbox limit 100000) counted),
+       coalesce((select extract(epoch from clock_timestamp() - created_at)::float from outbox order by id limit 1), 0)
 """
 
 
@@ -67,8 +67,9 @@ def envelope_of(
     tenant_id: UUID | None,
     id: UUID | None = None,
     sequence: int | None = None,
+    traceparent: str | None = None,
 ) -> Envelope:
-    """The message in its envelope, with a new id unless one is given."""
+    """The message in its envelope, with a new id unless one is given. `traceparent`: None for the current trace."""
     return Envelope(
         id=id or uuid7(),
         source=source,
@@ -77,7 +78,7 @@ def envelope_of(
         time=datetime.now(UTC),
         data=message.model_dump(mode="json", by_alias=True),
         tenant_id=tenant_id,
-        traceparent=current_traceparent(),
+        traceparent=traceparent or current_traceparent(),
         sequence=sequence,
     )
 
@@ -134,7 +135,7 @@ async def drop_sent(conn: asyncpg.Connection, ids: Collection[int]) -> None:
     await conn.execute(DROP_SENT, list(ids))
 
 
-async def find_oldest_age(conn: asyncpg.Connection) -> float | None:
-    """How long the oldest row has waited, in seconds; None when the outbox is empty."""
-    age: float | None = await conn.fetchval(OLDEST)
-    return age
+async def measure(conn: asyncpg.Connection) -> tuple[int, float]:
+    """The number of rows, counted up to 100,000, and how long the oldest has waited, in seconds."""
+    row = await conn.fetchrow(MEASURE)
+    return (row[0], row[1]) if row is not None else (0, 0.0)

@@ -11,6 +11,7 @@ from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Event
 from switchboard.messaging.outbox.rows import OutboxRow, add_rows, encode_row, envelope_of
 from switchboard.postgres.database import Database
+from switchboard.runtime.message_log import log_messages
 
 OUTBOX = "outbox"  # the NOTIFY channel that wakes the outbox relay at once
 OUTBOX_LATER = "outbox_later"  # wakes it only if it sleeps; else its next tick is soon enough
@@ -80,6 +81,7 @@ def report_published(database: Database, published: Sequence[Envelope]) -> None:
     """After the commit of messages, give them to `Database.on_published`'s listener and wake the outbox relay."""
     if not published:
         return
+    log_messages("committed", published)
     database.published(published)
     if all(envelope.sequence is not None for envelope in published):
         database.notify(OUTBOX_LATER, at_most_every=LATER_SECONDS)

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 
 from switchboard.local.services import ServiceSpec
+from switchboard.postgres.hosts import Hosts
 
 
 def url_for(server_url: str, service: ServiceSpec, password: str) -> str:
@@ -18,7 +19,7 @@ def url_for(server_url: str, service: ServiceSpec, password: str) -> str:
 
 async def create_databases(server_url: str, passwords: Mapping[ServiceSpec, str]) -> None:
     """Create the missing roles and databases, and set the passwords. Idempotent."""
-    conn = await asyncpg.connect(server_url, timeout=10)
+    conn = await Hosts(server_url).connect(timeout=10)
     try:
         for service, password in passwords.items():
             await _create(conn, service.database_name, password)

@@ -63,7 +63,7 @@ class Postgres:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return Program(
             "postgres",
-            [*self._as_own_user(), _binary("postgres"), "-D", self._data, *options],
+            [*as_own_user(self._data), binary("postgres"), "-D", self._data, *options],
             stop_signal="INT",  # "fast": doesn't wait for clients to leave
         )
 
@@ -82,7 +82,7 @@ class Postgres:
         method = "trust" if self.stack_dir.throwaway else "scram-sha-256"
         options: list[str | Path] = ["-D", self._data, "-U", USER, "-A", method, "--pwfile", password, "-E", "UTF8"]
         options += ["--locale", "C.UTF-8", "--no-sync"]
-        initdb = [*self._as_own_user(), _binary("initdb"), *options]
+        initdb = [*as_own_user(self._data), binary("initdb"), *options]
         made = subprocess.run(initdb, check=False, capture_output=True, text=True)
         password.unlink()
         if made.returncode:
@@ -97,15 +97,16 @@ class Postgres:
     def _socket(self) -> Path | None:
         return self.stack_dir.socket("postgres", f".s.PGSQL.{self.ports.get('postgres')}")
 
-    def _as_own_user(self) -> list[str]:
-        """Return the command prefix that drops root: Postgres refuses it, and its user may not enter, say, /root."""
-        if os.geteuid() != 0:
-            return []
-        drop = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
-        if all(_is_traversable(directory) for directory in self._data.parents):
-            return drop
-        right = "+dac_read_search"
-        return [*drop, "--inh-caps", right, "--ambient-caps", right]
+
+def as_own_user(data: Path) -> list[str]:
+    """Return the command prefix that drops root: Postgres refuses it, and its user may not enter, say, /root."""
+    if os.geteuid() != 0:
+        return []
+    drop = ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups"]
+    if all(_is_traversable(directory) for directory in data.parents):
+        return drop
+    right = "+dac_read_search"
+    return [*drop, "--inh-caps", right, "--ambient-caps", right]
 
 
 def _is_traversable(directory: Path) -> bool:
@@ -115,7 +116,7 @@ def _is_traversable(directory: Path) -> bool:
     return bool(found.st_mode & stat.S_IXOTH) or (owner and bool(found.st_mode & stat.S_IXUSR))
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     """Find a program of the newest version: Debian keeps them outside of PATH, in a folder for each version."""
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda file: float(file.parts[4]))
     found = shutil.which(name)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote, urlsplit
 
+from switchboard.runtime.server_urls import urls_of_hosts
+
 TIMEOUT = 2.0  # seconds for one answer
+DEFAULT_PORTS = {"amqps": 5671, "rediss": 6379, "redis+sentinel": 26379, "rediss+sentinel": 26379}
 
 
 class ServerNotReachable(Exception):
@@ -65,7 +68,7 @@ def _http(url: str) -> None:
 
 
 def _tcp(url: str) -> None:
-    with _connection(url, 443):
+    with _connection(url, DEFAULT_PORTS.get(urlsplit(url).scheme, 443)):
         pass
 
 
@@ -79,12 +82,16 @@ _PROBES: dict[str, Callable[[str], None]] = {
 
 
 def failure(url: str) -> str | None:
-    """Return why the server at this address does not answer, or None if it does."""
-    try:
-        _PROBES.get(urlsplit(url).scheme, _tcp)(url)
-    except (OSError, ServerNotReachable, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
-    return None
+    """Return why the server at this address does not answer, or None if it does. One of several hosts is enough."""
+    failures = []
+    for one in urls_of_hosts(url):
+        try:
+            _PROBES.get(urlsplit(one).scheme, _tcp)(one)
+        except (OSError, ServerNotReachable, http.client.HTTPException) as error:
+            failures.append(str(error) or type(error).__name__)
+        else:
+            return None
+    return "; ".join(failures)
 
 
 def wait_for(addresses: Mapping[str, str], within: float) -> None:

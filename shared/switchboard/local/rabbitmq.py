@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,23 +30,29 @@ class RabbitMQ:
     secrets: Secrets
     users: tuple[str, ...] = ()  # one for each service
     schedulers: int = SCHEDULERS
+    name: str = "rabbitmq"
 
     def url_of(self, user: str) -> str:
-        return f"amqp://{user}:{self._password(user)}@127.0.0.1:{self.ports.get('rabbitmq')}/{VHOST}"
+        return f"amqp://{user}:{self._password(user)}@127.0.0.1:{self.ports.get(self.name)}/{VHOST}"
 
     @property
     def management_url(self) -> str | None:
         """The management interface, for tests that create virtual hosts; None in a durable stack."""
         if not self.stack_dir.throwaway:
             return None
-        return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get('rabbitmq-management')}"
+        return f"http://{ADMIN}:{self._password(ADMIN)}@127.0.0.1:{self.ports.get(f'{self.name}-management')}"
+
+    @property
+    def node_name(self) -> str:
+        return f"{'switchboard' if self.name == 'rabbitmq' else self.name}@localhost"
 
     @property
     def metrics_port(self) -> int:
-        return self.ports.get("rabbitmq-metrics")
+        return self.ports.get(f"{self.name}-metrics")
 
-    def prepare(self) -> None:
-        home = self.stack_dir.data("rabbitmq")
+    def prepare(self, more: Sequence[str] = ()) -> None:
+        """Write the node's files. `more`: lines of its configuration, which win over the others."""
+        home = self.stack_dir.data(self.name)
         home.mkdir(exist_ok=True)
         cookie = home / ".erlang.cookie"
         if not cookie.exists():
@@ -54,14 +61,14 @@ class RabbitMQ:
         plugins = ["rabbitmq_prometheus", *(["rabbitmq_management"] if self.stack_dir.throwaway else [])]
         self.stack_dir.config("enabled_plugins").write_text(f"[{','.join(plugins)}].\n")
         write_private(self.stack_dir.config("definitions.json"), self._definitions())
-        self.stack_dir.config("rabbitmq.conf").write_text(self._configuration())
+        self.stack_dir.config(f"{self.name}.conf").write_text(self._configuration(more))
 
     def name_service(self) -> Program:
         port = str(self.ports.get("epmd"))
         return Program("epmd", [_found("epmd"), "-port", port, "-address", "127.0.0.1"])
 
     def program(self) -> Program:
-        home = self.stack_dir.data("rabbitmq")
+        home = self.stack_dir.data(self.name)
         environment = {
             "HOME": str(home),
             "PATH": os.environ["PATH"],
@@ -69,9 +76,9 @@ class RabbitMQ:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(self.ports.get("epmd")),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_NODENAME": "switchboard@localhost",
-            "RABBITMQ_DIST_PORT": str(self.ports.get("rabbitmq-nodes")),
-            "RABBITMQ_CONFIG_FILE": str(self.stack_dir.config("rabbitmq.conf")),
+            "RABBITMQ_NODENAME": self.node_name,
+            "RABBITMQ_DIST_PORT": str(self.ports.get(f"{self.name}-nodes")),
+            "RABBITMQ_CONFIG_FILE": str(self.stack_dir.config(f"{self.name}.conf")),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.stack_dir.config("none")),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.stack_dir.config("enabled_plugins")),
             "RABBITMQ_MNESIA_BASE": str(home / "nodes"),
@@ -81,7 +88,7 @@ class RabbitMQ:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {self._erlang()}",
         }
         build = fingerprint(self._configuration(), self._definitions())
-        return Program("rabbitmq", [_server()], environment, stop_within=20, build=build)
+        return Program(self.name, [_server()], environment, stop_within=20, build=build)
 
     def _erlang(self) -> str:
         """Return the runtime's options. Idle threads sleep at once, since others use the cores."""
@@ -94,9 +101,9 @@ class RabbitMQ:
         passwords = {user: self._password(user) for user in (ADMIN, *self.users)}
         return json.dumps(definitions(passwords, VHOST, ADMIN), indent=1)
 
-    def _configuration(self) -> str:
+    def _configuration(self, more: Sequence[str] = ()) -> str:
         lines = [
-            f"listeners.tcp.default = 127.0.0.1:{self.ports.get('rabbitmq')}",
+            f"listeners.tcp.default = 127.0.0.1:{self.ports.get(self.name)}",
             f"load_definitions = {self.stack_dir.config('definitions.json')}",
             "loopback_users = none",
             "log.console = true",
@@ -111,8 +118,10 @@ class RabbitMQ:
         ]
         if self.stack_dir.throwaway:
             lines.append("management.tcp.ip = 127.0.0.1")
-            lines.append(f"management.tcp.port = {self.ports.get('rabbitmq-management')}")
-        return "\n".join(lines) + "\n"
+            lines.append(f"management.tcp.port = {self.ports.get(f'{self.name}-management')}")
+        given = {line.partition(" ")[0] for line in more}
+        kept = [line for line in lines if not (line.startswith("listeners.tcp") and "listeners.tcp" in given)]
+        return "\n".join([*kept, *more]) + "\n"
 
     def _password(self, user: str) -> str:
         return self.secrets.password(f"rabbitmq-{user}")

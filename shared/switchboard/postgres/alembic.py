@@ -14,12 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from switchboard.postgres.hosts import Hosts
+
 
 async def upgrade(scripts: Path, database_url: str, session: dict[str, str]) -> None:
     """Run the missing migrations, each script in its own transaction."""
 
     async def connect() -> Any:
-        return await asyncpg.connect(database_url, timeout=5, server_settings=session)
+        return await Hosts(database_url).connect(timeout=5, server_settings=session)
 
     directory = ScriptDirectory(str(scripts), version_locations=[str(scripts / "versions")])
     _check_file_names(directory)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -15,6 +15,7 @@ from switchboard.postgres.connection import (
     DatabaseUnavailable,
     PooledConnection,
 )
+from switchboard.postgres.hosts import Hosts
 from switchboard.postgres.notifications import Notifications, Wake
 
 STATEMENT_SECONDS = 10.0
@@ -92,9 +93,14 @@ async def open_database(
     url: str, *, application: str, size: int = 10, listen_url: str | None = None
 ) -> AsyncIterator[Database]:
     """Open the pool without waiting for the server. `listen_url`: a direct connection for LISTEN, not PgBouncer's."""
+    hosts = Hosts(url)
+
+    async def connect(_dsn: None, *, timeout: float, **options: Any) -> asyncpg.Connection:
+        return await hosts.connect(timeout=timeout, **options)
+
     async with AsyncExitStack() as stack:
         pool = await asyncpg.create_pool(
-            url,
+            connect=cast("Any", connect),
             min_size=0,
             max_size=size,
             max_inactive_connection_lifetime=120,
@@ -106,7 +112,7 @@ async def open_database(
             reset=_reset_session,
         )
         stack.callback(pool.terminate)
-        notifications = Notifications(pool, listen_url or url, application)
+        notifications = Notifications(pool, Hosts(listen_url or url), application)
         await stack.enter_async_context(notifications.running())
         database = Database(pool, notifications, application)
         yield database

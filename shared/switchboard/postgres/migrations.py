@@ -16,6 +16,7 @@ from time import monotonic
 
 import asyncpg
 
+from switchboard.postgres.hosts import Hosts
 from switchboard.runtime.unavailable import Unavailable
 
 WAIT_SECONDS = 60.0  # for a server that is starting, and for another runner
@@ -25,7 +26,13 @@ LOCK_TRIES = 10
 # A migration that waits for a table's lock makes every later query wait too: give up early, and try again.
 SESSION_SETTINGS = {"lock_timeout": "2000", "application_name": "switchboard migrate", "timezone": "UTC"}
 
-CONNECT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+CONNECT_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
 
 
 class NoScripts(Exception):
@@ -125,9 +132,10 @@ async def _migration_lock(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def _connect(url: str) -> asyncpg.Connection:
     deadline = monotonic() + WAIT_SECONDS
+    hosts = Hosts(url)
     while True:
         try:
-            return await asyncpg.connect(url, timeout=5, command_timeout=30, server_settings=SESSION_SETTINGS)
+            return await hosts.connect(timeout=5, command_timeout=30, server_settings=SESSION_SETTINGS)
         except CONNECT_ERRORS as error:
             if monotonic() > deadline:
                 raise DatabaseUnreachable(

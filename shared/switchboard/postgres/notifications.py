@@ -14,12 +14,14 @@ from typing import Any
 import asyncpg
 import structlog
 
+from switchboard.postgres.hosts import Hosts, takes_writes
 from switchboard.runtime.background import qualified_name
 from switchboard.runtime.unavailable import Unavailable
 
 Wake = Callable[[], None]
 
 PROBE_SECONDS = 30.0
+PRIMARY_PROBE_SECONDS = 3.0  # with several hosts: notifications come from the primary alone
 RECONNECT_SECONDS = 1.0
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
 
@@ -27,9 +29,9 @@ log = structlog.get_logger(__name__)
 
 
 class Notifications:
-    def __init__(self, pool: asyncpg.Pool, listen_url: str, application: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, hosts: Hosts, application: str) -> None:
         self._pool = pool
-        self._listen_url = listen_url
+        self._hosts = hosts
         self._application = application
         self._wakes: dict[str, list[Wake]] = defaultdict(list)
         self._due: set[str] = set()
@@ -83,7 +85,7 @@ class Notifications:
 
     async def _listen_until_broken(self) -> None:
         settings = {"application_name": f"{self._application} listener"}
-        conn = await asyncpg.connect(self._listen_url, timeout=5, command_timeout=10, server_settings=settings)
+        conn = await self._hosts.connect(timeout=5, command_timeout=10, server_settings=settings)
         try:
             conn.add_termination_listener(lambda _: self._channels_changed.set())
             listened: set[str] = set()
@@ -96,10 +98,12 @@ class Notifications:
                 if conn.is_closed():
                     return
                 try:
-                    async with asyncio.timeout(PROBE_SECONDS):
+                    async with asyncio.timeout(PRIMARY_PROBE_SECONDS if self._hosts.only_writable else PROBE_SECONDS):
                         await self._channels_changed.wait()
                 except TimeoutError:
                     await conn.execute("select 1")
+                if self._hosts.only_writable and not takes_writes(conn):
+                    return
         finally:
             conn.terminate()
 

@@ -20,6 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from switchboard.runtime.server_urls import missing_file, name_of_primary, urls_of_hosts
+
+WRITABLE_SESSIONS = {"any", "primary", "read-write"}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 S = TypeVar("S", bound=BaseSettings)
@@ -44,17 +47,49 @@ def _split(text: object) -> object:
 
 def _url(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            address = parts.hostname or (parts.path if parts.scheme == "unix" else parse_qs(parts.query).get("host"))
-            known = parts.scheme in schemes and bool(address) and parts.port != 0
-        except ValueError:
-            known = False
-        if not known:
+        if not _is_known(url, schemes):
             raise ValueError(f"must be a URL such as {schemes[0]}://host:port")
         return url.rstrip("/") if schemes[0] == "http" else url
 
     return AfterValidator(check)
+
+
+def _server_url(*schemes: str) -> AfterValidator:
+    """The URL of a server, which may name several hosts and files of certificates."""
+
+    def check(url: str) -> str:
+        if not all(_is_known(one, schemes) for one in urls_of_hosts(url)):
+            raise ValueError(f"must be a URL such as {schemes[0]}://host:port")
+        if name := missing_file(url):
+            raise ValueError(f"names a file that can't be read: {name}")
+        return url
+
+    return AfterValidator(check)
+
+
+def _is_known(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        address = parts.hostname or (parts.path if parts.scheme == "unix" else parse_qs(parts.query).get("host"))
+        return parts.scheme in schemes and bool(address) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _require_writable(url: str) -> str:
+    wanted = parse_qs(urlsplit(urls_of_hosts(url)[0]).query).get("target_session_attrs", ["any"])
+    if wanted[-1] not in WRITABLE_SESSIONS:
+        raise ValueError("must have target_session_attrs=read-write: services write")
+    return url
+
+
+def _require_primary(url: str) -> str:
+    try:
+        if "+sentinel" in url:
+            name_of_primary(url)
+    except ValueError:
+        raise ValueError("must name the primary: redis+sentinel://host:port,host:port/primary/0") from None
+    return url
 
 
 def _require_https(url: str) -> str:
@@ -84,9 +119,18 @@ PublicUrl = Annotated[Url, AfterValidator(_require_https)]
 Urls = Annotated[tuple[Url, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
 """At least one http(s) URL, separated by commas."""
 
-PostgresUrl = Annotated[str, _url("postgresql", "postgres")]
-AmqpUrl = Annotated[str, _url("amqp", "amqps")]
-RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
+PostgresUrl = Annotated[str, _server_url("postgresql", "postgres"), AfterValidator(_require_writable)]
+"""`postgresql://user:password@one:5432,two:5432/database?target_session_attrs=read-write`."""
+
+AmqpUrl = Annotated[str, _server_url("amqp", "amqps")]
+"""`amqp://user:password@one:5672,two:5672/virtual-host`."""
+
+RedisUrl = Annotated[
+    str,
+    _server_url("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"),
+    AfterValidator(_require_primary),
+]
+"""`redis://:password@host:6379/0`, or `redis+sentinel://:password@one:26379,two:26379/primary/0` through Sentinels."""
 
 
 class ServiceSettings(BaseSettings):

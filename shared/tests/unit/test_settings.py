@@ -46,6 +46,23 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://a:b@db-1:5432,db-2:5433/x?target_session_attrs=read-write"),
+        ("DATABASE_URL", "postgresql:///x?host=/run/postgresql"),
+        ("AMQP_URL", "amqps://a:b@one:5671,two:5671/x"),
+        ("AMQP_URL", "amqp://a:b@one/x,amqp://a:b@two/x"),
+        ("REDIS_URL", "rediss+sentinel://:b@one:26379,two:26379/primary/0"),
+        ("REDIS_URL", "unix://:b@/run/redis.sock?db=0"),
+    ],
+)
+def test_a_url_may_name_several_hosts(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert getattr(load(Settings), name.lower()) == value
+
+
+@pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [
         ("PORT", None, "PORT is missing"),
@@ -54,6 +71,19 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         ("DATABASE_URL", "hunter2", "DATABASE_URL must be a URL such as postgresql://host:port"),
         ("DATABASE_URL", "mysql://hunter2@db/x", "DATABASE_URL must be a URL such as postgresql://host:port"),
         ("AMQP_URL", "amqp://hunter2@rabbit:eighty/", "AMQP_URL must be a URL such as amqp://host:port"),
+        ("AMQP_URL", "amqp://rabbit-1:5672,rabbit-2:hunter2/", "AMQP_URL must be a URL such as amqp://host:port"),
+        ("AMQP_URL", "amqps://rabbit/?cafile=/hunter2.pem", "AMQP_URL names a file that can't be read: cafile"),
+        (
+            "DATABASE_URL",
+            "postgresql://db-1,db-2/hunter2?target_session_attrs=standby",
+            "DATABASE_URL must have target_session_attrs=read-write: services write",
+        ),
+        ("REDIS_URL", "redis://", "REDIS_URL must be a URL such as redis://host:port"),
+        (
+            "REDIS_URL",
+            "redis+sentinel://:hunter2@one,two/",
+            "REDIS_URL must name the primary: redis+sentinel://host:port,host:port/primary/0",
+        ),
         ("AUTH_URLS", "http://auth-1,hunter2", "AUTH_URLS must be a URL such as http://host:port"),
         ("AUTH_URLS", None, "AUTH_URLS is missing"),
         ("TRIAL_DURATION", "14", "TRIAL_DURATION must be a duration such as 5s, 30m, 2h or 14d"),

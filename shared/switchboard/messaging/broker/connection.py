@@ -8,6 +8,7 @@ on.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
@@ -19,6 +20,8 @@ from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from switchboard.runtime.background import cancel_and_wait
+from switchboard.runtime.reconnecting import ReconnectGate
+from switchboard.runtime.server_urls import urls_of_hosts
 from switchboard.runtime.unavailable import Unavailable
 
 CONNECT_SECONDS = 5.0  # to connect or to open a channel; doubled by each failure
@@ -46,10 +49,15 @@ class BrokerUnavailable(Unavailable):
 
 
 class Broker:
-    """One connection for one purpose: a memory alarm blocks a connection that publishes, acknowledgements included."""
+    """One connection for one purpose: a memory alarm blocks a connection that publishes, acknowledgements included.
+
+    It leads to any one of the nodes that the URL names, and to the next one when that node is lost.
+    """
 
     def __init__(self, url: str, name: str) -> None:
-        self._url = str(URL(url).update_query(heartbeat=HEARTBEAT_SECONDS))
+        self._nodes = [str(URL(node).update_query(heartbeat=HEARTBEAT_SECONDS)) for node in urls_of_hosts(url)]
+        random.shuffle(self._nodes)  # so that the nodes share the connections of all processes
+        self._gate = ReconnectGate()
         self._name = name
         self._connection: AbstractConnection | None = None
         self._connecting: asyncio.Task[AbstractConnection] | None = None
@@ -131,9 +139,28 @@ class Broker:
         return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> AbstractConnection:
+        """Connect to the first node that answers. A node that did not is tried last by the next call."""
+        if failure := self._gate.last_failure():
+            raise ConnectionError(str(failure) or type(failure).__name__) from failure
+        for _ in range(len(self._nodes) - 1):
+            try:
+                return await self._connect_to(self._nodes[0])
+            except Exception as error:
+                if not means_unavailable_broker(error):
+                    raise
+                self._nodes.append(self._nodes.pop(0))
+        try:
+            return await self._connect_to(self._nodes[0])
+        except Exception as error:
+            self._nodes.append(self._nodes.pop(0))
+            self._gate.failed(error)
+            raise
+
+    async def _connect_to(self, node: str) -> AbstractConnection:
         names: FieldTable = {"connection_name": self._name}
         with self._patiently() as seconds:
-            self._connection = await aio_pika.connect(self._url, timeout=seconds, client_properties=names)
+            self._connection = await aio_pika.connect(node, timeout=seconds, client_properties=names)
+        self._gate.succeeded()
         return self._connection
 
     def _connect_ended(self, connecting: asyncio.Task[AbstractConnection]) -> None:

@@ -28,14 +28,19 @@ _console = Terminal(stderr=True, highlight=False)
 
 
 @app.command()
-def up() -> None:
+def up(
+    servers_only: Annotated[bool, typer.Option(help="Start the servers, and not the services: for a restore.")] = False,
+) -> None:
     """Start everything that isn't running, and wait until it is healthy."""
     stack_dir = StackDirectory.of_repository()
     stack_dir.create()
     try:
         recover(stack_dir, _print_progress)
         stack = Stack.at(stack_dir, os.environ, _gateway_port())
-        stack.up(_print_progress)
+        stack.up(_print_progress, servers_only=servers_only)
+        if servers_only:
+            _print_progress("the servers run")
+            return
         _print_progress("waiting for /health")
         wait_until_healthy(stack, within=HEALTHY_WITHIN)
     except (

@@ -68,8 +68,11 @@ class Stack:
     def gateways(self) -> list[str]:
         return [instance.url for instance in self.instances if instance.service == GATEWAY]
 
-    def up(self, report_progress: ReportProgress) -> None:
-        """Start stopped processes and replace outdated ones. Returns before all are healthy."""
+    def up(self, report_progress: ReportProgress, *, servers_only: bool = False) -> None:
+        """Start stopped processes and replace outdated ones. Returns before all are healthy.
+
+        `servers_only`: stop the services, if they run.
+        """
         with self._locked():
             if self.supervisor.pid is None:
                 self._start_servers(report_progress)
@@ -85,7 +88,10 @@ class Stack:
                 write_private(self.stack_dir.env / f"{user}.env", f"AMQP_URL={self.servers.amqp_url_of(user)}\n")
             metrics = monitoring.configuration(self.instances, self.servers.broker_metrics_port)
             self.stack_dir.config("prometheus.yml").write_text(metrics)
-            self._start_services(report_progress)
+            if servers_only:
+                self.supervisor.stop({instance.name for instance in self.instances})
+            else:
+                self._start_services(report_progress)
 
     def down(self) -> None:
         with self._locked():

@@ -21,6 +21,9 @@ from switchboard.postgres.database import Database
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.runtime.background import Loop, Stop, run_loops
 
+RELAY_LEASE = "relay"
+"""The lease of a service's outbox relay."""
+
 Check = Callable[[], Awaitable[None]]
 
 
@@ -60,7 +63,7 @@ class Bus:
 
     def relay(self, database: Database) -> Loop:
         """The service's outbox relay: the instance that holds the lease publishes, and prunes the inbox."""
-        lease = LeaderLease(database, "relay", self._instance)
+        lease = LeaderLease(database, RELAY_LEASE, self._instance)
         relay = Relay(database, self._publishing, lease, self._registry, self._retry_policy, self._metrics)
         self.checks["outbox"] = relay.check
         return _together(lease.run, relay.run, lambda stop: keep_pruning(database, lease, stop))

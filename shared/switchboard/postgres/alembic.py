@@ -17,8 +17,8 @@ from sqlalchemy.pool import NullPool
 from switchboard.postgres.hosts import Hosts
 
 
-async def upgrade(scripts: Path, database_url: str, session: dict[str, str]) -> None:
-    """Run the missing migrations, each script in its own transaction."""
+async def upgrade(scripts: Path, database_url: str, session: dict[str, str], *, to: str | None = None) -> None:
+    """Run the missing migrations, up to `to` or all, each script in its own transaction."""
 
     async def connect() -> Any:
         return await Hosts(database_url).connect(timeout=5, server_settings=session)
@@ -28,16 +28,16 @@ async def upgrade(scripts: Path, database_url: str, session: dict[str, str]) -> 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as conn:
-            await conn.run_sync(_run, directory)
+            await conn.run_sync(_run, directory, to or "heads")
     except DBAPIError as error:
         raise _postgres_error(error) from error
     finally:
         await engine.dispose()
 
 
-def _run(connection: Connection, directory: ScriptDirectory) -> None:
+def _run(connection: Connection, directory: ScriptDirectory, to: str) -> None:
     def missing(revision: Any, _context: MigrationContext) -> Iterable[RevisionStep]:
-        return directory._upgrade_revs("heads", revision)
+        return directory._upgrade_revs(to, revision)
 
     with EnvironmentContext(Config(), directory) as environment:
         environment.configure(connection=connection, fn=missing, transaction_per_migration=True)

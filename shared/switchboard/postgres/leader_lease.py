@@ -39,6 +39,13 @@ taken as (
 select (select term from taken), (select remaining from seen)
 """
 RESIGN = "update leases set expires_at = clock_timestamp() where name = $1 and holder = $2 and term = $3"
+SEIZE = """
+insert into leases as held (name, holder, term, acquired_at, expires_at)
+values ($1, $2, 1, clock_timestamp(), clock_timestamp() + $3)
+on conflict (name) do update set
+    holder = excluded.holder, term = held.term + 1, acquired_at = clock_timestamp(), expires_at = excluded.expires_at
+returning term
+"""
 SHORTEST_PAUSE = 0.05  # seconds until a follower that has just missed the lease reads it again
 
 log = structlog.get_logger(__name__)
@@ -65,7 +72,7 @@ class LeaderLease:
         self.holder = f"{holder}/{uuid4().hex[:8]}"  # a restarted instance is another holder
         self.term: int | None = None
         self._database = database
-        self._ttl = ttl
+        self.ttl = ttl
         self._margin = margin
         self._renew_every = renew_every
         self._trusted_until = 0.0
@@ -87,6 +94,14 @@ class LeaderLease:
             await self._wakeup.wait(stop, await self._acquire_or_renew())
         await self.resign()
 
+    async def seize(self) -> None:
+        """Take the lease, whoever holds it: the former leader notices within `ttl` seconds. Then `run` keeps it."""
+        started = monotonic()
+        async with self._database.connection() as conn:
+            self.term = await conn.fetchval(SEIZE, self.name, self.holder, timedelta(seconds=self.ttl))
+        self._trusted_until = started + self.ttl - self._margin
+        self._report_change()
+
     async def resign(self) -> None:
         """Release the lease, so that another process takes over at once."""
         term, self.term = self.term, None
@@ -104,15 +119,15 @@ class LeaderLease:
         """Return the seconds until the next time."""
         started = monotonic()
         try:
-            async with asyncio.timeout(self._ttl), self._database.connection() as conn:
-                [row] = await conn.fetch(ACQUIRE_OR_RENEW, self.name, self.holder, timedelta(seconds=self._ttl))
+            async with asyncio.timeout(self.ttl), self._database.connection() as conn:
+                [row] = await conn.fetch(ACQUIRE_OR_RENEW, self.name, self.holder, timedelta(seconds=self.ttl))
         except (Unavailable, TimeoutError, asyncpg.PostgresError):
             return self._renew_every / 2  # a lease that we hold expires by itself
         before, trusted = self.term, self.held()
         term, remaining = row
         self.term = term
         if term is not None:
-            self._trusted_until = started + self._ttl - self._margin
+            self._trusted_until = started + self.ttl - self._margin
         if term != before:
             log.info("lease_lost" if term is None else "lease_won", lease=self.name, term=term or before)
         if term != before or (term is not None and not trusted):

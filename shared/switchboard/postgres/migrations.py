@@ -78,9 +78,17 @@ def migrate_all(databases: Mapping[str, str]) -> dict[str, list[str]]:
     return asyncio.run(in_sequence())
 
 
-async def migrate(scripts: Path, database_url: str) -> list[str]:
-    """Bring one database up to date with the scripts in `{scripts}/versions`. Returns the revisions that it ran."""
-    revisions = _revisions(scripts)
+def newest_revision(scripts: Path) -> str:
+    """The last revision in `{scripts}/versions`."""
+    return _revisions(scripts)[-1]
+
+
+async def migrate(scripts: Path, database_url: str, *, to: str | None = None) -> list[str]:
+    """Bring one database up to date with the scripts in `{scripts}/versions`. Returns the revisions that it ran.
+
+    `to`: the last revision to run, where that isn't the newest.
+    """
+    revisions = [revision for revision in _revisions(scripts) if to is None or revision <= to]
     async with _migration_lock(database_url) as conn:
         current = await _current_revision(conn)
         if revisions and current == revisions[-1]:
@@ -91,7 +99,7 @@ async def migrate(scripts: Path, database_url: str) -> list[str]:
 
         for attempt in range(1, LOCK_TRIES + 1):
             try:
-                await upgrade(scripts, database_url, SESSION_SETTINGS)
+                await upgrade(scripts, database_url, SESSION_SETTINGS, to=to)
                 break
             except asyncpg.LockNotAvailableError:
                 if attempt == LOCK_TRIES:

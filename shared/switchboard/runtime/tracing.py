@@ -52,6 +52,11 @@ def current_traceparent() -> str | None:
     return _traceparent_of(current)
 
 
+def new_traceparent() -> str:
+    """A `traceparent` that begins a trace, for what no request has caused."""
+    return f"00-{_id(128):032x}-{_id(64):016x}-{'01' if _export.is_on else '00'}"
+
+
 def _traceparent_of(span: SpanContext) -> str:
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
 
@@ -106,7 +111,7 @@ class EdgeSpan:
         elif continuing is not None and parent is not None:
             self.traceparent = parent
         else:
-            self.traceparent = f"00-{_id(128):032x}-{_id(64):016x}-00"
+            self.traceparent = new_traceparent()
 
     def end(self) -> None:
         """The response was sent."""

@@ -51,7 +51,7 @@ class RunningStack:
 
     def environment(self, service: str) -> dict[str, str]:
         """Return the settings of a service, such as its DATABASE_URL."""
-        return read_environment(self._place().env / f"{service}.env")
+        return read_environment(self.place().env / f"{service}.env")
 
     @property
     def management_url(self) -> str:
@@ -59,16 +59,17 @@ class RunningStack:
         return str(self._stack().servers.rabbitmq.management_url)
 
     def log(self, instance: str) -> str:
-        return self._place().log(instance).read_text()
+        return self.place().log(instance).read_text()
 
     def logs(self) -> Path:
         """The directory of all logs."""
-        return self._place().root / "log"
+        return self.place().root / "log"
 
     def _stack(self) -> Stack:
-        return Stack.at(self._place(), {})
+        return Stack.at(self.place(), {})
 
-    def _place(self) -> StackDirectory:
+    def place(self) -> StackDirectory:
+        """Its directory. Skips where only the gateways are known."""
         if self.stack_dir is None:
             pytest.skip(f"only the gateways are known of a stack that {RUNNING_STACK} names")
         return StackDirectory(self.stack_dir, throwaway=True)

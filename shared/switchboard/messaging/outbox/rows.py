@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from switchboard.contracts.envelope import Envelope
 from switchboard.contracts.message import Command, Event
 from switchboard.messaging.broker.routing import exchange_of, routing_key
-from switchboard.runtime.tracing import current_traceparent
+from switchboard.runtime.tracing import current_traceparent, new_traceparent
 
 INSERT_INTO_OUTBOX = "insert into outbox (event_id, exchange, routing_key, type, subject, body)"
 """Followed by a select of these columns. For a statement that also writes the service's own tables."""
@@ -69,7 +69,10 @@ def envelope_of(
     sequence: int | None = None,
     traceparent: str | None = None,
 ) -> Envelope:
-    """The message in its envelope, with a new id unless one is given. `traceparent`: None for the current trace."""
+    """The message in its envelope, with a new id unless one is given.
+
+    `traceparent`: None for the current trace, or a new one outside of any.
+    """
     return Envelope(
         id=id or uuid7(),
         source=source,
@@ -78,7 +81,7 @@ def envelope_of(
         time=datetime.now(UTC),
         data=message.model_dump(mode="json", by_alias=True),
         tenant_id=tenant_id,
-        traceparent=traceparent or current_traceparent(),
+        traceparent=traceparent or current_traceparent() or new_traceparent(),
         sequence=sequence,
     )
 

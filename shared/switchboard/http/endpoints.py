@@ -164,6 +164,7 @@ def _read(route: Route, database: Database) -> Handle:
 
 def _write(route: WriteRoute, database: Database) -> Handle:
     async def write(request: Request, raw: bytes) -> web.StreamResponse:
+        database.standby.require()
         keyed = _keyed_request(route, request, raw) if route.creates else None
         if route.shortcut is not None and (answer := await route.shortcut(request, keyed)) is not None:
             return _answer(answer, route.status)

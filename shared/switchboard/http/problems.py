@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from switchboard.postgres.standby import StandbyMissing
 from switchboard.runtime.refusals import (
     Malformed,
     NotFound,
@@ -49,6 +50,12 @@ class TimedOut(ServiceUnavailable):
     code = "timeout"
 
 
+class NoStandby(ServiceUnavailable):
+    """Nothing is written while the database has no synchronous standby: try again later."""
+
+    code = "no_standby"
+
+
 class Starting(ServiceUnavailable):
     """This instance is still starting."""
 
@@ -90,6 +97,8 @@ def refusal_of(error: Exception) -> Refusal | None:
     match error:
         case Refusal():
             return error
+        case StandbyMissing():
+            return NoStandby(retry_after=error.retry_after)
         case Unavailable():
             return ServiceUnavailable(retry_after=error.retry_after)
         case web.HTTPException():

@@ -21,8 +21,11 @@ async def create_databases(server_url: str, passwords: Mapping[ServiceSpec, str]
     """Create the missing roles and databases, and set the passwords. Idempotent."""
     conn = await Hosts(server_url).connect(timeout=10)
     try:
+        has_standbys = await conn.fetchval("select current_setting('synchronous_standby_names') <> ''")
         for service, password in passwords.items():
             await _create(conn, service.database_name, password)
+            if has_standbys:  # which REQUIRE_SYNCHRONOUS_STANDBY looks for
+                await conn.execute(f"grant pg_read_all_stats to {service.database_name}")
     finally:
         await conn.close()
 

@@ -6,13 +6,19 @@ from time import monotonic
 from typing import Any, TypeVar, cast
 
 import asyncpg
+import structlog
 
+from switchboard.postgres.hosts import Hosts, takes_writes
+from switchboard.runtime.failover import means_failover
 from switchboard.runtime.unavailable import Contended, Unavailable
 
 T = TypeVar("T")
 
 ACQUIRE_SECONDS = 5.0
 IDLE_IN_TRANSACTION_SECONDS = 2.0
+LEAVE_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 UNAVAILABLE_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
@@ -89,16 +95,39 @@ class Connection(asyncpg.Connection):
             self.activity.last_statement_at = monotonic()
 
 
+class PrimaryConnections:
+    """The connections of a pool, which are closed when their server is no longer the primary."""
+
+    def __init__(self, pool: asyncpg.Pool, hosts: Hosts) -> None:
+        self.pool = pool
+        self._hosts = hosts
+        self._left_at = float("-inf")
+
+    def is_former(self, conn: asyncpg.Connection) -> bool:
+        """Whether the server said, by the end of the last statement, that it takes no writes any more."""
+        return self._hosts.only_writable and not conn.is_closed() and not takes_writes(conn)
+
+    async def leave(self, conn: asyncpg.Connection) -> None:
+        """Close this connection, and each other one before it is used again, at most once a second."""
+        if not _is_lost(conn):
+            conn.terminate()
+        if monotonic() - self._left_at > LEAVE_SECONDS:
+            self._left_at = monotonic()
+            log.warning("primary_left")
+            await self.pool.expire_connections()
+
+
 class PooledConnection:
     """A connection of the pool inside an `async with` block, whose errors are translated.
 
     A class and not a generator: every statement passes here.
     """
 
-    __slots__ = ("_activity", "_conn", "_pool")
+    __slots__ = ("_activity", "_conn", "_pool", "_primary")
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, primary: PrimaryConnections) -> None:
+        self._primary = primary
+        self._pool = primary.pool
 
     async def __aenter__(self) -> asyncpg.Connection:
         try:
@@ -116,6 +145,8 @@ class PooledConnection:
     async def __aexit__(self, _type: object, raised: BaseException | None, _traceback: object) -> None:
         ours = None if raised is None else translated(raised) or self._translated_loss(raised)
         try:
+            if (raised is not None and means_failover(raised)) or self._is_former():
+                await self._primary.leave(self._conn)
             await self._pool.release(self._conn)
         except Exception as error:
             if ours := translated(error, *CONNECT_ERRORS):
@@ -123,6 +154,12 @@ class PooledConnection:
             raise
         if ours is not None:
             raise ours from raised
+
+    def _is_former(self) -> bool:
+        try:
+            return self._primary.is_former(self._conn)
+        except asyncpg.InterfaceError:  # a lost connection
+            return False
 
     def _translated_loss(self, error: BaseException) -> "DatabaseUnavailable | DatabaseContended | None":
         """Return our own error for the use of a lost connection; None for a bug, such as a missing argument."""

@@ -14,9 +14,11 @@ from switchboard.postgres.connection import (
     Connection,
     DatabaseUnavailable,
     PooledConnection,
+    PrimaryConnections,
 )
 from switchboard.postgres.hosts import Hosts
 from switchboard.postgres.notifications import Notifications, Wake
+from switchboard.postgres.standby import StandbyMissing, StandbyRequired, SynchronousStandby
 
 STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
@@ -37,9 +39,13 @@ SESSION_SETTINGS = {
 class Database:
     """A service's own database. `service` names the owner, which is the source of the messages that it publishes."""
 
-    def __init__(self, pool: asyncpg.Pool, notifications: Notifications, service: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, notifications: Notifications, service: str, primary: PrimaryConnections
+    ) -> None:
         self.pool = pool
         self.service = service
+        self.standby = SynchronousStandby()
+        self._primary = primary
         self._notifications = notifications
         self._on_published: list[Callable[[Sequence[Any]], None]] = []
 
@@ -48,7 +54,7 @@ class Database:
 
         Raises `DatabaseUnavailable` and `DatabaseContended`, also for errors of the connection inside the block.
         """
-        return PooledConnection(self.pool)
+        return PooledConnection(self._primary)
 
     def on_published(self, listener: Callable[[Sequence[Any]], None]) -> None:
         """Call `listener` with the messages of each commit, right after it."""
@@ -61,7 +67,11 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection inside a transaction, committed at the end of the block."""
+        """A connection inside a transaction, committed at the end of the block.
+
+        Raises `StandbyMissing` if a synchronous standby is required.
+        """
+        self.standby.require()
         async with self.connection() as conn, conn.transaction():
             yield conn
 
@@ -83,9 +93,25 @@ class Database:
 
     async def check_writes(self) -> None:
         """Raises `DatabaseUnavailable` unless the database takes writes: a standby answers but refuses them."""
+        self.standby.require()
         async with self.connection() as conn:
             if await conn.fetchval("show transaction_read_only") == "on":
+                await self._primary.leave(conn)
                 raise DatabaseUnavailable("the database takes no writes")
+
+    async def require_standby(self) -> None:
+        """From now on, refuse writes while there is no synchronous standby. Raises `StandbyRequired` without one."""
+        self.standby = SynchronousStandby(required=True)
+        await self.look_for_standby()
+        try:
+            self.standby.require()
+        except StandbyMissing as error:
+            raise StandbyRequired(f"REQUIRE_SYNCHRONOUS_STANDBY: {error}") from None
+
+    async def look_for_standby(self) -> None:
+        """Ask the primary for its synchronous standby. Raises `DatabaseUnavailable`."""
+        async with self.connection() as conn:
+            await self.standby.look(conn)
 
 
 @asynccontextmanager
@@ -114,7 +140,7 @@ async def open_database(
         stack.callback(pool.terminate)
         notifications = Notifications(pool, Hosts(listen_url or url), application)
         await stack.enter_async_context(notifications.running())
-        database = Database(pool, notifications, application)
+        database = Database(pool, notifications, application, PrimaryConnections(pool, hosts))
         yield database
         async with asyncio.timeout(5):
             await pool.close()

@@ -15,6 +15,7 @@ from switchboard.runtime.reconnecting import ReconnectGate
 from switchboard.runtime.server_urls import host_of, urls_of_hosts
 
 LAST_HOST_SECONDS = 1.0
+SHORT_PAUSE = 0.1  # of the gate: worth waiting for
 
 HOST_ERRORS = (
     OSError,
@@ -44,6 +45,8 @@ class Hosts:
 
     async def connect(self, *, timeout: float, **options: Any) -> asyncpg.Connection:
         """Connect to the primary. Raises what asyncpg raises, or `NoPrimary`."""
+        if 0 < (seconds := self._gate.seconds_closed()) <= SHORT_PAUSE:
+            await asyncio.sleep(seconds)
         if failure := self._gate.last_failure():
             raise NoPrimary(str(failure) or type(failure).__name__) from failure
         try:

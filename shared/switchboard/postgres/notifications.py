@@ -5,6 +5,7 @@ are due. It may be lost with the process: listeners poll as well.
 """
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -118,7 +119,7 @@ async def _forever(step: Callable[[], Awaitable[None]]) -> None:
             await step()
         except CONNECTION_ERRORS as error:
             log.debug("notifications_interrupted", step=qualified_name(step), error=str(error))
-            await asyncio.sleep(RECONNECT_SECONDS)
+            await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise

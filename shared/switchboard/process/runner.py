@@ -22,6 +22,7 @@ import structlog
 from aiohttp import web
 
 from switchboard.http.server import HttpRunner
+from switchboard.postgres.standby import StandbyRequired
 from switchboard.process.listener import open_listener, starting_app
 from switchboard.runtime.background import LOOPS, Backoff, Loop, Stop, run_loops
 from switchboard.runtime.health import Health
@@ -68,6 +69,9 @@ class ServiceRunner:
             if not self._shutdown.is_set():
                 raise
             log.warning("cut_short", reason="signal during the start" if self._starting else "second signal")
+        except StandbyRequired as error:
+            log.error("cannot_start", reason=str(error))
+            return 2
         except Exception as error:
             log.error("crashed", exc_info=error)
             return 1

@@ -24,9 +24,10 @@ from switchboard.http.identity import IdentityVerifier
 from switchboard.http.identity_keys import Keys, open_keys
 from switchboard.messaging.bus import Bus, open_bus
 from switchboard.messaging.inbox.subscriptions import Subscriptions
+from switchboard.postgres import standby
 from switchboard.postgres.database import Database, observe_pool, open_database
 from switchboard.process.runner import App
-from switchboard.runtime.background import Loop
+from switchboard.runtime.background import Loop, repeat
 from switchboard.runtime.health import Health
 from switchboard.runtime.metrics import Metrics
 from switchboard.runtime.pinned_data import data_versions, show_data_versions
@@ -96,6 +97,8 @@ class Service:
         `http`: an application instead of one made of `routes`.
         """
         loops = [*self._messaging(consumers), *workers]
+        if self._database is not None and self._database.standby.required:
+            loops.append(repeat(self._database.look_for_standby, every=standby.WATCH_SECONDS))
         if http is None:
             context = HttpContext(self.health, self.metrics, verifier=self._verifier, database=self._database)
             http = http_app(self.name, routes, context)
@@ -158,6 +161,9 @@ async def _open_database(service: Service, settings: DatabaseSettings) -> None:
         )
     )
     service.health.add("database", database.check, ready=True)
+    if settings.require_synchronous_standby:
+        await database.require_standby()
+        service.health.add("standby", database.standby.check, ready=False)
     observe_pool(database, service.metrics.registry)
 
 

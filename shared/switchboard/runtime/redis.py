@@ -1,8 +1,8 @@
 """The Redis client of a process: every wait has a time limit, and an unavailable server raises `RedisUnavailable`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -13,6 +13,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from switchboard.runtime.failover import means_failover
 from switchboard.runtime.reconnecting import ReconnectGate
 from switchboard.runtime.redis_sentinel import open_sentinel_client
 from switchboard.runtime.unavailable import Unavailable
@@ -38,8 +39,6 @@ _UNAVAILABLE_ERRORS = (
     OSError,
     TimeoutError,
 )
-_UNAVAILABLE_REPLIES = ("READONLY ", "LOADING ", "MASTERDOWN ", "NOREPLICAS ", "MISCONF ")
-"""Error replies of a Redis that is no primary, or must not write: it is not the command's fault."""
 
 
 _GATES: WeakKeyDictionary[Any, ReconnectGate] = WeakKeyDictionary()
@@ -84,7 +83,7 @@ async def check_redis(client: Redis) -> None:
 
 class _Client(Redis):
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        with _translate_errors(self.connection_pool):
+        async with _TranslatedErrors(self.connection_pool):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -93,25 +92,35 @@ class _Client(Redis):
 
 class _Pipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        with _translate_errors(self.connection_pool):
+        async with _TranslatedErrors(self.connection_pool):
             return await super().execute(raise_on_error)
 
 
-@contextmanager
-def _translate_errors(pool: Any) -> Iterator[None]:
-    gate = _GATES[pool]
-    if failure := gate.last_failure():
-        raise RedisUnavailable(f"redis is unavailable: {failure}")
-    try:
-        yield
-    except (*_UNAVAILABLE_ERRORS, exceptions.ResponseError) as error:
-        if not _means_unavailable(error):
-            raise
+class _TranslatedErrors:
+    """Raises `RedisUnavailable` in place of the client's errors, and leaves a server that is no longer the primary."""
+
+    __slots__ = ("_gate", "_pool")
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._gate = _GATES[pool]
+
+    async def __aenter__(self) -> None:
+        if failure := self._gate.last_failure():
+            raise RedisUnavailable(f"redis is unavailable: {failure}")
+
+    async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            self._gate.succeeded()
+            return
+        if not (isinstance(error, Exception) and _means_unavailable(error)):
+            return
         if isinstance(error, exceptions.ConnectionError) and not isinstance(error, exceptions.MaxConnectionsError):
-            gate.failed(error)
+            self._gate.failed(error)
+        if means_failover(error):
+            await self._pool.disconnect(inuse_connections=False)
         raise RedisUnavailable(f"redis is unavailable: {str(error) or type(error).__name__}") from error
-    gate.succeeded()
 
 
 def _means_unavailable(error: Exception) -> bool:
-    return isinstance(error, _UNAVAILABLE_ERRORS) or str(error).startswith(_UNAVAILABLE_REPLIES)
+    return isinstance(error, _UNAVAILABLE_ERRORS) or means_failover(error)

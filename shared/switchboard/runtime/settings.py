@@ -167,6 +167,8 @@ class DatabaseSettings(ServiceSettings):
     database_listen_url: PostgresUrl | None = Field(default=None, repr=False)
     """For LISTEN, which needs a direct connection, not one through PgBouncer."""
     database_pool_size: int = Field(default=10, ge=1)
+    require_synchronous_standby: bool = False
+    """Whether writes are refused while the primary has no synchronous standby."""
 
 
 class BusSettings(ServiceSettings):

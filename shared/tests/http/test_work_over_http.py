@@ -11,6 +11,7 @@ import pytest
 from switchboard.http import HttpContext, ReadRoute, Request, WriteRoute, http_app
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.postgres.database import Database, open_database
+from switchboard.postgres.standby import StandbyRequired
 from switchboard.runtime.refusals import Conflict
 
 
@@ -43,6 +44,30 @@ async def test_a_write_is_rolled_back_when_it_is_refused_or_fails(
     statuses = [(await client.post(f"/{how}", headers=as_anna)).status for how in ("refused", "broken", "good")]
 
     assert statuses == [409, 500, 204]
+    assert await (await client.get("/count", headers=as_anna)).json() == {"count": 1}
+
+
+async def test_reads_go_on_without_a_required_standby_and_writes_do_not(
+    start: Any, database: Database, as_anna: dict[str, str]
+) -> None:
+    async def add(_request: Request, work: Work) -> None:
+        await work.conn.execute("insert into things values ('a')")
+
+    async def count(_request: Request, conn: asyncpg.Connection) -> dict[str, int]:
+        return {"count": await conn.fetchval("select count(*) from things")}
+
+    client = await start(
+        [WriteRoute("POST", "/add", add), ReadRoute("GET", "/count", count, answer=dict[str, int])], database=database
+    )
+    assert (await client.post("/add", headers=as_anna)).status == 204
+
+    with pytest.raises(StandbyRequired):
+        await database.require_standby()
+    refused = await client.post("/add", headers=as_anna)
+
+    assert refused.status == 503
+    assert refused.headers["Retry-After"] == "2"
+    assert (await refused.json())["code"] == "no_standby"
     assert await (await client.get("/count", headers=as_anna)).json() == {"count": 1}
 
 

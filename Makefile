@@ -7,7 +7,7 @@ UNIT := $(wildcard shared/tests/unit services/*/tests/unit)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-compose e2e faults check format schemas docs bench bench-e2e
+.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-browser test-compose e2e faults check format schemas docs bench bench-e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -35,13 +35,16 @@ demo: ## a tour of the running stack
 	@bin/switchboard demo
 
 test: test-unit ## every test but the slow ones, on private servers
-	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(UNIT:%=--ignore=%) $(ARGS)
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup -m "not slow and not browser" $(UNIT:%=--ignore=%) $(ARGS)
 
 test-unit: setup-tests ## the pure tests, which need no server
 	@$(PY) -m pytest -q -m "not slow" $(UNIT)
 
 test-all: setup-tests ## the slow ones too: faults, soak, end to end
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-browser: setup-tests ## the console in Chromium, on a private stack
+	@$(PY) -m pytest -q tests/browser -m "browser and not slow" $(ARGS)
 
 e2e: setup-tests ## end-to-end tests, on a private stack or at the gateways SWITCHBOARD_URLS (comma-separated)
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
@@ -65,6 +68,7 @@ check: setup ## format, lint, types, layers, class names
 	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests infra/checks)
 	@.venv/bin/lint-imports
 	@$(PY) infra/checks/duplicate_classes.py
+	@$(PY) infra/checks/vendored_assets.py
 
 schemas: setup ## write the messages' JSON Schemas; refuses a breaking change
 	@$(PY) -m switchboard.contracts.compatibility

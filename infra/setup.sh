@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up a machine: installs the servers, and creates .venv with the pinned requirements.
-# Installs only what is missing; a second run does nothing. `--for-tests` installs Node (for its Socket.IO client), jq and Prometheus too,
+# Installs only what is missing; a second run does nothing. `--for-tests` installs Node (for its Socket.IO client), jq, Chromium and Prometheus too,
 # `--for-benchmarks` nginx and a C compiler as well.
 # `--python-only` creates .venv and installs no server.
 set -euo pipefail
@@ -21,6 +21,7 @@ packages_for_tests() {
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
   command -v jq >/dev/null || echo jq
+  command -v chromium >/dev/null || echo chromium
   command -v promtool >/dev/null || echo prometheus
   command -v amtool >/dev/null || echo prometheus-alertmanager
 }

@@ -5,6 +5,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api_gateway.api.builtin_routes import BuiltinRoutes
+from api_gateway.console.release import ASSETS
 from api_gateway.proxy.handler import Proxy
 from api_gateway.proxy.object_store import PREFIX, ObjectStoreProxy
 from api_gateway.proxy.request import EdgeConfig, ProxyRequest
@@ -78,7 +79,7 @@ class EdgeApplication:
         if incoming.request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(headers={"Allow": "GET, HEAD"})
         response = await handler(incoming)
-        incoming.route = path
+        incoming.route = ASSETS if path.startswith(ASSETS) else path
         return self._finish(incoming, response)
 
     def _problem(self, incoming: ProxyRequest, error: Exception) -> web.Response:

@@ -1,4 +1,4 @@
-"""The gateway's built-in routes: health checks, metrics, the OpenAPI and AsyncAPI documents and their viewer."""
+"""The gateway's built-in routes: health checks, metrics, the OpenAPI and AsyncAPI documents, viewer and console."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -8,6 +8,7 @@ from aiohttp import web
 from api_gateway.api.asyncapi import asyncapi_document
 from api_gateway.api.health import gateway_health
 from api_gateway.api.openapi import OpenApi
+from api_gateway.console.routes import ConsoleRoutes
 from api_gateway.proxy.request import EdgeConfig, ProxyRequest
 from api_gateway.proxy.routes import SERVICES
 from api_gateway.upstreams.upstreams import Upstream
@@ -35,6 +36,7 @@ class BuiltinRoutes:
         self._health = config.health
         self._metrics = config.metrics
         self._services = {name: upstreams[name] for name in SERVICES}
+        self._console = ConsoleRoutes()
         self._openapi = OpenApi(self._services, config.public_url)
 
     def routes(self) -> dict[str, Handler]:
@@ -47,6 +49,8 @@ class BuiltinRoutes:
             "/openapi.json": self.openapi,
             "/asyncapi.json": self.asyncapi,
             **dict.fromkeys(VIEWER, self.viewer),
+            "/": self._console.page,
+            **dict.fromkeys(self._console.asset_paths, self._console.asset),
         }
 
     async def livez(self, _incoming: ProxyRequest) -> web.Response:

@@ -1,0 +1,78 @@
+/** The frame of each page: navigation, the connection's state, notices; or the sign-in pages. */
+import { useEffect, useRef } from "preact/hooks";
+import { AccountPages } from "../account/account-pages.js";
+import { InboxPage } from "../inbox/inbox-page.js";
+import { totalUnread } from "../inbox/conversations.js";
+import { Icon } from "../ui/icons.js";
+import { html } from "../ui/html.js";
+import { Banners } from "./banners.js";
+import { href, route } from "./router.js";
+import { signOut } from "./session.js";
+import { account, dismiss, notices, notify } from "./state.js";
+import { explain } from "./api.js";
+import { t } from "./texts.js";
+
+const PAGES = {
+  inbox: { icon: "inbox", page: InboxPage, count: totalUnread },
+};
+
+export function Shell() {
+  if (account.value === undefined) return html`<main class="splash" aria-busy="true"><p>${t.shell.opening}</p></main>`;
+  return html`${account.value ? html`<${Frame} />` : html`<${AccountPages} />`}<${Notices} />`;
+}
+
+function Frame() {
+  const name = route.value[0] in PAGES ? route.value[0] : "inbox";
+  const Page = PAGES[name].page;
+  const main = useRef(null);
+  const opened = useRef(name);
+  useEffect(() => {
+    document.title = `${t.pages[name]} · Switchboard`;
+    if (opened.current !== name) main.current?.focus();
+    opened.current = name;
+  }, [name]);
+  return html`
+    <a class="skip" href="#main" onClick=${(event) => (event.preventDefault(), main.current.focus())}>${t.shell.skip}</a>
+    <div class="frame">
+      <header class="rail">
+        <a class="brand" href=${href("inbox")}><span class="logo" aria-hidden="true"></span>Switchboard</a>
+        <nav aria-label=${t.shell.navigation}>
+          <ul>
+            ${Object.entries(PAGES).map(([key, { icon, count }]) => html`
+              <li key=${key}>
+                <a href=${href(key)} aria-current=${key === name ? "page" : undefined}>
+                  <${Icon} name=${icon} /><span class="label">${t.pages[key]}</span>
+                  ${count?.value > 0 && html`<span class="badge"><span class="hidden">${t.shell.unread}: </span>${count}</span>`}
+                </a>
+              </li>`)}
+          </ul>
+        </nav>
+        <div class="whoami">
+          <div class="who"><strong dir="auto">${account.value.user.name}</strong><span dir="auto">${account.value.tenant.name}</span></div>
+          <button class="quiet" onClick=${leave}>${t.shell.signOut}</button>
+        </div>
+      </header>
+      <main id="main" tabindex="-1" ref=${main} class=${`page ${name}`}>
+        <${Banners} />
+        <${Page} />
+      </main>
+    </div>`;
+}
+
+async function leave() {
+  try {
+    await signOut();
+  } catch (error) {
+    notify(explain(error), "error");
+  }
+}
+
+function Notices() {
+  return html`<div class="notices" role="status" aria-live="polite">
+    ${notices.value.map(({ id, text, tone }) => html`
+      <p key=${id} class=${`notice ${tone}`}>
+        <span dir="auto">${text}</span>
+        <button class="quiet icon-only" aria-label=${t.shell.dismiss} onClick=${() => dismiss(id)}><${Icon} name="close" /></button>
+      </p>`)}
+  </div>`;
+}

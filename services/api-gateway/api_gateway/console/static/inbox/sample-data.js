@@ -1,0 +1,4 @@
+/** Sample data for an empty tenant. */
+export function SampleData() {
+  return null;
+}

@@ -156,3 +156,17 @@ async def online(client: socketio.AsyncClient) -> list[str]:
 async def id_of(user: User) -> str:
     id: str = (await user.ask("GET", "/auth/me")).body["user"]["id"]  # noqa: A001
     return id
+
+
+async def test_a_colleague_hears_of_a_contact_once(anna: User) -> None:
+    ben = await member(anna, "agent")
+    async with listening(ben, 1, ["websocket"]) as listener:
+        contact = await anna.make("/contacts", {"phone": "+14155550143", "name": "Priya"})
+        path = f"/contacts/{contact['id']}"
+        assert (await anna.ask("PATCH", path, {"name": "Priya K"})).status == 200
+        assert (await anna.ask("DELETE", path)).status == 204
+
+        await becomes(lambda: [event["contact_id"] for event in listener.of("contact.deleted")], [contact["id"]])
+
+        names = [event["name"] for kind in ("created", "updated") for event in listener.of(f"contact.{kind}")]
+        assert names == ["Priya", "Priya K"]

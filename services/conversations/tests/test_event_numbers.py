@@ -13,9 +13,9 @@ OTHER = "+14155550111"
 
 
 async def numbers(client: ConversationsClient) -> dict[str, list[int | None]]:
-    """The numbers of each subject's events, in the order of the outbox."""
+    """The numbers of each conversation's events, in the order of the outbox."""
     found: dict[str, list[int | None]] = defaultdict(list)
-    for row in await client.fetch("select body from outbox order by id"):
+    for row in await client.fetch("select body from outbox where subject like 'conversation/%' order by id"):
         envelope = Envelope.decode(row["body"])
         found[envelope.subject].append(envelope.sequence)
     return found

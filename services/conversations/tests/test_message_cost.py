@@ -43,7 +43,9 @@ async def test_a_note_is_one_statement_and_one_event(client: ConversationsClient
         assert answer.status == 201
 
     assert statements.total() == MESSAGES, statements
-    assert await client.fetch("select count(*) as rows from outbox") == [{"rows": MESSAGES + 1}]
+    assert await client.fetch("select count(*) as rows from outbox") == [
+        {"rows": MESSAGES + 2}
+    ]  # the first, and its contact
 
 
 async def test_a_sent_message_takes_few_statements(

@@ -177,3 +177,62 @@ class CallFailed(CallEvent):
     """The provider could not place it."""
 
     type = "call.failed"
+
+
+class _ContactChanged(Event):
+    visible_to = "tenant"
+
+    contact_id: UUID
+    phone: str  # E.164
+
+    @property
+    def subject(self) -> str:
+        return f"contact/{self.contact_id}"
+
+
+class ContactEvent(_ContactChanged):
+    """State of a contact after a change."""
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    owner_id: UUID | None = None
+    opted_out: bool = False
+    created_at: Moment
+    updated_at: Moment
+
+
+class ContactCreated(ContactEvent):
+    """A contact was added, by a user or by the first message from or to its number."""
+
+    type = "contact.created"
+
+
+class ContactUpdated(ContactEvent):
+    """A contact's phone, name, tags, owner or opt-out changed."""
+
+    type = "contact.updated"
+
+
+class ContactDeleted(_ContactChanged):
+    """A contact was deleted. The conversations with its phone remain."""
+
+    type = "contact.deleted"
+
+
+class ContactImported(Event):
+    """Contacts were added or changed in bulk, by an import or a campaign's list of numbers: read them again.
+
+    There are no single events of these contacts. One of `import_id` and `campaign_id` is given.
+    """
+
+    type = "contact.imported"
+    visible_to = "tenant"
+
+    import_id: UUID | None = None
+    campaign_id: UUID | None = None
+    created: int
+    updated: int
+
+    @property
+    def subject(self) -> str:
+        return f"contact_import/{self.import_id or self.campaign_id}"

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from conversations.actions.contacts import report_import
 from conversations.domain.contact_columns import ColumnMapping, map_columns
 from conversations.domain.contacts import ContactRow, RejectedLine, UnknownOwner, UnusableFile, row_of
 from conversations.domain.csv_encoding import TextDecoder, decode_escaped
@@ -160,11 +161,12 @@ class _Batch:
         ]
 
     async def finish(self, failure: str | None = None) -> ContactImport:
-        """End the report."""
-        async with self._database.connection() as conn:
-            await reports.finish_import(conn, self._import_id, failure)
-            found = await reports.find_import(conn, self._tenant_id, self._import_id)
-        assert found is not None
+        """End the report, and publish the counts."""
+        async with open_work(self._database, tenant_id=self._tenant_id) as work:
+            await reports.finish_import(work.conn, self._import_id, failure)
+            found = await reports.find_import(work.conn, self._tenant_id, self._import_id)
+            assert found is not None
+            await report_import(work, found)
         return found
 
 

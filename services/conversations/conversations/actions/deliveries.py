@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
-from uuid_utils.compat import uuid7
 
+from conversations.actions.contacts import ensure_contact, set_opted_out
 from conversations.actions.notifications import notify
 from conversations.store import deliveries as store
 from conversations.store import delivery_settlement as settlement
 from conversations.store.consents import name_consent_source
-from conversations.store.contacts import ensure_contacts, save_opted_out
 from conversations.store.deliveries import Delivery
 from conversations.store.delivery_claims import Claimed
 from conversations.store.delivery_settlement import Outcome
@@ -78,9 +77,9 @@ async def settle_failure(
     """Save a failed delivery and notify its user, in one transaction. `opted_out`: as the provider has said."""
     async with open_work(database, tenant_id=row.tenant_id) as work:
         if opted_out:
-            await ensure_contacts(work.conn, row.tenant_id, [row.contact_phone], [uuid7()])
+            await ensure_contact(work, row.tenant_id, row.contact_phone)
             await name_consent_source(work.conn, "provider")
-            await save_opted_out(work.conn, row.tenant_id, row.contact_phone, opted_out=True)
+            await set_opted_out(work, row.tenant_id, row.contact_phone, opted_out=True)
         if await settle(work, [outcome]):
             await notify_failure(work, row, outcome.reason or "")
 

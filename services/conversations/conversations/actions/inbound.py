@@ -7,6 +7,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from conversations.actions.calls import move_call
+from conversations.actions.contacts import ensure_contact, set_opted_out
 from conversations.actions.deliveries import find_delivery, log_report, outcome_of, settle_batch, settle_failure
 from conversations.actions.messages import append_one
 from conversations.domain.opt_out_keywords import opt_out_keyword
@@ -15,7 +16,7 @@ from conversations.store import inbound as store
 from conversations.store.calls import find_locked_call
 from conversations.store.channels import save_written_to
 from conversations.store.consents import name_consent_source
-from conversations.store.contacts import ensure_contacts, known_spelling, save_opted_out
+from conversations.store.contacts import known_spelling
 from conversations.store.message_append import MessageToAppend
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
@@ -104,11 +105,11 @@ async def receive_message(work: Work, account: ProviderAccount, inbound: Inbound
     if user_id is None:
         raise ServiceUnavailable("No user is known yet to receive this message.", retry_after=5)
     if sender.startswith("+"):
-        await ensure_contacts(work.conn, tenant_id, [sender], [uuid7()])
+        await ensure_contact(work, tenant_id, sender)
     opted_out = opt_out_keyword(inbound.body)
     if opted_out is not None:
         await name_consent_source(work.conn, "keyword")
-        await save_opted_out(work.conn, tenant_id, sender, opted_out=opted_out)
+        await set_opted_out(work, tenant_id, sender, opted_out=opted_out)
     if account.tenant_id is not None:
         await save_written_to(work.conn, tenant_id, sender, account)
     new = MessageToAppend(

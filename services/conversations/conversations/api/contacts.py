@@ -10,8 +10,8 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, Field
-from uuid_utils.compat import uuid7
 
+from conversations.actions import contacts as actions
 from conversations.actions.csv_export import export_contacts
 from conversations.api.csv_streams import stream_csv, wants_csv
 from conversations.domain.contacts import (
@@ -149,7 +149,7 @@ class Contacts:
         phone = requested_phone(new.phone, self.region, "body", "phone")
         await name_consent_source(work.conn, "user", request.identity.user_id)
         row = ContactRow(phone, new.name, new.tags, new.owner_id, new.opted_out)
-        return _answer(await store.add_contact(work.conn, request.identity.tenant_id, uuid7(), row))
+        return _answer(await actions.add_contact(work, request.identity.tenant_id, row))
 
     async def get(self, request: Request, conn: asyncpg.Connection) -> ContactAnswer:
         """Get a contact."""
@@ -169,7 +169,7 @@ class Contacts:
         if "phone" in changes:
             changes["phone"] = requested_phone(changes["phone"], self.region, "body", "phone")
         await name_consent_source(work.conn, "user", request.identity.user_id)
-        return _answer(await store.save_contact(work.conn, request.identity.tenant_id, replace(contact, **changes)))
+        return _answer(await actions.save_contact(work, request.identity.tenant_id, replace(contact, **changes)))
 
     async def consent(self, request: Request, conn: asyncpg.Connection) -> ConsentAnswer:
         """Get whether the contact's number wants messages, and how that came about."""
@@ -182,7 +182,7 @@ class Contacts:
 
     async def delete(self, request: Request, work: Work) -> None:
         """Delete a contact. Conversations with its phone remain, and so does its number's consent."""
-        await store.drop_contact(work.conn, request.identity.tenant_id, request.uuid("id"))
+        await actions.delete_contact(work, request.identity.tenant_id, request.uuid("id"))
 
     async def _check_owner(self, work: Work, request: Request, owner_id: UUID | None) -> None:
         if owner_id is not None and not await self.users.of_caller(request, work.conn).exists(owner_id):

@@ -1,12 +1,16 @@
 """The statement that appends a batch of messages. Every array has one value for each message of the batch."""
 
 from conversations.store.delivery_claims import LEASE
+from switchboard.contracts.conversations import ContactCreated
 from switchboard.messaging.outbox.numbering import sequence_text
 from switchboard.messaging.outbox.rows import INSERT_INTO_OUTBOX
 
 COLUMNS = {
     "conversation_id": "uuid",  # for a conversation that doesn't exist yet; so is contact_id
     "contact_id": "uuid",
+    "contact_event_id": "uuid",  # of the event of a new contact; so is its routing key
+    "contact_routing_key": "text",
+    "contact_source": "text",
     "tenant_id": "uuid",
     "user_id": "uuid",
     "phone": "text",
@@ -37,6 +41,17 @@ COLUMNS = {
     "answer_after": "bytea",
 }
 _ARRAYS = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(COLUMNS.values(), start=1))
+
+_TIME = """to_char(k.{} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+# `ContactCreated` in its envelope. Encoded by the statement, which alone knows whether the contact is new.
+_CONTACT_CREATED = f"""json_build_object(
+    'specversion', '1.0', 'id', n.contact_event_id, 'source', n.contact_source, 'type', '{ContactCreated.type}',
+    'subject', 'contact/' || k.id, 'time', {_TIME.format("created_at")}, 'datacontenttype', 'application/json',
+    'data', json_build_object(
+        'contact_id', k.id, 'phone', k.phone, 'name', k.name, 'tags', k.tags, 'owner_id', k.owner_id,
+        'opted_out', k.opted_out, 'created_at', {_TIME.format("created_at")},
+        'updated_at', {_TIME.format("updated_at")}),
+    'tenantid', n.tenant_id, 'traceparent', n.traceparent)"""
 
 # Conversations are locked in the order of their keys: concurrent statements don't deadlock.
 # A delivery is held unless the number has opted out, or an earlier one of the tenant waits.
@@ -75,6 +90,7 @@ with asked as materialized (
     insert into contacts (id, tenant_id, phone)
     select contact_id, tenant_id, phone from numbered where seq = 1 and phone like '+%' order by tenant_id, phone
     on conflict (tenant_id, phone) do nothing
+    returning id, phone, name, tags, owner_id, opted_out, created_at, updated_at
 ), message as (
     insert into messages
         (conversation_id, seq, id, tenant_id, direction, channel, body, attachments, status, created_at)
@@ -100,6 +116,11 @@ with asked as materialized (
     select event_id, exchange, routing_key, type, subject,
            before_sequence || {sequence_text("sequence")} || before_seq || convert_to(seq::text, 'UTF8') || after_seq
     from numbered order by position
+), contact_event as (
+    {INSERT_INTO_OUTBOX}
+    select n.contact_event_id, n.exchange, n.contact_routing_key, '{ContactCreated.type}', 'contact/' || k.id,
+           convert_to({_CONTACT_CREATED}::text, 'UTF8')
+    from contact k join numbered n on n.contact_id = k.id
 ), answer as (
     insert into idempotency_keys (tenant_id, user_id, route, key, body_hash, status, response)
     select tenant_id, user_id, route, key, body_hash, 201,

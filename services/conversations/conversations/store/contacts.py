@@ -29,7 +29,7 @@ where tenant_id = $1 and id = $2 and (phone = $7 or not exists (
     select from contacts k where k.tenant_id = $1 and k.id <> $2 and k.phone = any(spellings_of($7))
 )) returning {COLUMNS}
 """
-DROP = "delete from contacts where tenant_id = $1 and id = $2 returning id"
+DROP = "delete from contacts where tenant_id = $1 and id = $2 returning phone"
 LIST = f"""
 select {COLUMNS} from contacts
 where tenant_id = $1 and id > $2 and ($3::text is null or coalesce(name, '') || ' ' || phone ilike $3)
@@ -55,15 +55,15 @@ where (coalesce(excluded.name, c.name), coalesce(excluded.owner_id, c.owner_id),
    or (cardinality(excluded.tags) > 0 and excluded.tags <> c.tags)
 returning phone, case when xmax = 0 then 'created' else 'updated' end as outcome
 """
-OPT = """
+OPT = f"""
 update contacts set opted_out = $3, opted_out_at = case when $3 then clock_timestamp() end,
     updated_at = clock_timestamp()
-where tenant_id = $1 and phone = $2 and opted_out <> $3 returning id
+where tenant_id = $1 and phone = $2 and opted_out <> $3 returning {COLUMNS}
 """
-ENSURE = """
+ENSURE = f"""
 insert into contacts (id, tenant_id, phone)
 select id, $1, phone from unnest($2::uuid[], $3::text[]) as n (id, phone)
-on conflict (tenant_id, phone) do nothing
+on conflict (tenant_id, phone) do nothing returning {COLUMNS}
 """
 # Of each number the spelling that a contact has, else that of a conversation.
 KNOWN = """
@@ -125,10 +125,12 @@ async def save_contact(conn: asyncpg.Connection, tenant_id: UUID, contact: Conta
     return Contact(*row)
 
 
-async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> None:
-    """Delete a contact. Raises `NotFound`."""
-    if await conn.fetchval(DROP, tenant_id, contact_id) is None:
+async def drop_contact(conn: asyncpg.Connection, tenant_id: UUID, contact_id: UUID) -> str:
+    """Delete a contact, and return its phone. Raises `NotFound`."""
+    phone: str | None = await conn.fetchval(DROP, tenant_id, contact_id)
+    if phone is None:
         raise NotFound
+    return phone
 
 
 async def list_contacts(
@@ -156,15 +158,17 @@ async def save_contacts(
     return {row["phone"]: row["outcome"] for row in found}
 
 
-async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, opted_out: bool) -> bool:
-    """Opt a contact out or in. False when nothing changed."""
-    return await conn.fetchval(OPT, tenant_id, phone, opted_out) is not None
+async def save_opted_out(conn: asyncpg.Connection, tenant_id: UUID, phone: str, *, opted_out: bool) -> Contact | None:
+    """Opt a contact out or in, and return it. None when nothing changed."""
+    row = await conn.fetchrow(OPT, tenant_id, phone, opted_out)
+    return None if row is None else Contact(*row)
 
 
 async def ensure_contacts(
     conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str], ids: Sequence[UUID]
-) -> None:
-    await conn.execute(ENSURE, tenant_id, list(ids), list(phones))
+) -> list[Contact]:
+    """Add a contact for each number that has none. Returns those that were added."""
+    return [Contact(*row) for row in await conn.fetch(ENSURE, tenant_id, list(ids), list(phones))]
 
 
 async def known_spellings(conn: asyncpg.Connection, tenant_id: UUID, phones: Sequence[str]) -> dict[str, str]:

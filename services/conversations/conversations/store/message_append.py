@@ -14,9 +14,15 @@ from uuid_utils.compat import uuid7
 
 from conversations.store.append_statement import APPEND
 from conversations.store.delivery_claims import Claimed
-from switchboard.contracts.conversations import NOTE_CHANNEL, ConversationMessage, ConversationMessageAppended
+from switchboard.contracts.conversations import (
+    NOTE_CHANNEL,
+    ContactCreated,
+    ConversationMessage,
+    ConversationMessageAppended,
+)
 from switchboard.contracts.envelope import Envelope
 from switchboard.http.idempotency import IdempotentRequest
+from switchboard.messaging.broker.routing import routing_key_of
 from switchboard.messaging.outbox.numbering import UnnumberedEvent
 from switchboard.runtime.tracing import current_traceparent
 
@@ -156,9 +162,13 @@ def _values(new: MessageToAppend, event: UnnumberedEvent, key: KeyedAnswer | Non
     """The values in the order of `append_statement.COLUMNS`."""
     before_seq, after_seq = split_at_number(event.after)
     row = event.row
+    contact_id = uuid7()
     return (
         uuid7(),
+        contact_id,
         uuid7(),
+        routing_key_of(ContactCreated.type, new.tenant_id, f"contact/{contact_id}"),
+        event.envelope.source,
         new.tenant_id,
         new.user_id,
         new.contact_phone,

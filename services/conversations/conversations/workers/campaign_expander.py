@@ -7,13 +7,13 @@ crash the expansion continues with the next chunk.
 from uuid import UUID
 
 import structlog
-from uuid_utils.compat import uuid7
 
 from conversations.actions.campaigns import CAMPAIGNS
+from conversations.actions.contacts import ensure_recipients
 from conversations.actions.messages import DELIVERIES
 from conversations.store import campaign_expansion as store
 from conversations.store.campaign_runs import Run
-from conversations.store.contacts import ensure_contacts, known_spellings
+from conversations.store.contacts import known_spellings
 from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop, Wakeup
@@ -69,7 +69,7 @@ class CampaignExpander:
         texts = await store.list_phones(work.conn, run.id, position, self._chunk)
         phones, rejected = self._normalised(texts)
         phones = sorted(set((await known_spellings(work.conn, run.tenant_id, phones)).values()))
-        await ensure_contacts(work.conn, run.tenant_id, phones, [uuid7() for _ in phones])
+        await ensure_recipients(work, run.tenant_id, run.id, phones)
         await store.add_phones(work.conn, run, phones)
         await store.add_rejected(work.conn, run, rejected)
         done = len(texts) < self._chunk

@@ -36,4 +36,9 @@ def exchange_of(message: type[Message]) -> str:
 def routing_key(message: Message, tenant_id: UUID | None) -> str:
     if isinstance(message, Command):
         return message.type
-    return f"{message.type}.{tenant_id or NO_TENANT}.{slot_of(message.subject):02d}"
+    return routing_key_of(message.type, tenant_id, message.subject)
+
+
+def routing_key_of(event_type: str, tenant_id: UUID | None, subject: str) -> str:
+    """The routing key of an event that is not at hand as an object."""
+    return f"{event_type}.{tenant_id or NO_TENANT}.{slot_of(subject):02d}"

@@ -60,6 +60,7 @@ TABLE: dict[str, Access] = {
     "GET /consent/{phone}": Access("agent"),
     # A conversation belongs to one user and a phone number: each user has another one under the same path.
     "GET /conversations": Access("agent"),
+    "GET /conversations/{phone}": Access("agent"),
     "PATCH /conversations/{phone}": Access("agent"),
     "DELETE /conversations/{phone}": Access("agent"),
     "GET /conversations/{phone}/messages": Access("agent"),

@@ -26,7 +26,7 @@ async def test_a_message_and_its_event_are_stored_in_one_transaction(client: Con
 
     assert answer.status == 201
     assert (answer.body["seq"], answer.body["status"], answer.body["direction"]) == (1, "queued", "out")
-    assert await client.published() == [
+    assert await client.published("conversation.message_appended") == [
         ConversationMessageAppended(
             user_id=ANNA.user_id,
             contact_phone=PHONE,
@@ -287,3 +287,17 @@ async def test_a_cursor_at_the_end_of_time_is_refused(client: ConversationsClien
     answer = await client.call(ANNA, "GET", f"/conversations?cursor={encode_cursor(at, str(ANNA.user_id))}")
 
     assert (answer.status, answer.body["errors"][0]["loc"]) == (422, ["query", "cursor"])
+
+
+async def test_one_conversation_is_answered_as_it_is_listed(client: ConversationsClient) -> None:
+    await client.call(ANNA, "POST", "/contacts", {"phone": PHONE, "name": "Priya"})
+    await client.say(ANNA, PHONE, "hello")
+    listed = (await client.call(ANNA, "GET", "/conversations")).body["items"]
+
+    found = await client.call(ANNA, "GET", "/conversations/(415) 555-0100")
+
+    assert (found.status, [found.body]) == (200, listed)
+    assert (found.body["contact"]["name"], found.body["last_message"]["body"]) == ("Priya", "hello")
+    assert (await client.call(BEN, "GET", f"/conversations/{PHONE}")).status == 404
+    await client.call(ANNA, "DELETE", f"/conversations/{PHONE}")
+    assert (await client.call(ANNA, "GET", f"/conversations/{PHONE}")).status == 404

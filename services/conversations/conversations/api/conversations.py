@@ -23,7 +23,7 @@ from switchboard.http.idempotency import IdempotentRequest
 from switchboard.http.paging import MAX_LIMIT
 from switchboard.messaging.outbox.unit_of_work import Work
 from switchboard.runtime.phones import requested_address, requested_phone, spellings_of
-from switchboard.runtime.refusals import Invalid
+from switchboard.runtime.refusals import Invalid, NotFound
 
 Seq = Annotated[int, Field(ge=0, le=2**53)]
 OutgoingChannel = Literal["sms", "note"]
@@ -107,6 +107,7 @@ class Conversations:
         messages = f"{one}/messages"
         return [
             ReadRoute("GET", base, self.list, query=ConversationsQuery, answer=Page[ConversationAnswer]),
+            ReadRoute("GET", one, self.get, answer=ConversationAnswer),
             ReadRoute("GET", messages, self.list_messages, query=MessagesQuery, answer=MessagesAnswer),
             WriteRoute(
                 "POST",
@@ -142,6 +143,14 @@ class Conversations:
         )
         shown, cursor = page(found, query.limit, lambda last: (last.updated_at, last.id))
         return Page(items=[_answer(listed) for listed in shown], next_cursor=cursor)
+
+    async def get(self, request: Request, conn: asyncpg.Connection) -> ConversationAnswer:
+        """Get my conversation with a phone, as the list shows it."""
+        phone = await self._phone(request, conn)
+        found = await store.find_conversation(conn, request.identity.tenant_id, request.identity.user_id, phone)
+        if found is None:
+            raise NotFound("There is no conversation with this phone.")
+        return _answer(found)
 
     async def list_messages(self, request: Request, conn: asyncpg.Connection) -> MessagesAnswer:
         """List a conversation's messages by `seq`, newest last."""

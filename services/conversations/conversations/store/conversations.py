@@ -43,6 +43,7 @@ _MATCHING = r"""
 """
 LIST_ALL = LIST_CONVERSATIONS.format(matching="")
 LIST_MATCHING = LIST_CONVERSATIONS.format(matching=_MATCHING)
+GET_ONE = LIST_CONVERSATIONS.format(matching="and c.contact_phone = $6")
 LOCK = """
 select id, last_seq, cleared_seq, read_seq, unread from conversations
 where tenant_id = $1 and user_id = $2 and contact_phone = $3 for update
@@ -64,7 +65,7 @@ where id = $1 returning event_seq
 """
 DROP_MESSAGES = "delete from messages where conversation_id = $1 and seq <= $2"
 
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+LAST_PLACE = datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,20 @@ async def list_conversations(
     limit: int,
 ) -> list[ListedConversation]:
     """The user's conversations, by their newest message. `below`: the last conversation of the previous page."""
-    place = below or (END_OF_TIME, UUID(int=2**128 - 1))
+    place = below or LAST_PLACE
     if q:
         rows = await conn.fetch(LIST_MATCHING, tenant_id, user_id, *place, limit, pattern_of(q), q)
     else:
         rows = await conn.fetch(LIST_ALL, tenant_id, user_id, *place, limit)
     return [_listed(row) for row in rows]
+
+
+async def find_conversation(
+    conn: asyncpg.Connection, tenant_id: UUID, user_id: UUID, phone: str
+) -> ListedConversation | None:
+    """One of the user's conversations, as it is listed. None where there is none, or nothing is in it."""
+    row = await conn.fetchrow(GET_ONE, tenant_id, user_id, *LAST_PLACE, 1, phone)
+    return None if row is None else _listed(row)
 
 
 def _listed(row: asyncpg.Record) -> ListedConversation:

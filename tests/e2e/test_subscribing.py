@@ -16,6 +16,7 @@ from switchboard.testing.brokers import VirtualHosts
 from switchboard.testing.stack import RunningStack
 
 from .client import User
+from .operator_commands import operate
 from .times import in_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -60,8 +61,7 @@ async def test_the_service_of_the_guide_receives_the_events_it_subscribed_to(sta
     days = iter(range(30, 400))
 
     async def extended_until_heard() -> bool:  # its queue is not bound yet
-        body = {"trial_ends_at": in_seconds(86400 * next(days))}
-        assert (await anna.ask("PATCH", "/tenant", body)).status == 200
+        await operate(stack, "tenant", "extend-trial", tenant, "--until", in_seconds(86400 * next(days)))
         await asyncio.sleep(0.2)
         return any(tenant in line for line in heard)
 

@@ -1,8 +1,10 @@
 """Instances of auth with gateways in front of them, all in the test's own process."""
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 
@@ -10,6 +12,8 @@ from api_gateway.app import open_app as open_gateway
 from api_gateway.settings import Settings as GatewaySettings
 from auth.app import open_app as open_auth
 from auth.settings import Settings as AuthSettings
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
+from switchboard.postgres.database import open_database
 from switchboard.testing.serving import served
 
 NOWHERE = "http://127.0.0.1:1"
@@ -57,6 +61,15 @@ class Deployment:
             **settings,
         )
         return await self._instances.enter_async_context(served(open_gateway(chosen)))
+
+    @asynccontextmanager
+    async def work_of_operator(self, tenant_id: str) -> AsyncIterator[Work]:
+        """A unit of work on auth's database, as an operator's command has it."""
+        async with (
+            open_database(self._database_url, application="auth") as database,
+            open_work(database, tenant_id=UUID(tenant_id)) as work,
+        ):
+            yield work
 
     async def gateways(self) -> tuple[str, str]:
         """Two gateways in front of two instances of auth."""

@@ -1,11 +1,11 @@
-"""Trials: `trial.expire` and `trial.sweep` end them, their owner extends them."""
+"""Trials: `trial.expire` and `trial.sweep` end them, the operator extends them; suspended tenants."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from auth.actions.sign_up import sign_up
-from auth.actions.tenants import change_tenant
+from auth.actions.tenants import extend_trial, suspend_tenant
 from auth.consumers import subscriptions
 from auth.domain.tenants import Tenant
 from auth.domain.users import EmailTaken
@@ -13,6 +13,7 @@ from auth.store import tenants
 from switchboard.contracts.auth import TenantTrialExpired, TrialExpire, TrialSweep
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
+from switchboard.testing import becomes
 from switchboard.testing.app import deliver, published
 
 from .deployment import API, Deployment
@@ -54,7 +55,7 @@ async def test_a_trial_ends_once_at_its_time(database: Database) -> None:
 async def test_an_expiry_from_before_an_extension_is_ignored(database: Database) -> None:
     tenant = await signed_up(database, "ann@example.com", timedelta(days=1))
     async with open_work(database, tenant_id=tenant.id) as work:
-        extended, _ = await change_tenant(work, NOW, trial_ends_at=NOW + timedelta(days=2))
+        extended = await extend_trial(work, NOW + timedelta(days=2), NOW)
 
     await expire(database, tenant)
     assert await status_of(database, tenant) == "trial"
@@ -80,15 +81,52 @@ async def test_an_email_address_is_taken_in_any_spelling(database: Database) -> 
         await signed_up(database, " ann@EXAMPLE.com ", timedelta(days=1))
 
 
-async def test_the_owner_extends_a_trial_that_is_over(deployment: Deployment) -> None:
+async def test_a_trial_that_is_over_goes_on_when_the_operator_extends_it(deployment: Deployment) -> None:
     auth = await deployment.auth(trial_duration="1ms")
     gateways = await deployment.gateway(auth), await deployment.gateway(auth)
-    token = (await deployment.sign_up(gateways[0]))["session"]["token"]
-    reminders = f"{gateways[1]}{API}/reminders"
-    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    signed_up = await deployment.sign_up(gateways[0])
+    token, reminders = signed_up["session"]["token"], f"{gateways[1]}{API}/reminders"
     assert await deployment.status("POST", reminders, token, json={}) == 402
 
-    extension = {"trial_ends_at": later}
-    assert await deployment.status("PATCH", f"{gateways[0]}{API}/tenant", token, json=extension) == 200
+    async with deployment.work_of_operator(signed_up["tenant"]["id"]) as work:
+        await extend_trial(work, datetime.now(UTC) + timedelta(days=1), datetime.now(UTC))
 
-    assert await deployment.status("POST", reminders, token, json={}) == 503  # let through, but there is no scheduler
+    # let through, but there is no scheduler
+    await becomes(lambda: deployment.status("POST", reminders, token, json={}), 503)
+
+
+async def test_the_owner_cannot_move_the_end_of_the_trial(deployment: Deployment) -> None:
+    gateway, _ = await deployment.gateways()
+    signed_up = await deployment.sign_up(gateway)
+    token = signed_up["session"]["token"]
+    for ends in ("2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"):
+        body = {"name": "Other", "trial_ends_at": ends}
+
+        status, problem = await deployment.request("PATCH", f"{gateway}{API}/tenant", token, body)
+
+        assert (status, problem["code"]) == (403, "trial_set_by_operator")
+        assert problem["errors"][0]["loc"] == ["body", "trial_ends_at"]
+    _, account = await deployment.request("GET", f"{gateway}{API}/auth/me", token)
+    assert account["tenant"] == signed_up["tenant"]
+    unchanged = {"name": "Other", "trial_ends_at": None}
+    status, renamed = await deployment.request("PATCH", f"{gateway}{API}/tenant", token, unchanged)
+    assert (status, renamed["name"]) == (200, "Other")
+
+
+async def test_a_suspended_tenant_is_refused_until_it_is_resumed(deployment: Deployment) -> None:
+    gateways = await deployment.gateways()
+    signed_up = await deployment.sign_up(gateways[0])
+    token, tenant_id = signed_up["session"]["token"], signed_up["tenant"]["id"]
+    me, users = f"{gateways[0]}{API}/auth/me", f"{gateways[1]}{API}/users"
+    assert await deployment.status("GET", users, token) == 200
+
+    for suspended, status in ((True, 403), (False, 200)):
+        async with deployment.work_of_operator(tenant_id) as work:
+            await suspend_tenant(work, suspended=suspended)
+            (event,) = work.published
+        assert (event.type, event.data["suspended"]) == ("tenant.updated", suspended)
+
+        await becomes(lambda: deployment.status("GET", users, token), status)
+        assert (await deployment.request("GET", me, token))[1]["tenant"]["suspended"] is suspended
+        if suspended:
+            assert (await deployment.request("PATCH", me, token, {"name": "x"}))[1]["code"] == "tenant_suspended"

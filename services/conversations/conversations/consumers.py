@@ -9,7 +9,7 @@ from switchboard.replica.user_replica import UserReplica
 
 def subscriptions() -> Subscriptions:
     """The subscriptions of the queue `conversations`."""
-    users = UserReplica(user_columns=("email",))
+    users = UserReplica(user_columns=("email",), tenant_columns=("suspended",))
     subs = Subscriptions("conversations")
     subs.on(auth.TenantCreated, users.apply_tenant)
     subs.on(auth.TenantUpdated, users.apply_tenant)

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 import socketio
 
+from switchboard.contracts.auth import TenantUpdated
 from switchboard.testing import becomes, until
 
 from .client import Client
@@ -113,3 +114,15 @@ async def test_a_draining_instance_refuses_new_connections(cluster: Cluster) -> 
         assert response.status == 503
 
     await draining.end()
+
+
+async def test_sockets_of_a_suspended_tenant_hear_of_it_and_are_closed(cluster: Cluster) -> None:
+    await cluster.start()
+    anna = [await cluster.connect(ANNA, to=n) for n in (0, 1)]
+    suspended = TenantUpdated(tenant_id=ANNA.tenant_id, name="Acme", status="trial", trial_ends_at=None, suspended=True)
+
+    await cluster.append(suspended)
+
+    for client in anna:
+        await until(lambda client=client: not client.socket.connected)
+        assert "tenant.updated" in [name for name, _ in client.received]

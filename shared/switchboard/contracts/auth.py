@@ -13,7 +13,7 @@ USER_PATH = "/internal/users/{id}"
 
 
 class _TenantEvent(Event):
-    """State of a tenant after a change."""
+    """State of a tenant after a change. `suspended`: by the operator, until further notice."""
 
     visible_to = "tenant"
 
@@ -21,6 +21,7 @@ class _TenantEvent(Event):
     name: str
     status: TenantStatus
     trial_ends_at: Moment | None
+    suspended: bool = False
 
     @property
     def subject(self) -> str:
@@ -34,7 +35,7 @@ class TenantCreated(_TenantEvent):
 
 
 class TenantUpdated(_TenantEvent):
-    """A tenant's own data changed, its trial did not."""
+    """A tenant's own data changed, or the operator suspended or resumed it; its trial did not change."""
 
     type = "tenant.updated"
 

@@ -92,6 +92,8 @@ def _with_edge_responses(method: str, operation: Json) -> Json:
     """The operation with the responses that the gateway itself may send."""
     responses: Json = dict(operation.get("responses", {}))
     _add_response(responses, "400", "malformed")
+    if "security" not in operation:
+        _add_response(responses, "403", "tenant_suspended")
     _add_response(responses, "429", "too_many_requests")
     _add_response(responses, "503", "unavailable")
     if method.upper() not in SAFE_METHODS:

@@ -47,10 +47,11 @@ class CachedSession:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedSession:
-    """A live session, and whether its tenant's trial has expired."""
+    """A live session, and whether its tenant's trial has expired, or the operator has suspended it."""
 
     session: CachedSession
     trial_expired: bool
+    suspended: bool
 
 
 class CoalescedReads:
@@ -116,7 +117,7 @@ class SessionResolver:
         tenant = orjson.loads(values[1])
         if "status" not in tenant:
             return _STALE
-        return ResolvedSession(session, _trial_expired(tenant))
+        return _resolved(session, tenant)
 
     def _parse(self, raw: bytes) -> CachedSession | None:
         fields = orjson.loads(raw)
@@ -148,7 +149,7 @@ class SessionResolver:
         session = _session(fields)
         if monotonic() - began < FILL_WITHIN:
             await self._fill(token, fields)
-        return ResolvedSession(session, _trial_expired(fields["tenant"]))
+        return _resolved(session, fields["tenant"])
 
     async def _fill(self, token: str, fields: dict[str, Any]) -> None:
         tenant = fields["tenant"]
@@ -180,6 +181,11 @@ def _session(fields: dict[str, Any]) -> CachedSession:
 
 def _key(token: str) -> str:
     return f"session:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def _resolved(session: CachedSession, tenant: dict[str, Any]) -> ResolvedSession:
+    suspended = tenant.get("suspended", False)  # an instance of auth or a cache of an earlier release has none
+    return ResolvedSession(session, _trial_expired(tenant), suspended)
 
 
 def _trial_expired(tenant: dict[str, Any]) -> bool:

@@ -7,13 +7,21 @@ from api_gateway.identity.authentication import Authentication
 from api_gateway.proxy.bodies import BodyTooLarge, read_body, stream_body
 from api_gateway.proxy.rate_limits import EdgeRateLimits
 from api_gateway.proxy.request import ProxyRequest
-from api_gateway.proxy.routes import SAFE_METHODS, RouteTable, Target, allowed_after_trial, is_public, is_retryable
+from api_gateway.proxy.routes import (
+    SAFE_METHODS,
+    RouteTable,
+    Target,
+    allowed_after_trial,
+    allowed_while_suspended,
+    is_public,
+    is_retryable,
+)
 from api_gateway.proxy.upstream_response import UpstreamResponse
 from api_gateway.upstreams.dispatch import OutgoingRequest, UpstreamLost, UpstreamRequest, dispatch, send
 from api_gateway.upstreams.exchanges import ConnectionLost
 from api_gateway.upstreams.upstreams import Upstream
 from switchboard.http.problems import NoSuchRoute
-from switchboard.runtime.refusals import Refusal, Unauthenticated
+from switchboard.runtime.refusals import Forbidden, Refusal, Unauthenticated
 
 MAX_BUFFERED_BODY = 64 * 1024  # bytes; a body up to this size is read first and sent together with the head
 METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -24,6 +32,12 @@ class TrialExpired(Refusal):
 
     code = "trial_expired"
     status = 402
+
+
+class TenantSuspended(Forbidden):
+    """The operator of this installation has suspended the tenant: ask them. Nothing is deleted."""
+
+    code = "tenant_suspended"
 
 
 class Proxy:
@@ -54,6 +68,8 @@ class Proxy:
         if resolved is not None:
             incoming.resolved = resolved
             self.limits.user.count(resolved.session.user_id)
+            if resolved.suspended and not allowed_while_suspended(method, incoming.path):
+                raise TenantSuspended
             if resolved.trial_expired and not allowed_after_trial(method, incoming.path):
                 raise TrialExpired
         return await self.forward(incoming, self.upstreams[target.service], target)

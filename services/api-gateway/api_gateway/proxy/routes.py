@@ -86,13 +86,22 @@ class RouteTable:
 
 
 def allowed_after_trial(method: str, path: str) -> bool:
-    """Whether a request passes after the trial has expired: reading, signing in and out, extending the trial."""
+    """Whether a request passes after the trial has expired: reading, signing in and out, renaming the tenant."""
     if method in SAFE_METHODS:
         return True
     if path == f"{API}/tenant":
         return True
     sign_in = (f"{API}/auth/logout", f"{API}/auth/login", f"{API}/auth/signup", f"{API}/auth/invites/accept")
     return path in sign_in or path.startswith((f"{API}/auth/sessions", f"{API}/webhooks/"))
+
+
+def allowed_while_suspended(method: str, path: str) -> bool:
+    """Whether a request of a suspended tenant passes: one's own account, signing in and out, providers' webhooks."""
+    if path == f"{API}/auth/me":
+        return method in SAFE_METHODS
+    return path in (f"{API}/auth/logout", f"{API}/auth/login", f"{API}/auth/signup") or path.startswith(
+        f"{API}/webhooks/"
+    )
 
 
 def is_public(path: str) -> bool:

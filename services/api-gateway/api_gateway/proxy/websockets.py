@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from api_gateway.proxy.bodies import BodyTooLarge, read_body
-from api_gateway.proxy.handler import Proxy
+from api_gateway.proxy.handler import Proxy, TenantSuspended
 from api_gateway.proxy.headers import NOT_RETURNED
 from api_gateway.proxy.request import ProxyRequest
 from api_gateway.proxy.splicing import splice
@@ -52,6 +52,8 @@ class WebSocketProxy:
         incoming.route = "socket.io"
         self._proxy.limits.address.count(incoming.limit_key)
         token, incoming.resolved = await self._proxy.authentication.resolve(request, requires_origin=True)
+        if incoming.resolved is not None and incoming.resolved.suspended:
+            raise TenantSuspended
         lines = self._proxy.upstream_headers(incoming, "realtime")
         sid = request.query.get("sid")
         if request.headers.get("Upgrade", "").lower() == "websocket":

@@ -15,13 +15,12 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from auth.domain.session_invalidation import SessionInvalidation
+from auth.domain.session_invalidation import PENDING, SessionInvalidation
 from auth.store import cache_invalidations
 from switchboard.postgres.database import Database
 from switchboard.runtime.redis import REDIS_ERRORS
 from switchboard.runtime.unavailable import Unavailable
 
-PENDING = "cache_invalidations"  # the channel that wakes those who retry
 LIFETIME_SECONDS = {"dead": 120, "stale": 10}
 REDIS_SECONDS = 2.0
 

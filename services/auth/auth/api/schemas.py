@@ -85,7 +85,10 @@ class UserChange(Body):
 
 class TenantChange(Body):
     name: Name | None = None
-    trial_ends_at: Moment | None = None
+    trial_ends_at: Annotated[
+        Moment | None,
+        Field(json_schema_extra={"deprecated": True}, description="Refused: the operator sets the end of the trial."),
+    ] = None
 
 
 class SessionToResolve(Body):
@@ -111,10 +114,17 @@ class TenantAnswer(BaseModel):
     name: str
     status: TenantStatus
     trial_ends_at: datetime | None
+    suspended: bool = Field(False, description="By the operator: all but `GET /auth/me` and logging out is refused.")
 
     @classmethod
     def of(cls, tenant: Tenant, now: datetime) -> "TenantAnswer":
-        return cls(id=tenant.id, name=tenant.name, status=tenant.status_at(now), trial_ends_at=tenant.trial_ends_at)
+        return cls(
+            id=tenant.id,
+            name=tenant.name,
+            status=tenant.status_at(now),
+            trial_ends_at=tenant.trial_ends_at,
+            suspended=tenant.suspended,
+        )
 
 
 class SessionTokenAnswer(BaseModel):
@@ -163,6 +173,7 @@ class AccountAnswer(BaseModel):
 class TenantStateAnswer(BaseModel):
     status: TenantStatus
     trial_ends_at: datetime | None
+    suspended: bool
 
 
 class ResolvedSessionAnswer(BaseModel):

@@ -6,17 +6,29 @@ from uuid import UUID
 
 import asyncpg
 
-from auth.actions.tenants import change_tenant
+from auth.actions.tenants import rename_tenant
 from auth.actions.users import UserChanges, change_user
 from auth.adapters.session_cache import SessionCache
 from auth.api.schemas import TenantAnswer, TenantChange, UserAnswer, UserChange
 from auth.domain.events import user_updated
+from auth.domain.tenants import TrialSetByOperator
 from auth.domain.users import OwnerStays, RankTooLow
 from auth.store import users
 from switchboard.contracts.auth import USER_PATH, UserUpdated
-from switchboard.http import InternalRoute, Page, PageQuery, PlainRoute, ReadRoute, Request, Route, decode_cursor, page
+from switchboard.http import (
+    InternalRoute,
+    Page,
+    PageQuery,
+    PlainRoute,
+    ReadRoute,
+    Request,
+    Route,
+    WriteRoute,
+    decode_cursor,
+    page,
+)
 from switchboard.http.identity import Role
-from switchboard.messaging.outbox.unit_of_work import open_work
+from switchboard.messaging.outbox.unit_of_work import Work, open_work
 from switchboard.postgres.database import Database
 
 
@@ -39,8 +51,14 @@ class UserAdministration:
                 role=Role.ADMIN,
                 errors=(OwnerStays, RankTooLow),
             ),
-            PlainRoute(
-                "PATCH", "/api/v1/tenant", self.update_tenant, body=TenantChange, answer=TenantAnswer, role=Role.OWNER
+            WriteRoute(
+                "PATCH",
+                "/api/v1/tenant",
+                self.update_tenant,
+                body=TenantChange,
+                answer=TenantAnswer,
+                role=Role.OWNER,
+                errors=(TrialSetByOperator,),
             ),
             InternalRoute("GET", USER_PATH, self.get, answer=UserUpdated, callers=["scheduler", "conversations"]),
         ]
@@ -68,11 +86,12 @@ class UserAdministration:
         await self.cache.invalidate(invalidations)
         return UserAnswer.of(user)
 
-    async def update_tenant(self, request: Request) -> TenantAnswer:
-        """Rename the tenant, or extend its trial."""
+    async def update_tenant(self, request: Request, work: Work) -> TenantAnswer:
+        """Rename the tenant.
+
+        The end of its trial is set by the operator of the installation: a request with `trial_ends_at` is refused.
+        """
         body: TenantChange = request.body
-        now = datetime.now(UTC)
-        async with open_work(self.database, tenant_id=request.identity.tenant_id) as work:
-            tenant, invalidations = await change_tenant(work, now, name=body.name, trial_ends_at=body.trial_ends_at)
-        await self.cache.invalidate(invalidations)
-        return TenantAnswer.of(tenant, now)
+        if body.trial_ends_at is not None:
+            raise TrialSetByOperator
+        return TenantAnswer.of(await rename_tenant(work, body.name), datetime.now(UTC))

@@ -10,6 +10,7 @@ from pydantic import EmailStr, TypeAdapter, ValidationError
 from auth.actions.sign_up import sign_up
 from auth.adapters.password_hashing import open_password_hasher
 from auth.commands.import_users import import_users
+from auth.commands.tenants import app as tenants
 from switchboard.cli.context import CommandContext, fail
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
@@ -19,6 +20,7 @@ from switchboard.runtime.settings import CommandSettings, Duration, load
 app = typer.Typer(no_args_is_help=True)
 user = typer.Typer(no_args_is_help=True, help="Users and their tenants.")
 app.add_typer(user, name="user")
+app.add_typer(tenants, name="tenant")
 app.command("import-users")(import_users)
 
 

@@ -44,6 +44,7 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "status": tenant.status,
         "trial_ends_at": tenant.trial_ends_at,
+        "suspended": tenant.suspended,
     }
 
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+PENDING = "cache_invalidations"
+"""The NOTIFY channel that wakes the worker for invalidations that are still to be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionInvalidation:

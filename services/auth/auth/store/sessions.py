@@ -15,7 +15,7 @@ COLUMNS = "id, tenant_id, user_id, token_hash, created_at, last_seen_at, expires
 LIVE_SESSION = """
 with found as (
     select s.id, s.user_id, s.tenant_id, s.expires_at, s.last_seen_at,
-           u.role, u.version, t.status, t.trial_ends_at, t.name
+           u.role, u.version, t.status, t.trial_ends_at, t.suspended, t.name
     from sessions s join users u on u.id = s.user_id join tenants t on t.id = s.tenant_id
     where s.token_hash = $1 and s.ended_at is null and s.expires_at > $2 and not u.disabled
 ), seen as (

@@ -1,6 +1,6 @@
 """SQL of tenants."""
 
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,19 +9,32 @@ import asyncpg
 from auth.domain.tenants import Tenant
 from switchboard.runtime.refusals import NotFound
 
-COLUMNS = "id, name, status, trial_ends_at"  # in the order of the fields of `Tenant`
+COLUMNS = "id, name, status, trial_ends_at, suspended"  # in the order of the fields of `Tenant`
+LIST = f"""
+select {COLUMNS}, created_at, (select count(*) from users u where u.tenant_id = t.id) as users
+from tenants t where id > $1 order by id limit $2
+"""
+
+
+@dataclass(frozen=True)
+class ListedTenant:
+    """A tenant with its number of users."""
+
+    tenant: Tenant
+    created_at: datetime
+    users: int
 
 
 async def add(conn: asyncpg.Connection, tenant: Tenant) -> None:
     await conn.execute(
-        f"insert into tenants ({COLUMNS}) values ($1, $2, $3, $4)",
+        f"insert into tenants ({COLUMNS}) values ($1, $2, $3, $4, $5)",
         *astuple(tenant),
     )
 
 
 async def save(conn: asyncpg.Connection, tenant: Tenant) -> None:
     await conn.execute(
-        "update tenants set name = $2, status = $3, trial_ends_at = $4 where id = $1",
+        "update tenants set name = $2, status = $3, trial_ends_at = $4, suspended = $5 where id = $1",
         *astuple(tenant),
     )
 
@@ -50,6 +63,12 @@ async def lock_expired(conn: asyncpg.Connection, now: datetime, limit: int) -> l
         limit,
     )
     return [Tenant(**row) for row in rows]
+
+
+async def list_after(conn: asyncpg.Connection, after: UUID, limit: int) -> list[ListedTenant]:
+    """The tenants after an id, oldest first."""
+    rows = await conn.fetch(LIST, after, limit)
+    return [ListedTenant(Tenant(*list(row)[:5]), row["created_at"], row["users"]) for row in rows]
 
 
 def _found(row: asyncpg.Record | None) -> Tenant:

@@ -2,7 +2,8 @@
 
 import structlog
 
-from auth.adapters.session_cache import PENDING, SessionCache
+from auth.adapters.session_cache import SessionCache
+from auth.domain.session_invalidation import PENDING
 from switchboard.postgres.database import Database
 from switchboard.runtime.background import Stop, Wakeup
 from switchboard.runtime.unavailable import Unavailable

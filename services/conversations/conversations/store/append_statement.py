@@ -108,7 +108,7 @@ with asked as materialized (
     ) and not exists (
         select from deliveries d where d.status = 'pending' and d.lane = 0 and d.tenant_id = n.tenant_id
         and d.due_at <= clock_timestamp()
-    ) as held) as decision
+    ) and not exists (select from tenants t where t.id = n.tenant_id and t.suspended) as held) as decision
     where delivery_id is not null
     returning id, status = 'sending' as held
 ), event as (

@@ -33,6 +33,7 @@ CLAIM_DUE = """
 with due as (
     select id from calls where status = 'scheduled' and due_at <= clock_timestamp()
       and (lease_until is null or lease_until < clock_timestamp())
+      and not exists (select from tenants t where t.id = calls.tenant_id and t.suspended)
     order by due_at limit $1 for update skip locked
 )
 update calls c set holder = $2, lease_until = clock_timestamp() + $3::interval, attempts = attempts + 1

@@ -21,7 +21,8 @@ with recursive lane as (
     from campaign_runs run left join jsonb_each_text(run.counts) as of (status, number) on true
     where run.status = 'running'
 )
-select coalesce((select clock_timestamp() - min(due_at) from lane where due_at < clock_timestamp()), interval '0'),
+select coalesce((select clock_timestamp() - min(due_at) from lane where due_at < clock_timestamp()
+                 and not exists (select from tenants t where t.id = lane.tenant_id and t.suspended)), interval '0'),
        (select count(*) from (select from deliveries where status = 'pending' and lane = 0
                               and due_at <= clock_timestamp() limit 10000) counted),
        (select count(*) from (select from deliveries where status = 'uncertain' limit 10000) counted),

@@ -22,10 +22,12 @@ with recursive lane as (
 select tenant_id from lane where tenant_id is not null and exists (
     select from deliveries d where d.status = 'pending' and d.lane = 0 and d.tenant_id = lane.tenant_id
     and d.due_at <= clock_timestamp())
+and not exists (select from tenants t where t.id = lane.tenant_id and t.suspended)
 """
 LIST_CAMPAIGN_LANES = """
 select r.tenant_id, r.id as campaign_id, r.rate_per_second from campaign_runs r
-where r.status = 'running' and exists (
+where r.status = 'running' and not exists (select from tenants t where t.id = r.tenant_id and t.suspended)
+  and exists (
     select from deliveries d where d.status = 'pending' and d.lane = 1 and d.campaign_id = r.id
     and d.due_at <= clock_timestamp())
 """
@@ -49,7 +51,7 @@ CLAIM_SINGLES = _CLAIM.format(lane="lane = 0 and tenant_id = $1")
 CLAIM_CAMPAIGN = _CLAIM.format(
     lane="lane = 1 and campaign_id = $1 and exists (select from campaign_runs where id = $1 and status = 'running')"
 )
-# Checks again what may have changed since the claim: a pause, a cancellation, an opt-out, the deadline.
+# Checks again what may have changed since the claim: a pause, a cancellation, an opt-out, the deadline, a suspension.
 MARK_ATTEMPTING = """
 update deliveries d set attempting_at = clock_timestamp(), lease_until = clock_timestamp() + $4::interval,
     provider = n.provider
@@ -59,6 +61,7 @@ where d.id = n.id and d.holder = n.holder and d.status = 'sending'
   and (d.campaign_id is null
        or exists (select from campaign_runs r where r.id = d.campaign_id and r.status = 'running'))
   and not exists (select from consents k where k.tenant_id = d.tenant_id and k.phone = d.contact_phone and k.opted_out)
+  and not exists (select from tenants t where t.id = d.tenant_id and t.suspended)
 returning d.id, d.holder
 """
 RELEASE = """
@@ -91,7 +94,8 @@ select extract(epoch from min(due_at) - clock_timestamp())::float from (
     union all
     (select d.due_at from campaign_runs r cross join lateral (
         select due_at from deliveries where status = 'pending' and lane = 1 and campaign_id = r.id
-        order by due_at limit 1) d where r.status = 'running')
+        order by due_at limit 1) d
+     where r.status = 'running' and not exists (select from tenants t where t.id = r.tenant_id and t.suspended))
 ) s
 """
 

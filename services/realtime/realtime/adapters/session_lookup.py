@@ -16,6 +16,13 @@ RESOLVE_PATH = "/internal/sessions/resolve"
 MAX_TOKEN = 512
 
 
+class SessionOfSuspendedTenant(Unauthenticated):
+    """The operator of this installation has suspended the tenant."""
+
+    code = "tenant_suspended"
+    status = 403
+
+
 @dataclass(frozen=True, slots=True)
 class SocketSession:
     """The session behind a connection. It was valid at the lookup, and expires at `expires_at`."""
@@ -67,6 +74,8 @@ class Authenticator:
         if answer.status != 200:
             raise ServiceUnreachable(f"auth answered {answer.status}")
         session = orjson.loads(answer.body)
+        if session["tenant"].get("suspended"):
+            raise SessionOfSuspendedTenant
         return SocketSession(
             UUID(session["user_id"]),
             UUID(session["tenant_id"]),

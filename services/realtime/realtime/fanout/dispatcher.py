@@ -13,7 +13,7 @@ from realtime.fanout.rooms import RoomMember, Rooms
 from realtime.log.cursors import Cursor
 from realtime.log.event_log import EventLog
 from realtime.log.subscriber import Subscriber
-from switchboard.contracts.auth import SessionRevoked
+from switchboard.contracts.auth import SessionRevoked, TenantUpdated
 from switchboard.event_log import REVOCATIONS, Batch, StoredEntry
 from switchboard.event_log.batches import stored_entry
 from switchboard.runtime.background import Backoff, Stop
@@ -26,6 +26,7 @@ FIRST_PAUSE_SECONDS = 0.05  # before it connects again
 WORK_PER_TURN = 2000  # entries and pushes, then other tasks run
 
 _REVOCATIONS = REVOCATIONS.encode()
+_TENANT_UPDATED = TenantUpdated.type.encode()
 
 log = structlog.get_logger(__name__)
 
@@ -148,6 +149,8 @@ class Dispatcher:
                 self._work += pushed
                 if pushed:
                     _log_pushed(entry, pushed)
+                if pushed and entry.parts[0] == _TENANT_UPDATED:
+                    self._disconnect_suspended(tenant, entry)
                 self.position = entry.position
             if self._work > WORK_PER_TURN:
                 self._work = 0
@@ -163,6 +166,11 @@ class Dispatcher:
         for member in self.rooms.members_of(tenant):
             if member.session_id in revoked.session_ids:
                 member.disconnect(revoked.reason)
+
+    def _disconnect_suspended(self, tenant: bytes, entry: StoredEntry) -> None:
+        if TenantUpdated.read(orjson.loads(entry.parts[-1])).suspended:
+            for member in list(self.rooms.members_of(tenant)):
+                member.disconnect("suspended")
 
     def _lose(self, position: int, *, reason: str) -> None:
         """Go on from a position although entries before it were not dispatched: all members reload.

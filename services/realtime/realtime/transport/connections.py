@@ -117,8 +117,8 @@ class Connections(socketio.AsyncServer):  # type: ignore[misc]
         try:
             session = await self._authenticator.authenticate(environ["aiohttp.request"].headers, auth)
             self._members[eio_sid] = await self._catch_up.admit(session, socket)
-        except Unauthenticated:
-            raise exceptions.ConnectionRefusedError("unauthenticated") from None
+        except Unauthenticated as refusal:
+            raise exceptions.ConnectionRefusedError(refusal.code) from None
         except Unavailable as unavailable:
             log.info("socket_unavailable", reason=str(unavailable))
             await socket.flush_and_close("unavailable")

@@ -1,4 +1,6 @@
-"""Structured logs: one JSON object per line on stderr or in a file, for our own log lines and those of libraries.
+"""Structured logs: one JSON object per line on stderr or in a file.
+
+That holds for our own log lines and those of libraries, for warnings, and for the error that ends a process.
 
 The ids of a request or a delivery are bound once, where it enters the process, with structlog's `bind_contextvars`.
 Every line that it logs carries them. Bodies, tokens and passwords are never logged.
@@ -9,6 +11,7 @@ import re
 import sys
 from functools import lru_cache
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import orjson
@@ -43,6 +46,16 @@ def configure_logs(service: str, instance: str, level: str, file: Path | None = 
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name, least in QUIET.items():
         logging.getLogger(name).setLevel(least)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_crash
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Log what ends the process, in place of a traceback as text."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        structlog.get_logger(__name__).critical("crashed", exc_info=(kind, error, traceback))
 
 
 def _processors(service: str, instance: str) -> list[Processor]:

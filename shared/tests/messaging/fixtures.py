@@ -116,12 +116,12 @@ class Messaging:
             return [(letter.reason.rpartition(".")[2], letter.attempts) for letter in await letters.find()]
 
 
-async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS) -> None:
-    """Publish without the outbox, as a foreign program would."""
-    key = TrialSweep.type if exchange == COMMANDS else routing_key(read(0), TENANT)
+async def send_raw(messaging: Messaging, body: bytes, *, exchange: str = EVENTS, key: str = "") -> None:
+    """Publish without the outbox, as a foreign program would. `key`: by default that of a message of the exchange."""
+    key = key or (TrialSweep.type if exchange == COMMANDS else routing_key(read(0), TENANT))
     connection = await aio_pika.connect(messaging.amqp_url)
     async with connection, connection.channel(on_return_raises=True) as channel:
-        target = await channel.get_exchange(exchange)
+        target = await channel.get_exchange(exchange) if exchange else channel.default_exchange
         await target.publish(aio_pika.Message(body, delivery_mode=2, type="conversation.read"), key)
 
 

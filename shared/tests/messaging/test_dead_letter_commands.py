@@ -90,6 +90,43 @@ async def test_a_message_older_than_the_inbox_is_replayed_only_by_force(amqp_url
     assert await counts(amqp_url) == (1, 0)
 
 
+async def test_a_message_of_a_publisher_without_headers_is_found_by_any_id_shown(amqp_url: str) -> None:
+    event_id, body = sweep()
+    await dead_letter(amqp_url, body, b"{not json")
+
+    first, second = orjson.loads((await command(amqp_url, "show", "--json")).stdout)
+
+    assert (first["event_id"], first["type"], second["event_id"]) == (str(event_id), TrialSweep.type, None)
+    for shown in (first["event_id"], second["id"]):
+        assert (await command(amqp_url, "replay", QUEUE, "--id", shown)).stdout == "1 replayed\n"
+    assert await counts(amqp_url) == (2, 0)
+
+
+async def test_an_id_that_is_not_found_is_said_with_where_it_is(amqp_url: str) -> None:
+    event_id, body = sweep()
+    await dead_letter(amqp_url, body)
+
+    unknown = await command(amqp_url, "replay", QUEUE, "--id", str(UUID(int=7)))
+    elsewhere = await command(amqp_url, "discard", "files.commands", "--id", str(event_id))
+
+    assert (unknown.exit_code, unknown.stdout) == (1, "0 replayed\n")
+    assert f"{QUEUE} has no dead letter with the id {UUID(int=7)}" in unknown.stderr
+    assert (elsewhere.exit_code, elsewhere.stderr.count(f"there is one in {QUEUE}")) == (1, 1)
+    assert await counts(amqp_url) == (0, 1)
+
+
+async def test_dead_letters_are_shown_as_a_table_and_as_json(amqp_url: str) -> None:
+    event_id, body = sweep()
+    await dead_letter(amqp_url, body)
+
+    table = (await command(amqp_url, "show")).stdout
+    counted = orjson.loads((await command(amqp_url, "list", "--json")).stdout)
+
+    assert "DeadLetter(" not in table
+    assert all(shown in table for shown in (QUEUE, str(event_id)[:8], TrialSweep.type))
+    assert (counted[QUEUE], sum(counted.values())) == (1, 1)
+
+
 async def test_a_younger_message_is_replayed_without_force(amqp_url: str) -> None:
     await dead_letter(amqp_url, sweep(age=timedelta(days=24))[1])
 

@@ -1,6 +1,10 @@
 """Replaying and discarding dead letters."""
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from switchboard.contracts.conversations import ConversationRead
+from switchboard.contracts.envelope import Envelope
 from switchboard.messaging.broker.routing import COMMANDS
 from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters
 from switchboard.messaging.outbox.unit_of_work import Work
@@ -58,3 +62,22 @@ async def test_a_replayed_message_goes_only_to_its_own_subscription(messaging: M
         await letters.replay(UNORDERED.queue)
 
         await becomes(letters.counts, {ORDERED.queue: 0, UNORDERED.queue: 1})
+
+
+async def test_copies_of_one_event_are_shown_together_with_each_other(messaging: Messaging) -> None:
+    async with messaging.dead_letters() as letters:
+        await letters.counts()  # declares the queues
+        envelope = Envelope(UUID(int=5), "test", ConversationRead.type, "subject", datetime.now(UTC), {})
+        for body in (b"{other", envelope.encode()):
+            for queue in (ORDERED.queue, UNORDERED.queue):
+                await send_raw(messaging, body, exchange="", key=f"{queue}.dead")
+        await becomes(letters.counts, {ORDERED.queue: 2, UNORDERED.queue: 2})
+
+        found = await letters.find()
+
+        tied = [letter for letter in found if letter.copies]
+        assert [(each.subscription, each.copies, each.event_id) for each in tied] == [
+            (ORDERED.queue, (UNORDERED.queue,), str(UUID(int=5))),
+            (UNORDERED.queue, (ORDERED.queue,), str(UUID(int=5))),
+        ]
+        assert found.index(tied[1]) == found.index(tied[0]) + 1

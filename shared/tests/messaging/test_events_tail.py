@@ -38,7 +38,8 @@ async def test_tail_prints_one_line_per_event_of_the_tenant_and_types(amqp_url: 
     )
     try:
         assert tail.stderr is not None
-        assert await tail.stderr.readline() == b"listening\n"
+        assert await tail.stderr.readline() == b"connecting to the broker\n"
+        assert (await tail.stderr.readline()).startswith(b"listening")
         await publish(
             amqp_url,
             ("call.completed", MINE),

@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +30,8 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stderr]:
     monkeypatch.setattr("sys.stderr", stderr)
     configure_logs("demo", "demo-1", "info")
     yield stderr
+    logging.captureWarnings(capture=False)
+    sys.excepthook = sys.__excepthook__
     structlog.configure(**kept)
     logging.basicConfig(handlers=handlers, level=level, force=True)
 
@@ -42,6 +46,22 @@ def test_a_line_carries_service_instance_and_ids(stderr: Stderr) -> None:
         "event": "request", "level": "info", "service": "demo", "instance": "demo-1",
         "request_id": "r1", "tenant_id": "t1", "trace_id": TRACE, "status": 200,
     }  # fmt: skip
+
+
+def test_warnings_and_the_error_that_ends_the_process_are_logged_as_json(stderr: Stderr) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=True)  # the block has put back what shows them
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    try:
+        raise RuntimeError("a bug")
+    except RuntimeError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+    warned, crashed = stderr.lines()
+    assert "DeprecationWarning: old" in warned["event"]
+    assert (crashed["event"], crashed["level"]) == ("crashed", "critical")
+    assert "RuntimeError: a bug" in crashed["exception"]
 
 
 def test_bound_ids_end_with_their_block(stderr: Stderr) -> None:

@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, cast
 
 import httpx
 import structlog
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, BeforeValidator, EmailStr, StrictBool, StringConstraints, ValidationError
 
+from auth.adapters.authlib_client import AsyncOAuth2Client, OAuthError
 from auth.domain.oauth import ProviderRefused, ProviderSettings
 from switchboard.runtime.unavailable import Unavailable
 

@@ -9,9 +9,10 @@ from typing import Annotated
 import orjson
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from switchboard.messaging.operators.context import operator_broker
-from switchboard.messaging.operators.dead_letters import DeadLetters, TooOld
+from switchboard.messaging.operators.dead_letters import DeadLetter, DeadLetters, TooOld
 from switchboard.messaging.operators.tailing import events
 from switchboard.runtime.terminal import Terminal
 from switchboard.runtime.unavailable import Unavailable
@@ -23,19 +24,24 @@ app.add_typer(events, name="events")
 
 SubscriptionArgument = Annotated[str, typer.Argument(help="The subscription, named as in `list`.")]
 IdOption = Annotated[str | None, typer.Option("--id", help="The id of one dead letter, or of its event.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for jq.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All dead letters of the subscription.")]
 
 
 @dead_letters.command("list")
-def list_() -> None:
+def list_(as_json: JsonOption = False) -> None:
     """Count the dead letters of each subscription."""
 
     async def run() -> dict[str, int]:
         async with _open() as letters:
             return await letters.counts()
 
+    counts = asyncio.run(run())
+    if as_json:
+        typer.echo(orjson.dumps(counts, option=orjson.OPT_INDENT_2).decode())
+        return
     table = Table("subscription", "dead letters")
-    for queue, count in asyncio.run(run()).items():
+    for queue, count in counts.items():
         table.add_row(queue, str(count), style="red" if count else "dim")
     Terminal().print(table)
 
@@ -44,21 +50,33 @@ def list_() -> None:
 def show(
     subscription: Annotated[str | None, typer.Argument(help="Only this subscription; all by default.")] = None,
     limit: int = 20,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show dead letters and their errors, oldest first."""
+    """Show dead letters and their errors, oldest first. `--json`: with their bodies, an array for jq."""
 
-    async def run() -> list[object]:
+    async def run() -> list[DeadLetter]:
         async with _open() as letters:
-            return list(await letters.find(subscription, limit=limit))
+            return await letters.find(subscription, limit=limit)
 
     found = asyncio.run(run())
     if as_json:
         typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
-    console = Terminal()
+    table = Table("subscription", "id", "type", "event", "since", "attempts", "reason", "copies", show_lines=True)
     for letter in found:
-        console.print(letter, highlight=True)
+        why = f"{letter.reason}: {letter.error}" if letter.error else letter.reason
+        table.add_row(
+            letter.subscription,
+            letter.id,
+            letter.type,
+            letter.event_id or "",
+            letter.parked_at[:19],
+            str(letter.attempts),
+            Text(why),  # not as rich's markup
+            ", ".join(letter.copies),
+        )
+    console = Terminal()
+    console.print(table)
     console.print(f"{len(found)} shown")
 
 
@@ -74,9 +92,10 @@ def replay(
     """Return dead letters to the queue of their own subscription."""
     _one_or_all(id, all)
 
-    async def run() -> int:
+    async def run() -> tuple[int, str]:
         async with _open() as letters:
-            return await letters.replay(subscription, id=id, force=force)
+            count = await letters.replay(subscription, id=id, force=force)
+            return count, "" if count else await _why_none(letters, subscription, id)
 
     _report(run(), "replayed")
 
@@ -86,9 +105,10 @@ def discard(subscription: SubscriptionArgument, id: IdOption = None, all: AllOpt
     """Delete dead letters."""
     _one_or_all(id, all)
 
-    async def run() -> int:
+    async def run() -> tuple[int, str]:
         async with _open() as letters:
-            return await letters.discard(subscription, id=id)
+            count = await letters.discard(subscription, id=id)
+            return count, "" if count else await _why_none(letters, subscription, id)
 
     _report(run(), "discarded")
 
@@ -112,8 +132,17 @@ def _one_or_all(id: str | None, all: bool) -> None:
         raise typer.BadParameter("give --id or --all")
 
 
-def _report(run: Coroutine[None, None, int], done: str) -> None:
-    count = asyncio.run(run)
+async def _why_none(letters: DeadLetters, subscription: str, id: str | None) -> str:
+    if id is None:
+        return f"{subscription} has no dead letters"
+    elsewhere = await letters.subscriptions_with(id)
+    found = f"; there is one in {', '.join(elsewhere)}" if elsewhere else ""
+    return f"{subscription} has no dead letter with the id {id}, and none of an event with it{found}"
+
+
+def _report(run: Coroutine[None, None, tuple[int, str]], done: str) -> None:
+    count, why_none = asyncio.run(run)
     typer.echo(f"{count} {done}")
     if count == 0:
+        typer.echo(why_none, err=True)
         raise typer.Exit(1)

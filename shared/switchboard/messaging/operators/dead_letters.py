@@ -4,9 +4,10 @@ They are read without an acknowledgement, so closing the channel returns them. A
 the same subscription: the others have handled the message already.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
@@ -26,13 +27,18 @@ from switchboard.messaging.inbox.dead_lettering import (
 )
 from switchboard.messaging.outbox.publisher import ConfirmChannel, Publication
 
+MOST_COMPARED = 1000  # dead letters of a subscription that are compared with those of the others
 SAFE_AGE = timedelta(days=25)
 """Inbox rows live 30 days. An older message may have had its effect without a trace of it."""
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A dead-lettered message. `event_id` is None where the message can't be decoded."""
+    """A dead-lettered message.
+
+    `id`: by which it is replayed or discarded, as by its `event_id`, which is None where the message can't be decoded.
+    `copies`: other subscriptions that have a dead letter of the same event.
+    """
 
     id: str
     subscription: str
@@ -44,15 +50,18 @@ class DeadLetter:
     attempts: int
     parked_at: str
     body: str
+    copies: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, message: AbstractIncomingMessage, subscription: Subscription) -> "DeadLetter":
         headers = message.headers
+        event_id = _event_id(message)
+        envelope = _envelope(message)
         return cls(
-            id=message.message_id or "",
+            id=message.message_id or event_id or _digest(message.body),
             subscription=subscription.queue,
-            type=message.type or "",
-            event_id=_text(headers.get(EVENT_ID)),
+            type=message.type or (envelope.type if envelope else ""),
+            event_id=event_id,
             reason=_text(headers.get(REASON)) or _broker_reason(headers),
             error=_text(headers.get(ERROR)) or "",
             handler=_text(headers.get(HANDLER)) or "",
@@ -81,14 +90,29 @@ class DeadLetters:
         return counts
 
     async def find(self, subscription: str | None = None, *, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters of one subscription, or of all."""
+        """The oldest dead letters of one subscription, or of all, those of one event after another."""
+        self._chosen(subscription)
         found: list[DeadLetter] = []
         async with self._broker.channel(confirms=False) as channel:
-            for each in self._chosen(subscription):
+            for each in self._registry:
+                left = max(limit, MOST_COMPARED)
                 async for message in self._dead_letters(channel, each):
-                    if len(found) >= limit:
-                        return found
                     found.append(DeadLetter.of(message, each))
+                    left -= 1
+                    if left == 0:
+                        break
+        tied = _with_copies(found)
+        return [letter for letter in tied if subscription in (None, letter.subscription)][:limit]
+
+    async def subscriptions_with(self, id: str) -> list[str]:
+        """The subscriptions that have a dead letter with this id, or of this event."""
+        found = []
+        async with self._broker.channel(confirms=False) as channel:
+            for each in self._registry:
+                async for message in self._dead_letters(channel, each):
+                    if _has_id(message, id):
+                        found.append(each.queue)
+                        break
         return found
 
     async def replay(self, subscription: str, *, id: str | None = None, force: bool = False) -> int:
@@ -103,7 +127,7 @@ class DeadLetters:
             self._broker.channel(confirms=False) as channel,
         ):
             async for message in self._dead_letters(channel, chosen):
-                if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
+                if id is None or _has_id(message, id):
                     await self._return_to_queue(ConfirmChannel(sending), chosen, message, force=force)
                     await message.ack()
                     replayed += 1
@@ -115,7 +139,7 @@ class DeadLetters:
         discarded = 0
         async with self._broker.channel(confirms=False) as channel:
             async for message in self._dead_letters(channel, chosen):
-                if id in (None, message.message_id, _text(message.headers.get(EVENT_ID))):
+                if id is None or _has_id(message, id):
                     await message.ack()
                     discarded += 1
         return discarded
@@ -161,6 +185,45 @@ class DeadLetters:
             known = ", ".join(each.queue for each in self._registry)
             raise LookupError(f"no subscription {name!r}: there are {known}")
         return chosen
+
+
+def _with_copies(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """The letters in their order, each followed by the others of its event."""
+    by_event: dict[str, list[DeadLetter]] = {}
+    for letter in letters:
+        by_event.setdefault(letter.event_id or f"{letter.subscription}/{letter.id}", []).append(letter)
+    tied = []
+    for group in by_event.values():
+        queues = [letter.subscription for letter in group]
+        for letter in group:
+            others = tuple(sorted({queue for queue in queues if queue != letter.subscription}))
+            tied.append(replace(letter, copies=others))
+    return tied
+
+
+def _has_id(message: AbstractIncomingMessage, id: str) -> bool:
+    return id in (message.message_id, _event_id(message), _digest(message.body))
+
+
+def _event_id(message: AbstractIncomingMessage) -> str | None:
+    """The id of the event. Publishers other than ours may leave the header out: then that of the envelope."""
+    given = _text(message.headers.get(EVENT_ID))
+    if given is not None:
+        return given
+    envelope = _envelope(message)
+    return None if envelope is None else str(envelope.id)
+
+
+def _envelope(message: AbstractIncomingMessage) -> Envelope | None:
+    try:
+        return Envelope.decode(message.body)
+    except Unreadable:
+        return None
+
+
+def _digest(body: bytes) -> str:
+    """An id for a message that has none."""
+    return f"sha256-{sha256(body).hexdigest()[:16]}"
 
 
 def _text(value: Any) -> str | None:

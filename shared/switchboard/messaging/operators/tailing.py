@@ -65,6 +65,7 @@ def line(envelope: Envelope) -> str:
 async def _events(types: Iterable[str]) -> AsyncGenerator[Envelope]:
     """Events from an exclusive queue, deleted with the connection. Raises `BrokerUnavailable`."""
     broker = operator_broker()
+    typer.echo("connecting to the broker", err=True)
     try:
         async with broker.channel(confirms=False) as channel:
             await channel.set_qos(prefetch_count=PREFETCH)
@@ -72,7 +73,7 @@ async def _events(types: Iterable[str]) -> AsyncGenerator[Envelope]:
             for key in [f"{wanted}.#" for wanted in types] or ["#"]:
                 await queue.bind(EVENTS, key)
             async with queue.iterator() as messages:
-                typer.echo("listening", err=True)
+                typer.echo("listening: events from now on are printed, Ctrl-C ends", err=True)
                 async for message in messages:
                     await message.ack()
                     try:

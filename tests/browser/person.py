@@ -80,5 +80,5 @@ class Person:
         )
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "401 (Unauthorized)" not in message.text:
+        if message.type in ("error", "warning") and "responded with a status of 4" not in message.text:
             self.errors.append(f"{message.text} {message.location.get('url', '')}")

@@ -28,7 +28,7 @@ async def test_a_newcomer_signs_up_out_and_in_again(chromium: Browser, stack: Ru
     await expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_be_visible()
     assert (await anna.stored()).count(":") <= 2  # the scheme and the port of the URL
 
-    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("banner").get_by_role("button", name="Sign out").click()
     await anna.sign_in()
 
     await expect(page).to_have_title("Inbox · Switchboard")

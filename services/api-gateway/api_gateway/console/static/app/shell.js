@@ -1,19 +1,32 @@
 /** The frame of each page: navigation, the connection's state, notices; or the sign-in pages. */
 import { useEffect, useRef } from "preact/hooks";
 import { AccountPages } from "../account/account-pages.js";
+import { CalendarPage } from "../calendar/calendar-page.js";
+import { CampaignsPage } from "../campaigns/campaigns-page.js";
+import { ContactsPage } from "../contacts/contacts-page.js";
+import { FilesPage } from "../files/files-page.js";
 import { InboxPage } from "../inbox/inbox-page.js";
 import { totalUnread } from "../inbox/conversations.js";
+import { NotificationsPage } from "../notifications/notifications-page.js";
+import { unreadNotifications } from "../notifications/notifications.js";
+import { SettingsPage } from "../settings/settings-page.js";
+import { act } from "../ui/act.js";
 import { Icon } from "../ui/icons.js";
 import { html } from "../ui/html.js";
 import { Banners } from "./banners.js";
 import { href, route } from "./router.js";
 import { signOut } from "./session.js";
-import { account, dismiss, notices, notify } from "./state.js";
-import { explain } from "./api.js";
+import { account, dismiss, notices } from "./state.js";
 import { t } from "./texts.js";
 
 const PAGES = {
   inbox: { icon: "inbox", page: InboxPage, count: totalUnread },
+  contacts: { icon: "contacts", page: ContactsPage },
+  campaigns: { icon: "campaigns", page: CampaignsPage },
+  calendar: { icon: "calendar", page: CalendarPage },
+  files: { icon: "files", page: FilesPage },
+  notifications: { icon: "bell", page: NotificationsPage, count: unreadNotifications },
+  settings: { icon: "settings", page: SettingsPage },
 };
 
 export function Shell() {
@@ -49,7 +62,7 @@ function Frame() {
         </nav>
         <div class="whoami">
           <div class="who"><strong dir="auto">${account.value.user.name}</strong><span dir="auto">${account.value.tenant.name}</span></div>
-          <button class="quiet" onClick=${leave}>${t.shell.signOut}</button>
+          <button class="quiet" onClick=${() => act(signOut)}>${t.shell.signOut}</button>
         </div>
       </header>
       <main id="main" tabindex="-1" ref=${main} class=${`page ${name}`}>
@@ -57,14 +70,6 @@ function Frame() {
         <${Page} />
       </main>
     </div>`;
-}
-
-async function leave() {
-  try {
-    await signOut();
-  } catch (error) {
-    notify(explain(error), "error");
-  }
 }
 
 function Notices() {

@@ -7,7 +7,7 @@ import aiohttp
 import socketio
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-EPHEMERAL = ("presence.changed", "typing")
+EPHEMERAL = ("presence.changed", "typing", "viewing")
 ReceivedEvent = tuple[str, dict[str, Any]]
 
 

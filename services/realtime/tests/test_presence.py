@@ -76,6 +76,21 @@ async def test_typing_is_broadcast_to_the_tenant_with_an_end(cluster: Cluster) -
     assert events_of(stranger, "typing") == []
 
 
+async def test_viewing_is_broadcast_to_the_tenant_with_an_end(cluster: Cluster) -> None:
+    anna, ben, stranger = [await cluster.connect(user) for user in (ANNA, BEN, STRANGER)]
+
+    answer = await anna.socket.call("viewing", {"contact_phone": "+14155550100"})
+    refused = await anna.socket.call("viewing", {"contact_phone": "+14155550100", "user_id": str(BEN.user_id)})
+
+    assert answer == {"ok": True}
+    assert refused == {"error": "invalid"}
+    await until(lambda: events_of(ben, "viewing"))
+    (received,) = events_of(ben, "viewing")
+    assert (received["user_id"], received["contact_phone"]) == (str(ANNA.user_id), "+14155550100")
+    assert received["expires_at"] is not None
+    assert events_of(stranger, "viewing") == []
+
+
 async def test_invalid_and_too_many_client_events_are_refused(cluster: Cluster) -> None:
     client = await cluster.connect(ANNA)
 

@@ -117,7 +117,8 @@ def _print_next_steps(stack: Stack) -> None:
     first = stack.gateways[0]
     body = '{"tenant_name": "Acme", "name": "Anna", "email": "anna@example.com", "password": "correct horse battery"}'
     out = Terminal(highlight=False)
-    out.print(f"\n[bold green]Switchboard is up[/]   {'   '.join(stack.gateways)}\n")
+    out.print(f"\n[bold green]Switchboard is up[/]   the console: {first}/\n")
+    out.print(f"  gateways: {'   '.join(stack.gateways)}\n", soft_wrap=True, markup=False)
     out.print("try next:", style="bold")
     signup = f"curl -s {first}/api/v1/auth/signup -H 'content-type: application/json' -d '{body}'"
     for line in (

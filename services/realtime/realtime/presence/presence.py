@@ -30,6 +30,7 @@ ONLINE_TTL = timedelta(seconds=12)  # after the last heartbeat
 TENANTS_PER_HEARTBEAT = 100  # in one script
 STATUS_TTL_SECONDS = 86400
 TYPING_TTL = timedelta(seconds=6)
+VIEWING_TTL = timedelta(seconds=45)
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,14 @@ class Typing(BaseModel):
 
     contact_phone: str = Field(min_length=1, max_length=40)
     typing: bool
+
+
+class Viewing(BaseModel):
+    """The payload of a client's `viewing`: the conversation that its user looks at."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    contact_phone: str = Field(min_length=1, max_length=40)
 
 
 class Presence:
@@ -91,6 +100,12 @@ class Presence:
         expires_at = datetime.now(UTC) + TYPING_TTL if typing.typing else None
         payload = {"user_id": str(member.user_id), **typing.model_dump(), "expires_at": expires_at}
         await self._broadcast(member.tenant_id, "typing", payload)
+
+    async def broadcast_viewing(self, member: RoomMember, viewing: Viewing) -> None:
+        """Show which conversation a user looks at, in place of the one before. It holds until `expires_at`."""
+        expires_at = datetime.now(UTC) + VIEWING_TTL
+        payload = {"user_id": str(member.user_id), **viewing.model_dump(), "expires_at": expires_at}
+        await self._broadcast(member.tenant_id, "viewing", payload)
 
     async def run(self, stop: Stop) -> None:
         """Send heartbeats for the users on this instance, find the users that went offline, broadcast the changes."""

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from realtime.fanout.rooms import RoomMember
 from realtime.presence import Presence
-from realtime.presence.presence import PresenceSet, Typing
+from realtime.presence.presence import PresenceSet, Typing, Viewing
 from switchboard.runtime.unavailable import Unavailable
 
 ClientEventHandler = Callable[[RoomMember, Any], Awaitable[dict[str, Any]]]
@@ -25,6 +25,7 @@ class ClientEvents:
             "presence.set": self._set_presence,
             "presence.list": self._list_presence,
             "typing": self._typing,
+            "viewing": self._viewing,
         }
 
     async def handle(self, name: str, member: RoomMember | None, payload: Any) -> dict[str, Any]:
@@ -51,4 +52,8 @@ class ClientEvents:
 
     async def _typing(self, member: RoomMember, payload: Any) -> dict[str, Any]:
         await self._presence.broadcast_typing(member, Typing.model_validate(payload))
+        return {}
+
+    async def _viewing(self, member: RoomMember, payload: Any) -> dict[str, Any]:
+        await self._presence.broadcast_viewing(member, Viewing.model_validate(payload))
         return {}

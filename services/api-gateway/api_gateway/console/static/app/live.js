@@ -54,7 +54,7 @@ export function connect() {
   socket.on("presence.changed", ({ users }) => {
     presence.value = { ...presence.value, ...Object.fromEntries(users.map((user) => [user.user_id, user.status])) };
   });
-  socket.on("typing", (data) => dispatch("typing", data));
+  for (const name of ["typing", "viewing"]) socket.on(name, (data) => dispatch(name, data));
   socket.on("connect_error", (error) => {
     if (error.message === "unauthenticated") endSession(endedBecause.value || t.signIn.ended.unknown);
     else connection.value = "reconnecting";

@@ -6,7 +6,6 @@ import { nameOf } from "./colleagues.js";
 
 const typing = signal(/** @type {Map<string, number>} */ (new Map()));
 const viewing = signal(/** @type {Map<string, number>} */ (new Map()));
-const VIEWED_FOR = 45000;
 
 function keep(heard, data, until) {
   if (data.user_id === account.value?.user.id) return;
@@ -25,7 +24,11 @@ function expire(heard) {
 }
 
 onEvent("typing", (data) => keep(typing, data, data.typing ? Date.parse(data.expires_at) - clockOffset.value : 0));
-onEvent("viewing", (data) => keep(viewing, data, Date.now() + VIEWED_FOR));
+onEvent("viewing", (data) => {
+  // one looks at one conversation: the one before is left
+  viewing.value = new Map([...viewing.value].filter(([key]) => !key.endsWith(` ${data.user_id}`)));
+  keep(viewing, data, Date.parse(data.expires_at) - clockOffset.value);
+});
 
 const names = (heard, phone) =>
   [...heard.value.keys()].filter((key) => key.startsWith(`${phone} `)).map((key) => nameOf(key.slice(phone.length + 1)));

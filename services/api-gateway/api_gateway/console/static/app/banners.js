@@ -1,4 +1,5 @@
 /** What the whole page must say: the connection, events that were lost, the trial, a newer release, a wrong clock. */
+import { SampleBanner } from "../sample/sample-data.js";
 import { html } from "../ui/html.js";
 import { formatDay } from "../ui/time.js";
 import { connection, reloadedAt } from "./live.js";
@@ -16,6 +17,7 @@ export function Banners() {
     ${reloadedAt.value > 0 && html`
       <p class="banner info">${t.banners.reloaded}
         <button class="quiet" onClick=${() => (reloadedAt.value = 0)}>${t.shell.dismiss}</button></p>`}
+    <${SampleBanner} />
     ${outdated.value && html`
       <p class="banner info">${t.banners.outdated} <button onClick=${() => location.reload()}>${t.banners.reload}</button></p>`}
     ${tenant.status === "expired" && html`<p class="banner warn">${t.banners.trialExpired}</p>`}

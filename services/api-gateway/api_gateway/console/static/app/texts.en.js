@@ -123,6 +123,11 @@ export default {
     drop: "Drop files here, or", choose: "Choose files", none: "No files yet.", progress: (name) => `Upload of ${name}`, deleteTitle: "Delete the file?",
     deleteText: (name) => `${name} is deleted for everybody.`,
   },
+  sample: {
+    offer: "Try it with sample data", about: "Contacts, conversations, a running campaign and a calendar. Nothing leaves this installation.",
+    inUse: "Sample data: messages go to the sandbox, to nobody.", remove: "Remove the sample data",
+    removed: "The sample data is removed. Its campaign stays in the list, cancelled or completed.",
+  },
   notifications: {
     none: "Nothing has happened yet.", markRead: "Mark as read", kinds: { reminder: "Reminder", call: "Call", campaign: "Campaign", system: "System" },
   },

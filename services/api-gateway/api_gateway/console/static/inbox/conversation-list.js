@@ -9,7 +9,7 @@ import { formatShort } from "../ui/time.js";
 import { VirtualList } from "../ui/virtual-list.js";
 import { conversations, fetchMore, loading, reloadConversations, search, searched } from "./conversations.js";
 import { NewConversation } from "./new-conversation.js";
-import { SampleData } from "./sample-data.js";
+import { SampleData } from "../sample/sample-data.js";
 
 const SEARCH_DELAY = 250;
 

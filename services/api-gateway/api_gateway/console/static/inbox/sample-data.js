@@ -1,4 +1,0 @@
-/** Sample data for an empty tenant. */
-export function SampleData() {
-  return null;
-}

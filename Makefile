@@ -7,7 +7,7 @@ UNIT := $(wildcard shared/tests/unit services/*/tests/unit)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-browser test-compose e2e faults check format schemas docs bench bench-e2e
+.PHONY: help setup setup-tests up down status logs demo test test-unit test-all test-browser test-browser-all test-compose e2e faults check format schemas docs bench bench-e2e
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
@@ -45,6 +45,9 @@ test-all: setup-tests ## the slow ones too: faults, soak, end to end
 
 test-browser: setup-tests ## the console in Chromium, on a private stack
 	@$(PY) -m pytest -q tests/browser -m "browser and not slow" $(ARGS)
+
+test-browser-all: setup-tests ## the slow ones too: kills, cut connections
+	@$(PY) -m pytest -q tests/browser -m browser $(ARGS)
 
 e2e: setup-tests ## end-to-end tests, on a private stack or at the gateways SWITCHBOARD_URLS (comma-separated)
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)

@@ -35,7 +35,7 @@ export function Conversation({ phone }) {
       ${before && html`<p class="older"><button onClick=${() => fetchOlder(messagesWith(phone))}>${status === "loading" ? t.shell.working : t.inbox.older}</button></p>`}
       ${error && html`<p class="error" role="alert">${explain(error)} <button onClick=${() => reloadMessages(phone)}>${t.shell.again}</button></p>`}
       ${status === "ready" && !error && items.length === 0 && pending.value.length === 0 && html`<p class="empty">${t.inbox.noMessages}</p>`}
-      <ol>${withDays(items)}${pending.value.map((row) => html`<${PendingMessage} key=${row.key} phone=${phone} row=${row} />`)}</ol>
+      <ol>${withDays(items)}${pending.value.filter((row) => !row.heard).map((row) => html`<${PendingMessage} key=${row.key} phone=${phone} row=${row} />`)}</ol>
     </div>
     <${Composer} phone=${phone} optedOut=${contact?.opted_out} />
   </section>`;

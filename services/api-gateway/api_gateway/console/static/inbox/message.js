@@ -1,11 +1,9 @@
 /** A message as it was stored, and one that isn't confirmed yet. */
-import { explain } from "../app/api.js";
-import { notify } from "../app/state.js";
 import { t } from "../app/texts.js";
 import { Attachment } from "../files/attachment.js";
 import { html } from "../ui/html.js";
 import { formatMoment, formatTime } from "../ui/time.js";
-import { discard, drafts, sendAgain } from "./messages.js";
+import { discard, sendAgain } from "./messages.js";
 
 export function Message({ message }) {
   const { body, direction, channel, status, attachments = [], created_at: at } = message;
@@ -25,18 +23,10 @@ export function Message({ message }) {
 }
 
 export function PendingMessage({ phone, row }) {
-  const again = async () => {
-    try {
-      await sendAgain(phone, row);
-    } catch (error) {
-      drafts.set(phone, { ...(drafts.get(phone) || {}), body: row.body });
-      notify(`${explain(error)} ${t.inbox.takenBack}`, "error");
-    }
-  };
   return html`<li class=${`message ${row.channel === "note" ? "note" : "out"} pending`}>
     <div class="bubble"><p class="body" dir="auto">${row.body}</p></div>
     <p class="about">${row.state === "sending" ? t.inbox.sending : html`<span class="status failed">${t.inbox.noAnswer}</span>
-      <button class="quiet" onClick=${again}>${t.shell.again}</button>
+      <button class="quiet" onClick=${() => sendAgain(phone)}>${t.shell.again}</button>
       <button class="quiet" onClick=${() => discard(phone, row)}>${t.inbox.discard}</button>`}</p>
   </li>`;
 }

@@ -5,6 +5,7 @@ import { onEvent, onReload } from "../app/live.js";
 import { account, onForget } from "../app/state.js";
 
 const PAGE = 50;
+const RETRY_AFTER = 3000;
 const KEPT = 20; // conversations whose messages stay in memory
 
 /** What was typed and not sent, by phone number. It outlives every reload of the state, and the session. */
@@ -15,12 +16,13 @@ const opened = new Map();
 
 onForget(() => {
   drafts.clear();
+  for (const { pending } of opened.values()) pending.value = []; // nothing is sent in somebody else's name
   opened.clear();
 });
 
 function create(phone) {
   const empty = { items: [], before: null, status: "new", error: null };
-  return { phone, history: signal(empty), pending: signal(/** @type {any[]} */ ([])) };
+  return { phone, history: signal(empty), pending: signal(/** @type {any[]} */ ([])), sending: Promise.resolve(), hurry: () => {} };
 }
 
 /** The messages with a number; they are fetched when this is called for the first time. */
@@ -44,7 +46,6 @@ async function reload(conversation) {
   try {
     const page = await call("GET", `/conversations/${encodeURIComponent(phone)}/messages`, { query: { limit: PAGE } });
     history.value = { items: bySeq(page.items), before: page.next_before, status: "ready", error: null };
-    settle(conversation, page.items);
   } catch (error) {
     if (error.status === 404) history.value = { items: [], before: null, status: "ready", error: null };
     else history.value = { ...history.value, status: "ready", error };
@@ -73,52 +74,63 @@ function bySeq(items) {
   return [...new Map(items.map((item) => [item.seq, item])).values()].sort((a, b) => a.seq - b.seq);
 }
 
-function add(conversation, items) {
-  const { history } = conversation;
-  history.value = { ...history.value, items: bySeq([...history.value.items, ...items]) };
-  settle(conversation, items);
+/** Add messages. One that is there stays as it is: an answer that was repeated knows less than the events since. */
+function add({ history }, items) {
+  history.value = { ...history.value, items: bySeq([...items, ...history.value.items]) };
 }
 
-/** Remove the pending rows that the server is known to have. */
-function settle({ pending }, items) {
-  const ids = new Set(items.map((item) => item.id));
-  if (pending.value.some((row) => ids.has(row.id))) pending.value = pending.value.filter((row) => !ids.has(row.id));
+/** Hide the pending row of a message that is heard of before its answer comes. The answer is still waited for. */
+function hidePending({ pending }, { direction, body, channel }) {
+  const row = pending.value.find((each) => !each.heard && each.body === body && each.channel === channel);
+  if (direction === "out" && row) pending.value = pending.value.map((each) => (each === row ? { ...row, heard: true } : each));
 }
 
 /**
- * Send a message. Its row is marked until the server has it; a refusal is thrown, and takes the row back.
+ * Send a message, after those that were sent before it. Its row is marked until the server has it; a refusal is thrown,
+ * and takes the row back. Without an answer it is sent again with the same key, which stores it once at most.
  * @param {{body: string, channel: string, attachments: string[]}} message
  */
 export function send(phone, message) {
-  const row = { ...message, key: newKey(), state: "sending", created_at: new Date().toISOString() };
+  const row = { ...message, key: newKey(), state: "sending" };
   const conversation = messagesWith(phone);
   conversation.pending.value = [...conversation.pending.value, row];
-  return post(conversation, row);
+  const sent = conversation.sending.then(() => post(conversation, row));
+  conversation.sending = sent.catch(() => {});
+  return sent;
 }
 
-/** Send a row again that got no answer, with the same key: it is stored once at most. */
-export function sendAgain(phone, row) {
-  const conversation = messagesWith(phone);
-  mark(conversation, row.key, "sending");
-  return post(conversation, row);
-}
+/** Don't wait any longer before the next attempt. */
+export const sendAgain = (phone) => messagesWith(phone).hurry();
 
 export function discard(phone, row) {
-  const { pending } = messagesWith(phone);
+  const { pending, hurry } = messagesWith(phone);
   pending.value = pending.value.filter(({ key }) => key !== row.key);
+  hurry();
 }
 
 async function post(conversation, { key, body, channel, attachments }) {
   const json = { body, channel, ...(attachments.length ? { attachments } : {}) };
   const path = `/conversations/${encodeURIComponent(conversation.phone)}/messages`;
-  try {
-    const message = await call("POST", path, { json, key });
-    discard(conversation.phone, { key });
-    add(conversation, [message]);
-  } catch (error) {
-    if (error.isUncertain || error.status === 503 || error.status === 401) return mark(conversation, key, "unknown");
-    discard(conversation.phone, { key });
-    throw error;
+  while (conversation.pending.value.some((row) => row.key === key)) {
+    try {
+      if (account.value) {
+        mark(conversation, key, "sending");
+        const message = await call("POST", path, { json, key });
+        discard(conversation.phone, { key });
+        add(conversation, [message]);
+        return;
+      }
+    } catch (error) {
+      if (!error.isUncertain && error.status !== 503 && error.status !== 401) {
+        discard(conversation.phone, { key });
+        throw error;
+      }
+    }
+    mark(conversation, key, "unknown");
+    await new Promise((resolve) => {
+      conversation.hurry = resolve;
+      setTimeout(resolve, RETRY_AFTER);
+    });
   }
 }
 
@@ -131,7 +143,9 @@ const find = (data) => data.user_id === account.value?.user.id && opened.get(dat
 onReload(() => Promise.all([...opened.values()].map(reload)));
 onEvent("conversation.message_appended", (data) => {
   const conversation = find(data);
-  if (conversation) add(conversation, [data.message]);
+  if (!conversation) return;
+  if (!conversation.history.value.items.some(({ seq }) => seq === data.message.seq)) hidePending(conversation, data.message);
+  add(conversation, [data.message]);
 });
 onEvent("message.status_changed", (data) => {
   const conversation = find(data);

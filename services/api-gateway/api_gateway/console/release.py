@@ -21,8 +21,14 @@ IMPORTS = {
     "socket.io-client": "vendor/socket.io.esm.min.js",
     "uplot": "vendor/uPlot.esm.js",
 }
-LOADED_LATER = ("vendor/uPlot",)
-"""Prefixes of files that the page imports when it needs them."""
+LOADED_FIRST = (
+    "account/", "app/api.js", "app/main.js", "app/router.js", "app/session.js", "app/shell.js", "app/state.js",
+    "app/texts", "app/theme.js", "ui/form.js", "ui/html.js", "ui/icons.js",
+    "vendor/hooks", "vendor/htm", "vendor/preact", "vendor/signals",
+)  # fmt: skip
+"""Prefixes of the modules that the sign-in page needs. The others are fetched after it."""
+CHARTS = "vendor/uPlot"
+"""Fetched by the first chart."""
 POLICY = (
     "default-src 'none'; script-src 'self' {scripts}; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -67,10 +73,12 @@ def console_release() -> ConsoleRelease:
     base = f"{ASSETS}{release}/"
     assets = {base + name: _asset(content, TYPES[name.rpartition(".")[2]]) for name, content in sources.items()}
     import_map = json.dumps({"imports": {name: base + path for name, path in IMPORTS.items()}})
+    scripts = [name for name in sources if name.endswith("js")]
     page = (
         index.replace("{reloader}", RELOADER)
         .replace("{import_map}", import_map)
-        .replace("{preloads}", _preloads(base, list(sources)))
+        .replace("{preloads}", _preloads(base, [name for name in scripts if name.startswith(LOADED_FIRST)]))
+        .replace("{later}", _preloads(base, [name for name in scripts if not name.startswith((*LOADED_FIRST, CHARTS))]))
         .replace("{base}", base)
         .replace("{release}", release)
     )
@@ -89,9 +97,8 @@ def _walk(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
 
 
 def _preloads(base: str, names: list[str]) -> str:
-    """Links by which the browser fetches all modules at once, instead of one import after another."""
-    scripts = [name for name in names if name.endswith(("js", "mjs")) and not name.startswith(LOADED_LATER)]
-    return "\n".join(f'<link rel="modulepreload" href="{escape(base + name)}">' for name in scripts)
+    """Links by which the browser fetches modules at once, instead of one import after another."""
+    return "\n".join(f'<link rel="modulepreload" href="{escape(base + name)}">' for name in names)
 
 
 def _asset(content: bytes, content_type: str) -> Asset:

@@ -2,7 +2,7 @@
 import { render } from "preact";
 import { html } from "../ui/html.js";
 import { loadAccount } from "./session.js";
-import { Shell } from "./shell.js";
+import { fetchFrame, Shell } from "./shell.js";
 import { applyTheme } from "./theme.js";
 
 applyTheme();
@@ -13,7 +13,8 @@ start();
 async function start() {
   for (let wait = 500; ; wait = Math.min(wait * 2, 8000)) {
     try {
-      return await loadAccount();
+      await loadAccount();
+      return fetchFrame();
     } catch {
       await new Promise((resolve) => setTimeout(resolve, wait));
     }

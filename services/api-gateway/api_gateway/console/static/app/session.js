@@ -1,21 +1,8 @@
 /** Who is signed in: found at the start, after a sign-in, and ended by signing out. */
-import { effect } from "@preact/signals";
 import { ApiError, call } from "./api.js";
-import { connect, disconnect, onEvent } from "./live.js";
 import { account, endedBecause, forgetEverything } from "./state.js";
 
 let lastUser;
-
-effect(() => {
-  const user = account.value?.user.id;
-  if (user) connect();
-  else disconnect();
-});
-
-onEvent("user.updated", (data) => {
-  if (account.value && data.user_id === account.value.user.id) loadAccount();
-});
-for (const type of ["tenant.updated", "tenant.trial_expired", "tenant.trial_extended"]) onEvent(type, () => loadAccount());
 
 /** Ask who is signed in. Resolves when it is known. */
 export async function loadAccount() {

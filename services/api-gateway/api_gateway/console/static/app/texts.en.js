@@ -7,7 +7,7 @@ export default {
     notifications: "Notifications", settings: "Settings",
   },
   shell: {
-    opening: "Opening Switchboard…", navigation: "Main", skip: "Skip to the content", signOut: "Sign out", unread: "unread",
+    opening: "Opening Switchboard…", reloading: "A part of this page could not be fetched. Loading it again…", navigation: "Main", skip: "Skip to the content", signOut: "Sign out", unread: "unread",
     dismiss: "Dismiss", close: "Close", cancel: "Cancel", save: "Save", delete: "Delete", again: "Try again", working: "One moment…",
     more: "Show more", saved: "Saved.", edit: "Edit", copy: "Copy",
   },

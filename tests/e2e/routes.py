@@ -24,6 +24,7 @@ TABLE: dict[str, Access] = {
     "POST /auth/signup": Access("public"),
     "POST /auth/login": Access("public"),
     "POST /auth/invites/accept": Access("public"),
+    "GET /auth/oauth": Access("public"),
     "GET /auth/oauth/{provider}/login": Access("public"),
     "GET /auth/oauth/{provider}/callback": Access("public"),
     "GET /auth/oauth/{provider}/link": Access("agent"),

@@ -45,6 +45,11 @@ def another_browser(deployment: Deployment, gateways: tuple[str, str]) -> Browse
     return Browser(deployment, *gateways)
 
 
+async def test_the_providers_are_listed_for_anybody(deployment: Deployment, gateways: tuple[str, str]) -> None:
+    async with deployment.client.get(f"{gateways[0]}/api/v1/auth/oauth") as answer:
+        assert (answer.status, await answer.json()) == (200, {"items": ["mock"]})
+
+
 async def test_a_first_sign_in_signs_up_and_a_later_one_finds_the_user(browser: Browser) -> None:
     users = []
     for _ in range(2):

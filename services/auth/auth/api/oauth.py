@@ -9,7 +9,7 @@ from html import escape
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from auth.actions.oauth import find_or_sign_up, link_account
 from auth.actions.sign_in import start_session
@@ -19,7 +19,7 @@ from auth.adapters.sign_in_metrics import SignInMetrics
 from auth.api.cookies import SessionCookie
 from auth.api.sign_in import origin_of
 from auth.domain.oauth import EmailUnverified, LinkRequired, OAuthAccountTaken, OAuthStateInvalid, ProviderRefused
-from switchboard.http import Body, PlainRoute, Request, Route
+from switchboard.http import Body, PlainRoute, Request, Route, reply
 from switchboard.messaging.outbox.unit_of_work import open_work
 from switchboard.postgres.database import Database
 from switchboard.runtime.refusals import NotFound
@@ -46,6 +46,12 @@ class RedirectQuery(Body):
     redirect_to: Annotated[str, Field(max_length=2000), AfterValidator(_local)] = "/"
 
 
+class OAuthProvidersAnswer(BaseModel):
+    """The names of the providers by which one can sign in, for `/auth/oauth/{provider}/login`."""
+
+    items: list[str]
+
+
 @dataclass(frozen=True)
 class OAuthSignIn:
     """Sign-in with OpenID Connect providers. `trial`: how long the trial of a new tenant lasts."""
@@ -60,6 +66,9 @@ class OAuthSignIn:
     def routes(self) -> list[Route]:
         base = "/api/v1/auth/oauth/{provider}"
         return [
+            PlainRoute(
+                "GET", "/api/v1/auth/oauth", self.list_providers, answer=OAuthProvidersAnswer, status=200, public=True
+            ),
             PlainRoute("GET", f"{base}/login", self.log_in, query=RedirectQuery, status=302, public=True),
             PlainRoute("GET", f"{base}/link", self.confirm_link, query=RedirectQuery, status=200),
             PlainRoute("POST", f"{base}/link", self.link, query=RedirectQuery, status=303),
@@ -72,6 +81,10 @@ class OAuthSignIn:
                 errors=(OAuthStateInvalid, ProviderRefused, EmailUnverified, LinkRequired, OAuthAccountTaken),
             ),
         ]
+
+    async def list_providers(self, _request: Request) -> web.StreamResponse:
+        """List the providers that are set up."""
+        return reply(OAuthProvidersAnswer(items=sorted(self.providers)), 200)
 
     async def log_in(self, request: Request) -> web.StreamResponse:
         """Redirect to the provider, to log in or sign up."""

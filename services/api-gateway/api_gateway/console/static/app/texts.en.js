@@ -35,7 +35,7 @@ export default {
     },
   },
   signIn: {
-    title: "Sign in", email: "Email", password: "Password", submit: "Sign in", noAccount: "New here?",
+    title: "Sign in", email: "Email", password: "Password", submit: "Sign in", noAccount: "New here?", by: (name) => `Sign in with ${name[0].toUpperCase()}${name.slice(1)}`,
     promise: "Any process can be killed at any moment, and nothing is lost, doubled or noticed.",
     ended: {
       unknown: "You have been signed out. Sign in again; what you typed is kept.", logout: "You signed out in another window.",

@@ -16,7 +16,7 @@ export default {
     connecting: "Connecting…",
     reloaded: "The server lost track of what this page had seen, so everything was read again.",
     outdated: "A newer version of this page is there.", reload: "Reload",
-    trialExpired: "The trial has ended: everything can be read, nothing changed. The owner can extend it in Settings.",
+    trialExpired: "The trial has ended: everything can be read, nothing changed. The operator of this installation can extend it.",
     trialEnds: (day) => `The trial ends on ${day}.`,
     clock: (minutes) => `This computer's clock is wrong by ${count(minutes, "minute", "minutes")}. Times are shown as the server has them.`,
   },
@@ -26,7 +26,7 @@ export default {
     fields: (list) => `(${list})`,
     byCode: {
       cancelled: "Cancelled.",
-      trial_expired: "The trial has ended, so nothing can be changed. The owner can extend it in Settings.",
+      trial_expired: "The trial has ended, so nothing can be changed. The operator of this installation can extend it.",
       upstream_lost: "The server gave no answer, so it isn't known whether this was done. Look before you try again.",
       upstream_timeout: "The server took too long, so it isn't known whether this was done. Look before you try again.",
       too_many_requests: "Too many attempts. Wait a little and try again.",
@@ -141,7 +141,7 @@ export default {
     invited: (email) => `Pass this code on to ${email}; it is shown once:`, copied: "Copied.", channels: "Channels", provider: "Provider",
     noChannels: "No channel of your own: messages go through the installation's.", addChannel: "Add a channel", webhook: "Webhook:",
     isDefault: "Default", makeDefault: "Make default", deleteChannel: "Delete the channel?", company: "Company",
-    trialEnds: (zone) => `End of the trial (${zone})`,
-    tenantStatuses: { trial: "On trial.", active: "Active.", expired: "The trial has ended. Set a later end to go on." },
+    trialEnds: (when) => `The trial ends on ${when}; the operator of this installation can extend it.`,
+    tenantStatuses: { trial: "On trial.", active: "Active.", expired: "The trial has ended." },
   },
 };

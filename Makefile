@@ -53,7 +53,7 @@ e2e: setup-tests ## end-to-end tests, on a private stack or at the gateways SWIT
 	@$(PY) -m pytest -q tests/e2e -m "e2e and not slow" $(ARGS)
 
 test-compose: setup ## docker-compose.yml on a real Docker with Compose
-	@$(PY) -m pytest -q infra/tests/test_compose.py $(ARGS)
+	@$(PY) -m pytest -q infra/tests $(ARGS)
 
 # bash sets SECONDS itself: use it only if make or its environment sets it.
 ifneq ($(origin SECONDS),undefined)

@@ -16,11 +16,11 @@ from switchboard.messaging.outbox.rows import row_of
 from switchboard.runtime.background import Loop, Stop
 from switchboard.runtime.redis import open_redis
 from switchboard.testing import until
-from switchboard.testing.interrupted_awaits import goes_on_or_ends
+from switchboard.testing.interrupted_awaits import connection_errors, goes_on_or_ends
 
 from .fixtures import ANNA, TENANT, read_by
 
-ERRORS = [kind for kind in vars(redis.exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+ERRORS = connection_errors(redis.exceptions)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The two jobs that docker-compose.yml runs before the services: `python -m switchboard.local.containers JOB`.
 
-`secrets` creates passwords, keys and each container's settings once, on a volume of the Compose project.
+`secrets` creates passwords, keys and each container's settings once, on volumes of the Compose project.
 `prepare` creates and migrates the databases, and creates the bucket.
 """
 
@@ -16,7 +16,10 @@ from switchboard.local.secrets import Secrets
 from switchboard.local.services import BROKER_USERS, SERVICES, ServiceProcess
 from switchboard.local.stack_directory import write_private
 
-VOLUME = Path("/run/switchboard")
+VOLUMES = Path("/run/switchboard")
+"""A volume for each service and server, which it mounts alone. The jobs mount all of them."""
+OPERATOR = VOLUMES / "operator"
+KEY_DIRECTORIES = {name: VOLUMES / name for name in ("api-gateway", "auth", "conversations")}
 PORT = 8000
 VHOST = "switchboard"
 
@@ -37,21 +40,24 @@ def container_addresses(secrets: Secrets) -> ServerAddresses:
 
 @app.command("secrets")
 def make_secrets() -> None:
-    """Create the secrets and settings that don't exist yet."""
+    """Create the secrets and settings that don't exist yet, on the volumes of those who may read them."""
     from switchboard.local.broker_users import definitions
 
     environment = _environment()
     password = environment.secrets.password
-    (VOLUME / "env").mkdir(exist_ok=True)
-    environment.write(VOLUME / "env")
+    (OPERATOR / "env").mkdir(exist_ok=True)
+    environment.write(OPERATOR / "env")
+    for service in SERVICES:
+        lines = [f"{name}={value}\n" for name, value in sorted(environment.of_service(service).items())]
+        write_private(VOLUMES / service.name / "env", "".join(lines))
     store = environment.servers.store_settings
     keys = f"NANIO_ACCESS_KEY={store['S3_ACCESS_KEY']}\nNANIO_SECRET_KEY={store['S3_SECRET_KEY']}\n"
-    write_private(VOLUME / "env" / "store.env", keys)
+    write_private(VOLUMES / "store" / "env", keys)
     passwords = {user: password(f"rabbitmq-{user}") for user in (ADMIN, *BROKER_USERS)}
-    # Not private: other containers read these files, each under another user.
-    (VOLUME / "rabbitmq-definitions.json").write_text(json.dumps(definitions(passwords, VHOST, ADMIN)))
-    (VOLUME / "postgres-password").write_text(password("postgres"))
-    (VOLUME / "redis.conf").write_text(
+    # Not private: the servers read these files, each under another user, from a volume of its own.
+    (VOLUMES / "rabbitmq" / "definitions.json").write_text(json.dumps(definitions(passwords, VHOST, ADMIN)))
+    (VOLUMES / "postgres" / "password").write_text(password("postgres"))
+    (VOLUMES / "redis" / "redis.conf").write_text(
         f'requirepass {password("redis")}\nappendonly yes\nappendfsync everysec\nsave ""\ndir /data\n'
         "bind 0.0.0.0\nmaxmemory 512mb\nmaxmemory-policy noeviction\n"
     )
@@ -66,11 +72,11 @@ def prepare_servers() -> None:
 
 
 def _environment() -> Environment:
-    secrets = Secrets.of(VOLUME / "secrets")
+    secrets = Secrets.of(OPERATOR / "secrets", KEY_DIRECTORIES)
     instances = tuple(ServiceProcess(service, 1, PORT, host=service.name) for service in SERVICES)
     given = {name: value for name, value in os.environ.items() if value}
-    if "PUBLIC_URL" in given:  # a browser can't resolve the containers' names
-        given.setdefault("FRONTEND_URL", given["PUBLIC_URL"])
+    public_url = given.setdefault("PUBLIC_URL", f"http://127.0.0.1:{given.get('PUBLIC_PORT', '8080')}")
+    given.setdefault("FRONTEND_URL", public_url)  # a browser can't resolve the containers' names
     return Environment(container_addresses(secrets), secrets, instances, given)
 
 

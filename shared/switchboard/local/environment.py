@@ -27,16 +27,22 @@ INHERITED = (
     "DRAIN_NOTICE",
     "DRAIN_SECONDS",
     "FAILED_LOGINS_BY_ADDRESS",
+    "EVENT_HINTS",
     "FRONTEND_URL",
     "KEEP_CLEAR_CREDENTIALS",
     "LOG_LEVEL",
+    "LOG_LINES_PER_SECOND",
     "MAX_UPLOAD_BYTES",
     "MESSAGING_PROVIDER",
+    "PROVIDER_RATE",
     "PUBLIC_URL",
     "REQUIRE_SYNCHRONOUS_STANDBY",
     "S3_CDN_URL",
+    "SANDBOX_RATE",
+    "SENDING_SLOTS",
     "SESSION_DURATION",
     "SIGN_UPS_BY_ADDRESS",
+    "TENANT_RATE",
     "TRIAL_DURATION",
     "TRUSTED_PROXIES",
     "UNCERTAIN_POLICY",
@@ -45,7 +51,8 @@ INHERITED = (
 )
 INHERITED_PREFIXES = ("OAUTH_", "TWILIO_", "OTEL_", "RATE_LIMIT_")
 COMPUTED = {
-    "HOST", "PORT", "APP_INSTANCE_ID", "IDENTITY_KEY_FILE", "ENCRYPTION_KEY_FILE", "LOG_FILE", "S3_THROUGH_GATEWAY",
+    "HOST", "PORT", "APP_INSTANCE_ID", "LOG_FILE", "S3_THROUGH_GATEWAY",
+    "IDENTITY_KEY_FILE", "IDENTITY_PUBLIC_KEY_FILE", "ENCRYPTION_KEY_FILE",
 }  # fmt: skip
 ADDRESS_LISTS = {service.urls_setting for service in BEHIND}
 
@@ -98,6 +105,7 @@ class Environment:
         }
         if service == GATEWAY:
             settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_key)
+            settings["IDENTITY_PUBLIC_KEY_FILE"] = str(self.secrets.identity_public_keys)  # of `identity-keys`
         if service.name == "auth":
             settings["IDENTITY_KEY_FILE"] = str(self.secrets.identity_public_keys)
         if service.name == "conversations":

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +15,15 @@ class Secrets:
 
     directory: Path
     passwords: dict[str, str]
+    key_directories: Mapping[str, Path]
 
     @classmethod
-    def of(cls, directory: Path) -> "Secrets":
+    def of(cls, directory: Path, key_directories: Mapping[str, Path] | None = None) -> "Secrets":
+        """`key_directories`: by the name of a service, where its key files are; in `directory` for those not named."""
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / "passwords.json"
-        kept = cls(directory, json.loads(file.read_text()) if file.exists() else {})
+        kept = cls(directory, json.loads(file.read_text()) if file.exists() else {}, key_directories or {})
+        kept._move_keys()
         kept._make_identity_keys()
         kept._make_encryption_key()
         return kept
@@ -34,17 +38,29 @@ class Secrets:
     @property
     def identity_key(self) -> Path:
         """The gateway's private key set: it signs the identity header."""
-        return self.directory / "identity-private.json"
+        return self._of("api-gateway") / "identity-private.json"
 
     @property
     def identity_public_keys(self) -> Path:
         """The public key set that auth publishes, so that services can verify the identity header."""
-        return self.directory / "identity-public.json"
+        return self._of("auth") / "identity-public.json"
 
     @property
     def encryption_keys(self) -> Path:
         """The keys that secrets at rest are encrypted with."""
-        return self.directory / "encryption-keys"
+        return self._of("conversations") / "encryption-keys"
+
+    def _of(self, service: str) -> Path:
+        return self.key_directories.get(service, self.directory)
+
+    def _move_keys(self) -> None:
+        """Move key files to their directories that an earlier release has put into one."""
+        for file in (self.identity_key, self.identity_public_keys, self.encryption_keys):
+            before = self.directory / file.name
+            if before != file and before.exists() and not file.exists():
+                file.write_bytes(before.read_bytes())
+                file.chmod(before.stat().st_mode & 0o777)
+                before.unlink()
 
     def _make_encryption_key(self) -> None:
         if not self.encryption_keys.exists():

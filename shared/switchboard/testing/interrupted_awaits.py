@@ -2,12 +2,32 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import ModuleType
 from typing import Any
+
+import asyncpg
 
 from switchboard.runtime.background import Loop, Stop, run_loops
 
+OF_POSTGRES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidTransactionStateError,
+)
 WITHIN_SECONDS = 30.0
 MOST_AWAITS = 60  # a loop that looks at intervals comes to more in longer time
+
+
+def connection_errors(library: ModuleType) -> list[type[Exception]]:
+    """The errors that a client library may raise while its server or the connection fails, with their subclasses."""
+    found = [kind for kind in vars(library).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    if library is asyncpg:
+        found = [kind for kind in found if issubclass(kind, OF_POSTGRES)]
+    return sorted(set(found), key=lambda kind: kind.__name__)
 
 
 class InterruptedAwait:
@@ -32,7 +52,7 @@ class InterruptedAwait:
                 if awaited == self._at:
                     self.was_reached = True
                     _abandon(waiting)
-                    waiting = self._coroutine.throw(self._error.__new__(self._error))  # some need arguments
+                    waiting = self._coroutine.throw(_raised(self._error))
                 awaited += 1
                 try:
                     yield waiting
@@ -41,6 +61,13 @@ class InterruptedAwait:
                     resume, value = self._coroutine.throw, error
         except StopIteration:
             return
+
+
+def _raised(error: type[BaseException]) -> BaseException:
+    try:
+        return error("interrupted")
+    except Exception:  # it needs other arguments
+        return error.__new__(error, "interrupted")
 
 
 def _abandon(waiting: Any) -> None:

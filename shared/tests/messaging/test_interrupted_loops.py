@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import aio_pika
+import aiormq.exceptions
 import asyncpg
 import pytest
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import ConnectionClosed
 
 from switchboard.contracts.conversations import ConversationRead
 from switchboard.contracts.envelope import Envelope
@@ -26,7 +26,7 @@ from switchboard.messaging.inbox.subscriptions import BatchHandler, Effect
 from switchboard.messaging.outbox.relay import Relay
 from switchboard.postgres.leader_lease import LeaderLease
 from switchboard.testing import becomes, until
-from switchboard.testing.interrupted_awaits import goes_on_or_ends
+from switchboard.testing.interrupted_awaits import connection_errors, goes_on_or_ends
 
 from .fixtures import ORDERED, QUICK_RETRIES, REGISTRY, Messaging, read, running
 
@@ -34,7 +34,9 @@ QUEUE = ORDERED.queues()[0]
 
 slow = pytest.mark.slow
 each_error = pytest.mark.parametrize(
-    "error", [asyncio.CancelledError, pytest.param(Exception, marks=slow), pytest.param(ConnectionClosed, marks=slow)]
+    "error",
+    [asyncio.CancelledError]
+    + [pytest.param(kind, marks=slow) for kind in (Exception, *connection_errors(aiormq.exceptions))],
 )
 
 
@@ -140,7 +142,11 @@ async def test_an_interrupted_queue_watch_goes_on(
 async def take_nothing(_envelopes: list[Envelope]) -> None: ...
 
 
-@pytest.mark.parametrize("error", [asyncio.CancelledError, pytest.param(asyncpg.InterfaceError, marks=slow)])
+@pytest.mark.parametrize(
+    "error",
+    [asyncio.CancelledError]
+    + [pytest.param(kind, marks=slow) for kind in connection_errors(asyncpg) + connection_errors(aiormq.exceptions)],
+)
 async def test_an_interrupted_relay_goes_on(
     connected: Connected, messaging: Messaging, error: type[BaseException]
 ) -> None:

@@ -17,12 +17,16 @@ app = typer.Typer(no_args_is_help=True, help="The keys that gateways sign identi
 
 Public = Annotated[
     Path | None,
-    typer.Option(help="Auth's file of public keys; by default identity-public.json in the folder of the private keys."),
+    typer.Option(
+        help="Auth's file of public keys; by default IDENTITY_PUBLIC_KEY_FILE, or identity-public.json beside "
+        "the private keys."
+    ),
 ]
 
 
 class KeyFileSettings(CommandSettings):
     identity_key_file: Path
+    identity_public_key_file: Path | None = None
 
 
 Pause = Annotated[
@@ -55,7 +59,8 @@ def retire(public: Public = None) -> None:
 
 
 def _public_file(private: Path, public: Path | None) -> Path:
-    file = public or private.with_name("identity-public.json")
+    named = public or load(KeyFileSettings).identity_public_key_file
+    file = named or private.with_name("identity-public.json")
     if not file.exists():
         raise typer.BadParameter(f"{file} does not exist", param_hint="--public")
     return file

@@ -71,6 +71,7 @@ check: setup ## format, lint, types, layers, class names
 	@.venv/bin/mypy $(wildcard shared/tests services/*/tests tests bench infra/tests infra/checks)
 	@.venv/bin/lint-imports
 	@$(PY) infra/checks/duplicate_classes.py
+	@$(PY) infra/checks/env_example.py
 	@$(PY) infra/checks/vendored_assets.py
 
 schemas: setup ## write the messages' JSON Schemas; refuses a breaking change
@@ -78,6 +79,7 @@ schemas: setup ## write the messages' JSON Schemas; refuses a breaking change
 
 docs: setup ## generate the tables of docs/ again
 	@$(PY) -m switchboard.contracts.tables docs/messages.md docs/architecture.md
+	@$(PY) infra/checks/env_example.py --write
 
 format: setup ## format the code
 	@$(PY) -m ruff format .

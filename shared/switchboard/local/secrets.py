@@ -23,7 +23,7 @@ class Secrets:
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / "passwords.json"
         kept = cls(directory, json.loads(file.read_text()) if file.exists() else {}, key_directories or {})
-        kept._move_keys()
+        kept._copy_keys()
         kept._make_identity_keys()
         kept._make_encryption_key()
         return kept
@@ -53,14 +53,13 @@ class Secrets:
     def _of(self, service: str) -> Path:
         return self.key_directories.get(service, self.directory)
 
-    def _move_keys(self) -> None:
-        """Move key files to their directories that an earlier release has put into one."""
+    def _copy_keys(self) -> None:
+        """Copy key files to their directories that an earlier release has put into one, where it finds them again."""
         for file in (self.identity_key, self.identity_public_keys, self.encryption_keys):
             before = self.directory / file.name
             if before != file and before.exists() and not file.exists():
                 file.write_bytes(before.read_bytes())
                 file.chmod(before.stat().st_mode & 0o777)
-                before.unlink()
 
     def _make_encryption_key(self) -> None:
         if not self.encryption_keys.exists():

@@ -17,6 +17,7 @@ MINE: dict[str, Any] = {"user_id": ANNA.user_id, "contact_phone": PHONE}
 _tenant = {"tenant_id": TENANT, "name": "Acme", "status": "trial", "trial_ends_at": NOW}
 _user = {"user_id": BEN.user_id, "email": "ben@example.com", "name": "Ben", "role": "agent", "disabled": False}
 _reminder = {"reminder_id": ID, "user_id": ANNA.user_id, "lead_id": "1", "note": "", "remind_at": NOW}
+_contact = {"contact_id": ID, "phone": PHONE, "created_at": NOW, "updated_at": NOW}
 _campaign = {"campaign_id": ID, "status": "running"}
 _call = {**MINE, "call_id": ID, "scheduled_at": NOW, "status": "scheduled"}
 _file = {
@@ -43,6 +44,9 @@ EVENTS: list[tuple[type[Event], dict[str, Any], str]] = [
         {"notification_id": ID, "user_id": ANNA.user_id, "kind": "system", "title": "", "body": ""},
         ONE,
     ),
+    *((cls, _contact, ALL) for cls in (conversations.ContactCreated, conversations.ContactUpdated)),
+    (conversations.ContactDeleted, {"contact_id": ID, "phone": PHONE}, ALL),
+    (conversations.ContactImported, {"import_id": ID, "created": 1, "updated": 0}, ALL),
     *((cls, _campaign, ALL) for cls in (conversations.CampaignStarted, conversations.CampaignProgress)),
     *((cls, _campaign, ALL) for cls in (conversations.CampaignCompleted, scheduler.CampaignScheduled)),
     *((cls, _campaign, ALL) for cls in (scheduler.CampaignPaused, scheduler.CampaignResumed)),

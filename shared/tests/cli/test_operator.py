@@ -18,14 +18,15 @@ from switchboard.cli import operator
 
 REPOSITORY = Path(__file__).parents[3]
 COMMANDS = {
-    "contacts check", "contacts export", "contacts import", "dead-letters discard", "dead-letters list",
+    "backup", "contacts check", "contacts export", "contacts import", "dead-letters discard", "dead-letters list",
     "dead-letters replay", "dead-letters show", "deliveries list", "deliveries resolve", "demo", "down",
     "encryption-keys apply",
     "encryption-keys retire", "encryption-keys rotate", "events tail",
     "export-conversations", "export-files", "identity-keys retire", "identity-keys rotate", "import-schedules",
-    "import-users", "inbound list", "logs", "migrate", "migrate-conversations", "migrate-files",
+    "import-users", "inbound list", "logs", "migrate", "migrate-conversations", "migrate-files", "restore",
     "schedule list", "schedule pause",
-    "schedule resume", "schedule run-now", "schedule show", "status", "up", "user create",
+    "schedule resume", "schedule run-now", "schedule show", "status",
+    "tenant extend-trial", "tenant list", "tenant resume", "tenant show", "tenant suspend", "up", "user create",
 }  # fmt: skip
 
 

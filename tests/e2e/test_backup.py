@@ -143,6 +143,7 @@ async def test_a_backup_is_private_and_names_its_parts(stack: RunningStack, anna
     assert set(manifest["databases"]) == {"auth", "conversations", "files", "scheduler"}
     assert set(manifest["keys"]) == {
         "api-gateway.IDENTITY_KEY_FILE",
+        "api-gateway.IDENTITY_PUBLIC_KEY_FILE",
         "auth.IDENTITY_KEY_FILE",
         "conversations.ENCRYPTION_KEY_FILE",
     }

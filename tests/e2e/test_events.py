@@ -43,6 +43,7 @@ async def test_polling_returns_the_same_events_as_a_socket(anna: User) -> None:
         for n in range(5):
             await anna.say(PHONE, f"message {n}")
         await until(lambda: len(listener.of("message.status_changed")) == 10)
+        await until(lambda: len(listener.of("contact.created")) == 1)  # it comes by the bus alone
 
         page = await events(anna, began)
 

@@ -31,7 +31,9 @@ export function onReload(reload) {
 }
 
 function inOrder(step) {
-  queue = queue.then(step).catch((error) => console.warn("live:", error.message));
+  queue = queue.then(step).catch((error) => {
+    if (error.status !== 401) console.warn("live:", error.message); // signed out meanwhile: said where it was done
+  });
 }
 
 export function connect() {
